@@ -1,0 +1,163 @@
+#!/usr/bin/env python3
+"""Make a small genome with enhancers, promoters and labelled pairs that a network can learn from.
+
+Each element carries one motif family, drawn from a real JASPAR matrix. A pair interacts (label 1)
+where both its elements carry the same family, so neither side alone tells. Each element is in
+exactly one interacting pair and in the same number of others, so element names tell nothing, and
+both kinds of pairs have the same distances on average.
+
+Writes genome.fa, enhancers.bed, promoters.bed, pairs.bedpe and motifs.jaspar (the families'
+matrices among as many others).
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speid_cli.genome.motif_files import Motif, read_jaspar_release
+from speid_cli.genome.onehot import ALPHABET
+
+LETTERS = np.frombuffer(ALPHABET.encode(), np.uint8)
+BACKGROUND = np.array([0.29, 0.29, 0.21, 0.21])  # A, T, C, G
+FAMILIES = ("CTCF", "REST", "NRF1", "RFX5", "MEF2A")
+DECOYS = 11
+PITCH_BP = 4000  # one element each so many bp: windows of up to this width never overlap
+
+
+class Element(NamedTuple):
+    """An enhancer or promoter and the family that it carries."""
+
+    chrom: str
+    start: int
+    end: int
+    name: str
+    family: int
+
+
+def main() -> None:
+    """Simulate and write."""
+    options = parse()
+    rng = np.random.default_rng(options.seed)
+    release = read_jaspar_release("2016", "CORE", ["vertebrates"])
+    families = [next(motif for motif in release if motif.name == name) for name in FAMILIES]
+    options.output.mkdir(parents=True, exist_ok=True)
+    genome, enhancers, promoters, pairs = [], [], [], []
+    for number in range(1, options.chromosomes + 1):
+        chrom = f"chr{number}"
+        sequence, first, second = simulate_chromosome(rng, chrom, options.elements, families)
+        genome.append((chrom, sequence))
+        enhancers += first
+        promoters += second
+        pairs += pair_up(rng, first, second, options.negatives)
+    write_fasta(options.output / "genome.fa", genome)
+    write_bed(options.output / "enhancers.bed", enhancers)
+    write_bed(options.output / "promoters.bed", promoters)
+    write_pairs(options.output / "pairs.bedpe", pairs)
+    others = [motif for motif in release if motif.name not in FAMILIES]
+    decoys = [others[index] for index in rng.choice(len(others), DECOYS, replace=False)]
+    write_motifs(options.output / "motifs.jaspar", families + decoys)
+
+
+def parse() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("-o", "--output", type=Path, default=Path("simulated"), help="folder to write")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--chromosomes", type=int, default=8)
+    parser.add_argument("--elements", type=int, default=200, help="enhancers, and promoters, on each chromosome")
+    parser.add_argument("--negatives", type=int, default=9, help="other pairs for each interacting one")
+    options = parser.parse_args()
+    if options.elements % len(FAMILIES) or options.negatives > options.elements - options.elements // len(FAMILIES):
+        parser.error(f"--elements must be a multiple of {len(FAMILIES)} and leave room for --negatives")
+    return options
+
+
+def simulate_chromosome(
+    rng: np.random.Generator, chrom: str, elements: int, families: Sequence[Motif]
+) -> tuple[NDArray[np.uint8], list[Element], list[Element]]:
+    """Background sequence as letters, and its enhancers and promoters with their motifs planted."""
+    sequence = rng.choice(LETTERS, size=(2 * elements + 1) * PITCH_BP, p=BACKGROUND)
+    slots = rng.permutation(2 * elements) + 1
+    sides = []
+    for side, lengths in (("enhancer", (200, 700)), ("promoter", (200, 500))):
+        side_slots, slots = slots[:elements], slots[elements:]
+        placed = []
+        for index, slot in enumerate(side_slots):
+            length = int(rng.integers(*lengths))
+            start = int(slot) * PITCH_BP + int(rng.integers(-500, 500))
+            family = index % len(families)
+            plant(rng, sequence[start : start + length], families[family])
+            placed.append(Element(chrom, start, start + length, f"{chrom}_{side}_{index}", family))
+        sides.append(placed)
+    return sequence, sides[0], sides[1]
+
+
+def plant(rng: np.random.Generator, stretch: NDArray[np.uint8], motif: Motif) -> None:
+    """Write two draws from a motif into a stretch, each into its own half."""
+    half = len(stretch) // 2
+    for first in (0, half):
+        start = first + int(rng.integers(0, half - motif.length))
+        for offset, probabilities in enumerate(motif.ppm()):
+            stretch[start + offset] = rng.choice(LETTERS, p=probabilities)
+
+
+def pair_up(
+    rng: np.random.Generator, enhancers: Sequence[Element], promoters: Sequence[Element], negatives: int
+) -> list[tuple[Element, Element]]:
+    """Each element in one pair of its own family and in `negatives` pairs of different ones.
+
+    Element i has family i modulo the number of families, so enhancer i and promoter i + step
+    share a family exactly where the step is a multiple of that number.
+    """
+    count, families = len(enhancers), len(FAMILIES)
+    matching = families * int(rng.integers(0, count // families))
+    others = rng.choice([step for step in range(count) if step % families], negatives, replace=False)
+    return [
+        (enhancer, promoters[(index + int(step)) % count])
+        for index, enhancer in enumerate(enhancers)
+        for step in (matching, *others)
+    ]
+
+
+def write_fasta(path: Path, genome: Sequence[tuple[str, NDArray[np.uint8]]]) -> None:
+    """Sequences in lines of 60 letters."""
+    with path.open("w") as out:
+        for name, letters in genome:
+            text = letters.tobytes().decode()
+            lines = [text[start : start + 60] for start in range(0, len(text), 60)]
+            out.write(f">{name}\n" + "\n".join(lines) + "\n")
+
+
+def write_bed(path: Path, elements: Sequence[Element]) -> None:
+    """Elements with their names, sorted."""
+    ordered = sorted(elements, key=lambda element: (element.chrom, element.start))
+    path.write_text("".join(f"{e.chrom}\t{e.start}\t{e.end}\t{e.name}\n" for e in ordered))
+
+
+def write_pairs(path: Path, pairs: Sequence[tuple[Element, Element]]) -> None:
+    """Pairs as BEDPE with a header; column 11 is the label."""
+    lines = ["#chrom1\tstart1\tend1\tchrom2\tstart2\tend2\tname\tscore\tstrand1\tstrand2\tlabel"]
+    for enhancer, promoter in sorted(pairs):
+        name, label = f"{enhancer.name}:{promoter.name}", int(enhancer.family == promoter.family)
+        lines.append("\t".join(map(str, (*enhancer[:3], *promoter[:3], name, ".", ".", ".", label))))
+    path.write_text("\n".join(lines) + "\n")
+
+
+def write_motifs(path: Path, motifs: Sequence[Motif]) -> None:
+    """Matrices in JASPAR format."""
+    with path.open("w") as out:
+        for motif in motifs:
+            out.write(f">{motif.identifier} {motif.name}\n")
+            for letter in "ACGT":
+                counts = motif.matrix[:, ALPHABET.index(letter)]
+                out.write(f"{letter} [ {' '.join(f'{count:g}' for count in counts)} ]\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,3 @@
+"""speid: enhancer-promoter interactions from DNA sequence (Singh et al. 2016)."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,85 @@
+"""The command line. click and rich live in this package and nowhere else."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+import traceback
+from typing import Any, NoReturn
+
+import click
+
+from speid_cli import __version__
+from speid_cli.errors import SpeidError, Terminated
+
+COMMANDS = ("prepare", "motifs", "pretrain", "finetune", "predict", "info")
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command when it is asked for."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        """The commands, in the order of their use."""
+        return list(COMMANDS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        """The command of that name, imported now."""
+        if name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"speid_cli.cli.{name}").command
+        return command
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="speid")
+def cli() -> None:
+    """Predict enhancer-promoter interactions from DNA sequence (SPEID, Singh et al. 2016).
+
+    \b
+    Example, from labelled pairs to scored candidates:
+      speid prepare pairs.bedpe hg19.fa
+      speid motifs --jaspar 2016 --preset small
+      speid pretrain pairs.npz --preset small --motifs kernels.npz
+      speid finetune pairs.pretrained.pt pairs.npz
+      speid predict pairs.pt candidates.bedpe > scored.bedpe
+    """
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run ``speid`` and give its exit status; the only place where errors become messages."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    previous = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        with_exit = cli.main(arguments, prog_name="speid", standalone_mode=False)
+        sys.stdout.flush()
+        return with_exit if isinstance(with_exit, int) else 0
+    except BrokenPipeError:
+        _abandon_stdout()
+        return 128 + signal.SIGPIPE
+    except (KeyboardInterrupt, click.Abort):
+        print("speid: interrupted", file=sys.stderr)
+        return 128 + signal.SIGINT
+    except Terminated as error:
+        print(f"speid: ended by signal {error.signal_number}", file=sys.stderr)
+        return 128 + error.signal_number
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except SpeidError as error:
+        if "--debug" in arguments:
+            traceback.print_exc()
+        print(f"speid: {error}", file=sys.stderr)
+        return error.exit_status
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _terminate(signal_number: int, frame: Any) -> NoReturn:
+    raise Terminated(signal_number)
+
+
+def _abandon_stdout() -> None:
+    """Let the interpreter flush into nothing where the reader of our output is gone."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,94 @@
+"""What a person sees: everything here goes to standard error; standard output carries data only."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+
+def say(text: str) -> None:
+    """One line for the person."""
+    click.echo(text, err=True)
+
+
+def warn(text: str) -> None:
+    """One line that asks for attention."""
+    click.echo(click.style("warning: ", fg="yellow") + text, err=True)
+
+
+def format_value(value: Any) -> str:
+    """A figure as people read it: thousands set apart, lists joined."""
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "-"}[value]
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, Mapping):
+        return ", ".join(
+            f"{format_value(item)} {key}" if isinstance(item, int) else f"{key} {format_value(item)}"
+            for key, item in value.items()
+        )
+    if isinstance(value, list | tuple):
+        return " ".join(map(format_value, value)) or "-"
+    return str(value)
+
+
+def report(rows: Mapping[str, Any]) -> None:
+    """Names and figures in two columns."""
+    width = max(map(len, rows), default=0)
+    for name, value in rows.items():
+        say(f"  {name:<{width}}  {format_value(value)}")
+
+
+class Stopwatch:
+    """Seconds since it was made."""
+
+    def __init__(self) -> None:
+        self._start = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Elapsed wall time."""
+        return time.monotonic() - self._start
+
+
+class Progress:
+    """Pairs done, pairs/s and time left: a bar on a terminal, nothing elsewhere."""
+
+    def __init__(self, bar: Any, task: Any) -> None:
+        self._bar, self._task = bar, task
+        self._done, self._clock = 0, Stopwatch()
+
+    def advance(self, pairs: int) -> None:
+        """Count `pairs` more."""
+        if self._bar is not None:
+            self._done += pairs
+            rate = self._done / max(self._clock.seconds, 1e-9)
+            self._bar.update(self._task, advance=pairs, rate=f"{rate:,.0f} pairs/s")
+
+
+@contextmanager
+def progress(title: str, total: int | None) -> Iterator[Progress]:
+    """A progress bar over `total` pairs (None: unknown)."""
+    if not sys.stderr.isatty():
+        yield Progress(None, None)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+        yield Progress(bar, bar.add_task(title, total=total, rate=""))

@@ -1,0 +1,65 @@
+"""``speid finetune``."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from inspect import cleandoc
+from pathlib import Path
+from typing import Any
+
+import click
+
+from speid_cli.cli import options
+from speid_cli.cli.console import warn
+from speid_cli.cli.training import ConsoleObserver, announce, presets_table, refuse_outputs, write_outputs
+from speid_cli.model.config import PRESETS
+
+HELP = f"""Train the dense part on the pairs as they are (Singh et al. 2016, section 2.2.2).
+
+    Convolution, LSTM and their norms stay as pre-training left them, bit for bit.
+
+    {presets_table()}
+
+    \b
+    Example:
+      speid finetune pairs.pretrained.pt pairs.npz -o model.pt
+    """
+
+
+@click.command(help=cleandoc(HELP), short_help="Train the dense part on the pairs as they are.")
+@click.argument("pretrained", type=options.INPUT, metavar="PRETRAINED.pt")
+@click.argument("data", type=options.INPUT, metavar="DATA.npz")
+@options.output("Model to write.  [default: DATA.pt in the current folder]")
+@options.training
+@options.seed
+@options.compute
+@options.common
+def command(
+    pretrained: str,
+    data: str,
+    output: str | None,
+    force: bool,
+    seed: int,
+    device: str,
+    precision: Any,
+    threads: int | None,
+    verbose: bool,
+    debug: bool,
+    **training: Any,
+) -> None:
+    """Read, train, write."""
+    from speid_cli.dataset.pairs import PairDataset
+    from speid_cli.model.checkpoint import Checkpoint
+    from speid_cli.model.device import Device
+    from speid_cli.training.stages import finetune
+
+    target = Path(output or f"{Path(data).stem}.pt")
+    refuse_outputs(target, force)
+    start, dataset = Checkpoint.read(pretrained), PairDataset.read(data)
+    if start.provenance.get("dataset") != dataset.digest:
+        warn(f"{data} is not the data set that {pretrained} was trained on: its test pairs may have been trained on")
+    preset = PRESETS.get(start.provenance.get("preset", "paper"), PRESETS["paper"])
+    settings = replace(preset.finetune, **options.given(training))
+    compute = Device(device, precision, threads)
+    announce(dataset, compute.description, settings)
+    write_outputs(finetune(start, dataset, settings, compute, seed, ConsoleObserver()), target, force)

@@ -1,0 +1,117 @@
+"""``speid info``."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from speid_cli.cli import options
+from speid_cli.cli.console import format_value
+from speid_cli.errors import DataError
+
+
+@click.command()
+@click.argument("file", type=options.INPUT, metavar="FILE")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+@options.common
+def command(file: str, as_json: bool, verbose: bool, debug: bool) -> None:
+    """Show what a data set, kernel initialisers or a model hold.
+
+    \b
+    Example:
+      speid info pairs.npz
+      speid info model.pt --json | jq .provenance.held_out_chromosomes
+    """
+    content = describe(file)
+    if as_json:
+        click.echo(json.dumps(content, indent=2))
+    else:
+        _print_table(file, _flatten(content))
+
+
+def describe(path: str) -> dict[str, Any]:
+    """What a file of speid's holds, as plain values.
+
+    Raises
+    ------
+    DataError
+        The file is none of speid's.
+    """
+    from speid_cli.dataset.archive import Archive
+
+    if Path(path).suffix != ".npz":
+        return _describe_model(path)
+    with Archive(path) as archive:
+        names = archive.names
+    if "motifs" in names:
+        return _describe_kernels(path)
+    if "enhancer_onehot" in names:
+        return _describe_dataset(path)
+    raise DataError("not a data set, kernel initialisers or a model of speid's", path=path)
+
+
+def _describe_dataset(path: str) -> dict[str, Any]:
+    from speid_cli.dataset.pairs import PairDataset
+
+    dataset = PairDataset.read(path)
+    sides = {"enhancer": dataset.enhancers, "promoter": dataset.promoters}
+    widths = {f"{side} window": elements.window for side, elements in sides.items()}
+    widths |= {f"{side} stored width": elements.width for side, elements in sides.items()}
+    return {"kind": "data set", "digest": dataset.digest} | widths | dataset.metadata
+
+
+def _describe_kernels(path: str) -> dict[str, Any]:
+    from speid_cli.model.kernels import KernelInitialisers
+
+    kernels = KernelInitialisers.read(path)
+    return {
+        "kind": "kernel initialisers",
+        "kernels": len(kernels),
+        "kernel_length": kernels.kernel_length,
+        "motifs": kernels.records(),
+    }
+
+
+def _describe_model(path: str) -> dict[str, Any]:
+    from speid_cli.model.checkpoint import Checkpoint
+
+    checkpoint = Checkpoint.read(path)
+    known = {"threshold": checkpoint.threshold, "calibration": checkpoint.calibration}
+    return {
+        "kind": "model",
+        "stage": checkpoint.stage,
+        "parameters": checkpoint.n_parameters,
+        "config": asdict(checkpoint.config),
+        "provenance": checkpoint.provenance,
+        "history": checkpoint.history,
+        **{name: value for name, value in known.items() if value is not None},
+    }
+
+
+def _flatten(content: dict[str, Any], prefix: str = "") -> dict[str, str]:
+    rows: dict[str, str] = {}
+    for name, value in content.items():
+        if isinstance(value, dict) and value:
+            rows |= _flatten(value, f"{prefix}{name}.")
+        elif isinstance(value, list) and value and isinstance(value[0], dict):
+            rows[prefix + name] = f"{len(value):,} entries; the last: {format_value(value[-1])}"
+        else:
+            rows[prefix + name] = format_value(value)
+    return rows
+
+
+def _print_table(title: str, rows: dict[str, str]) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(title=escape(title), title_justify="left", show_header=False)
+    table.add_column()
+    table.add_column(overflow="fold")
+    for name, value in rows.items():
+        table.add_row(escape(name), escape(value))
+    Console().print(table)

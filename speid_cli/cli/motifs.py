@@ -1,0 +1,119 @@
+"""``speid motifs``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from speid_cli.cli import options
+from speid_cli.cli.console import say, warn
+from speid_cli.errors import DataError, OptionError
+from speid_cli.files import refuse_existing, whole_file
+from speid_cli.genome.motif_files import JASPAR_RELEASES, Motif
+from speid_cli.model.config import PRESETS
+
+
+@click.command()
+@click.argument("files", nargs=-1, type=options.INPUT_OR_DASH, metavar="[FILE]...")
+@click.option("--jaspar", type=click.Choice(JASPAR_RELEASES), help="Take a JASPAR release (needs pyjaspar).")
+@click.option("--collection", default="CORE", show_default=True, help="JASPAR collection.")
+@click.option("--tax-group", default="vertebrates", show_default=True, metavar="GROUP,...", help="JASPAR groups.")
+@options.output("Initialisers to write.  [default: kernels.npz]")
+@click.option(
+    "--preset",
+    type=click.Choice(list(PRESETS)),
+    default="paper",
+    show_default=True,
+    help="Network that the kernels are for.",
+)
+@click.option("--kernel-length", type=click.IntRange(1), help="Kernel length in bp.  [default: the preset's]")
+@click.option(
+    "--max-kernels",
+    type=click.IntRange(0),
+    help="Kernels to fill at most, from motifs chosen at random.  [default: about half]",
+)
+@click.option(
+    "--reverse-complements",
+    type=click.Choice(["all", "none"]),
+    default="none",
+    show_default=True,
+    help="Give each motif a second kernel for the other strand.",
+)
+@click.option(
+    "--pseudocount", type=click.FloatRange(0), default=0.0, show_default=True, help="Added to each letter's count."
+)
+@click.option(
+    "--long-motifs",
+    type=click.Choice(["cut", "refuse"]),
+    default="cut",
+    show_default=True,
+    help="Motifs longer than the kernel: take the middle, or stop.",
+)
+@options.seed
+@options.common
+def command(
+    files: tuple[str, ...],
+    jaspar: str | None,
+    collection: str,
+    tax_group: str,
+    output: str | None,
+    force: bool,
+    preset: str,
+    kernel_length: int | None,
+    max_kernels: int | None,
+    reverse_complements: str,
+    pseudocount: float,
+    long_motifs: str,
+    seed: int,
+    verbose: bool,
+    debug: bool,
+) -> None:
+    """Turn JASPAR, PFM or MEME motifs into kernel initialisers.
+
+    Each motif goes into one kernel of both branches: probability minus 0.25, by letter, at a
+    random offset. Give files, --jaspar, or both.
+
+    \b
+    Example:
+      speid motifs --jaspar 2016 -o kernels.npz
+      speid motifs factors.meme --preset small --reverse-complements all
+    """
+    from speid_cli.genome.motif_files import read_jaspar_release, read_motifs
+    from speid_cli.model.kernels import choose, fit, place
+
+    target = Path(output or "kernels.npz")
+    refuse_existing(target, force)
+    if not files and jaspar is None:
+        raise OptionError("no motifs: give motif files, or --jaspar RELEASE")
+    motifs = [motif for path in files for motif in read_motifs(path)]
+    if jaspar is not None:
+        motifs += read_jaspar_release(jaspar, collection, tuple(tax_group.split(",")))
+    say(f"{len(motifs)} motifs read")
+    length = kernel_length or PRESETS[preset].model.kernel_length
+    _report_long(motifs, length, refuse=long_motifs == "refuse")
+    limit = PRESETS[preset].motif_kernels if max_kernels is None else max_kernels
+    chosen = choose(fit(motifs, length), limit, reverse_complements == "all", seed)
+    if left_out := len(motifs) - len({(motif.source, motif.identifier) for motif in chosen}):
+        warn(f"{left_out} motifs left out at random: {limit} kernels take motifs (--max-kernels)")
+    kernels = place(chosen, length, pseudocount, seed)
+    with whole_file(target, force) as stream:
+        kernels.write(stream)
+    if verbose:
+        for item in kernels.placed:
+            say(f"  kernel {item.kernel}  offset {item.offset}  {item.identifier} {item.name} {item.strand}")
+    say(f"{target}: {len(kernels)} kernels of {length} bp")
+
+
+def _report_long(motifs: list[Motif], length: int, refuse: bool) -> None:
+    long = [motif for motif in motifs if motif.length > length]
+    if long and refuse:
+        raise DataError(
+            f"motif {long[0].identifier} is {long[0].length} bp long",
+            expected=f"{length} bp at most",
+            hint="--long-motifs cut takes the middle",
+            path=long[0].source,
+        )
+    if long:
+        names = ", ".join(motif.identifier for motif in long[:5]) + ", ..." * (len(long) > 5)
+        warn(f"{len(long)} motifs are longer than the kernel and were cut to their middle {length} bp: {names}")

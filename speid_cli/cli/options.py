@@ -1,0 +1,88 @@
+"""Options that mean the same wherever they stand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+# The readers say what is wrong with a file, and that a file is at fault is exit status 1, not 2.
+INPUT = click.Path(allow_dash=False)
+INPUT_OR_DASH = click.Path(allow_dash=True)
+
+
+def output(help_text: str) -> Callable[[Function], Function]:
+    """``-o/--output`` and ``--force``."""
+
+    def decorate(function: Function) -> Function:
+        function = click.option("--force", is_flag=True, help="Replace an output that exists.")(function)
+        return click.option("-o", "--output", type=click.Path(dir_okay=False), help=help_text)(function)
+
+    return decorate
+
+
+seed = click.option(
+    "--seed",
+    type=click.IntRange(0, 2**63 - 1),
+    default=0,
+    show_default=True,
+    help="Seed of everything random; the same seed gives the same bytes.",
+)
+debug = click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+verbose = click.option("-v", "--verbose", is_flag=True, help="Say more on standard error.")
+
+
+def compute(function: Function) -> Function:
+    """``--device``, ``--precision`` and ``--threads``."""
+    function = click.option("--threads", type=click.IntRange(1), help="CPU threads.  [default: all cores]")(function)
+    function = click.option(
+        "--precision",
+        type=click.Choice(["fp32", "tf32", "bf16"]),
+        default="fp32",
+        show_default=True,
+        help="Arithmetic of the matrix products; tf32 needs CUDA.",
+    )(function)
+    return click.option(
+        "--device",
+        default="auto",
+        show_default=True,
+        metavar="auto|cpu|cuda|cuda:N|mps",
+        help="Where to compute; auto takes CUDA where there is one.",
+    )(function)
+
+
+def common(function: Function) -> Function:
+    """``-v/--verbose`` and ``--debug``."""
+    return verbose(debug(function))
+
+
+promoter_first = click.option("--promoter-first", is_flag=True, help="Columns 1-3 are the promoter, 4-6 the enhancer.")
+
+
+def training(function: Function) -> Function:
+    """What both stages take; None stands for the preset's value."""
+    for option in reversed(
+        (
+            click.option("--epochs", type=click.IntRange(0), help="Passes over the training pairs."),
+            click.option("--batch-size", type=click.IntRange(2), help="Pairs a step."),
+            click.option(
+                "--lr", "learning_rate", type=click.FloatRange(0, min_open=True), help="Adam's learning rate."
+            ),
+            click.option(
+                "--patience",
+                type=click.IntRange(0),
+                help="Stop after so many epochs without a better validation AUPRC; 0: never.",
+            ),
+            click.option("--keep", type=click.Choice(["best", "last"]), help="Epoch to keep, by validation AUPRC."),
+        )
+    ):
+        function = option(function)
+    return function
+
+
+def given(values: dict[str, Any]) -> dict[str, Any]:
+    """Those options that the command line gave."""
+    return {name: value for name, value in values.items() if value is not None}

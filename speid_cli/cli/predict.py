@@ -1,0 +1,149 @@
+"""``speid predict``."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import click
+
+from speid_cli.cli import options
+from speid_cli.cli.console import Stopwatch, progress, say, warn
+from speid_cli.errors import DataError
+from speid_cli.files import refuse_existing, whole_file
+
+
+@click.command()
+@click.argument("model", type=options.INPUT, metavar="MODEL.pt")
+@click.argument("candidates", type=options.INPUT_OR_DASH, metavar="CANDIDATES.bedpe")
+@click.option(
+    "-f",
+    "--reference",
+    type=options.INPUT,
+    metavar="REFERENCE.fa",
+    help="FASTA to read.  [default: the one the model remembers, else $SPEID_REFERENCE]",
+)
+@options.output("Scored BEDPE to write; compressed if it ends in .gz.  [default: standard output]")
+@click.option("--append", is_flag=True, help="Add the probability as a last column; leave column 8 alone.")
+@click.option(
+    "--on-invalid",
+    type=click.Choice(["error", "na"]),
+    default="error",
+    show_default=True,
+    help="A line that cannot be scored: stop there, or give it '.' and count it.",
+)
+@options.promoter_first
+@click.option("--batch-size", type=click.IntRange(1), default=100, show_default=True, help="Pairs computed together.")
+@click.option(
+    "--block-size", type=click.IntRange(1), default=1024, show_default=True, help="Lines held in memory at a time."
+)
+@options.compute
+@options.common
+def command(
+    model: str,
+    candidates: str,
+    reference: str | None,
+    output: str | None,
+    force: bool,
+    append: bool,
+    on_invalid: str,
+    promoter_first: bool,
+    batch_size: int,
+    block_size: int,
+    device: str,
+    precision: Any,
+    threads: int | None,
+    verbose: bool,
+    debug: bool,
+) -> None:
+    """Score candidate pairs with a trained model.
+
+    CANDIDATES.bedpe may be gzip-compressed, or - for standard input. Every input line gives one
+    output line, in order; column 8 is the probability that the pair interacts. No threshold is
+    applied.
+
+    \b
+    Example:
+      speid predict model.pt candidates.bedpe > scored.bedpe
+      zcat candidates.bedpe.gz | speid predict model.pt - --append | sort -k9,9gr | head
+    """
+    from speid_cli.genome.reference import Reference
+    from speid_cli.model.checkpoint import Checkpoint
+    from speid_cli.model.device import Device
+    from speid_cli.scoring.engine import Scorer
+    from speid_cli.scoring.stream import PairStream, StreamSettings
+
+    if output is not None:
+        refuse_existing(output, force)
+    checkpoint, clock = Checkpoint.read(model), Stopwatch()
+    compute = Device(device, precision, threads)
+    say(f"device: {compute.description}")
+    settings = StreamSettings(append, promoter_first, on_invalid == "na", block_size)
+    with Reference(_find_reference(reference, checkpoint.provenance, model)) as genome:
+        check_reference(genome.digest, str(genome.path), checkpoint.provenance, model)
+        stream = PairStream(Scorer(checkpoint.model(), compute, batch_size), genome, settings)
+        with _writer(output, force) as out, progress("scoring", None) as bar:
+            for line in stream.score(candidates):
+                out.write(f"{line}\n".encode())
+                bar.advance(1)
+        _report(stream.counts, genome.contigs.alias_warning(), clock.seconds)
+
+
+def _find_reference(given: str | None, provenance: dict[str, Any], model: str) -> str:
+    remembered = (provenance.get("reference") or {}).get("path")
+    for path in (given, remembered, os.environ.get("SPEID_REFERENCE")):
+        if path and (path == given or Path(path).exists()):
+            return path
+    raise DataError(
+        f"the reference it was trained on is not at {remembered}",
+        expected="a FASTA",
+        hint="give it by -f REFERENCE.fa or SPEID_REFERENCE",
+        path=model,
+    )
+
+
+def check_reference(digest: str, path: str, provenance: dict[str, Any], model: str) -> None:
+    """Refuse a reference with other contigs than the model's.
+
+    Raises
+    ------
+    DataError
+        Contig names or lengths differ; both digests are named.
+    """
+    remembered = provenance.get("reference") or {}
+    if remembered.get("digest") not in (None, digest):
+        raise DataError(
+            f"contig names and lengths have digest {digest[:16]}",
+            expected=f"{remembered['digest'][:16]}, those of {remembered.get('path')}, on which {model} was trained",
+            hint="is this the right genome build?",
+            path=path,
+        )
+
+
+@contextmanager
+def _writer(output: str | None, force: bool) -> Iterator[IO[bytes]]:
+    if output is None:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    with whole_file(output, force) as stream:
+        if output.endswith(".gz"):
+            with gzip.GzipFile(filename="", fileobj=stream, mode="wb", compresslevel=6, mtime=0) as packed:
+                yield packed  # type: ignore[misc]
+        else:
+            yield stream
+
+
+def _report(counts: Any, alias_warning: str | None, seconds: float) -> None:
+    if alias_warning:
+        warn(alias_warning)
+    if not counts.pairs:
+        warn("no pairs in the input")
+    if counts.invalid:
+        warn(f"{counts.invalid:,} lines could not be scored and have '.'; the first: {counts.first_invalid}")
+    say(f"{counts.pairs - counts.invalid:,} pairs scored in {seconds:.1f} s")

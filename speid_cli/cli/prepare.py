@@ -1,0 +1,104 @@
+"""``speid prepare``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from speid_cli.cli import options
+from speid_cli.cli.console import Stopwatch, report, say, warn
+from speid_cli.errors import OptionError
+from speid_cli.files import refuse_existing, whole_file
+
+WINDOW = click.IntRange(1, 65534)
+FRACTION = click.FloatRange(0, 1, max_open=True)
+
+
+def _chromosomes(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...]:
+    return tuple(filter(None, (value or "").split(",")))
+
+
+@click.command()
+@click.argument("pairs", type=options.INPUT_OR_DASH, metavar="PAIRS.bedpe")
+@click.argument("reference", type=options.INPUT, metavar="REFERENCE.fa")
+@options.output("Data set to write.  [default: PAIRS.npz in the current folder]")
+@click.option("--enhancer-window", type=WINDOW, default=3000, show_default=True, help="Enhancer input in bp.")
+@click.option("--promoter-window", type=WINDOW, default=2000, show_default=True, help="Promoter input in bp.")
+@click.option(
+    "--label-column",
+    metavar="NAME|NUMBER",
+    help="Column that holds 1 or 0.  [default: the one headed 'label', else column 8]",
+)
+@click.option(
+    "--split",
+    "method",
+    type=click.Choice(["chrom", "random", "none"]),
+    default="chrom",
+    show_default=True,
+    help="chrom: whole chromosomes to validation and test; random: the paper's, which leaks; none: train on all.",
+)
+@click.option("--test-fraction", type=FRACTION, default=0.1, show_default=True, help="Share of the pairs to test on.")
+@click.option("--validation-fraction", type=FRACTION, default=0.1, show_default=True, help="Share to validate on.")
+@click.option("--test-chroms", callback=_chromosomes, metavar="CHROM,...", help="Test on these chromosomes.")
+@click.option("--validation-chroms", callback=_chromosomes, metavar="CHROM,...", help="Validate on these.")
+@click.option(
+    "--exclude",
+    type=options.INPUT,
+    metavar="BED",
+    help="Leave out pairs with an element that overlaps these regions (needs bedtools).",
+)
+@options.promoter_first
+@options.seed
+@options.common
+def command(
+    pairs: str,
+    reference: str,
+    output: str | None,
+    force: bool,
+    method: str,
+    test_fraction: float,
+    validation_fraction: float,
+    test_chroms: tuple[str, ...],
+    validation_chroms: tuple[str, ...],
+    seed: int,
+    verbose: bool,
+    debug: bool,
+    **settings: object,
+) -> None:
+    """Turn labelled pairs and a reference into a data set.
+
+    PAIRS.bedpe may be gzip-compressed, or - for standard input. Each unique element is stored
+    once, one-hot and bit-packed, with the margins that shifting its window needs.
+
+    \b
+    Example:
+      speid prepare pairs.bedpe hg19.fa --test-chroms chr8,chr9
+    """
+    from speid_cli.dataset.assembly import PrepareSettings, assemble
+    from speid_cli.dataset.splits import SplitSettings
+    from speid_cli.genome.reference import Reference
+
+    clock, target = Stopwatch(), Path(output or _default_output(pairs))
+    refuse_existing(target, force)
+    if test_fraction + validation_fraction >= 1:
+        raise OptionError("--test-fraction and --validation-fraction leave nothing to train on")
+    if named := (set(test_chroms) & set(validation_chroms)):
+        raise OptionError(f"--test-chroms and --validation-chroms both name {', '.join(sorted(named))}")
+    division = SplitSettings(method, test_fraction, validation_fraction, test_chroms, validation_chroms, seed)  # type: ignore[arg-type]
+    with Reference(reference) as genome:
+        dataset = assemble(pairs, genome, PrepareSettings(split=division, **settings))  # type: ignore[arg-type]
+        if warning := genome.contigs.alias_warning():
+            warn(warning)
+    with whole_file(target, force) as stream:
+        dataset.write(stream)
+    say(f"{target}:")
+    report(dataset.metadata["counts"] | {"seconds": round(clock.seconds, 2), "bytes": target.stat().st_size})
+    if method == "random":
+        warn("a random split shares elements between training and test; its test scores flatter (see README)")
+
+
+def _default_output(pairs: str) -> str:
+    if pairs == "-":
+        raise OptionError("PAIRS is standard input; name the data set by -o")
+    return Path(pairs).name.removesuffix(".gz").removesuffix(".bedpe") + ".npz"

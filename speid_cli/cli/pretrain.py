@@ -1,0 +1,100 @@
+"""``speid pretrain``."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from inspect import cleandoc
+from pathlib import Path
+from typing import Any
+
+import click
+
+from speid_cli.cli import options
+from speid_cli.cli.training import (
+    ConsoleObserver,
+    announce,
+    assignments,
+    presets_table,
+    refuse_outputs,
+    write_outputs,
+)
+from speid_cli.model.config import PRESETS
+
+HELP = f"""Train a network on augmented pairs (Singh et al. 2016, section 2.2.1).
+
+    Each positive comes in shifted copies so that the classes balance. The weights of the epoch
+    with the best validation AUPRC are kept.
+
+    {presets_table()}
+
+    \b
+    Example:
+      speid pretrain pairs.npz --motifs kernels.npz
+      speid pretrain pairs.npz --preset small -o small.pretrained.pt
+    """
+
+
+@click.command(help=cleandoc(HELP), short_help="Train a network on augmented pairs.")
+@click.argument("data", type=options.INPUT, metavar="DATA.npz")
+@options.output("Model to write.  [default: DATA.pretrained.pt in the current folder]")
+@click.option(
+    "--preset",
+    type=click.Choice(list(PRESETS)),
+    default="paper",
+    show_default=True,
+    help="Sizes of the network and how it trains.",
+)
+@click.option("--motifs", type=options.INPUT, metavar="KERNELS.npz", help="Start kernels as these motifs.")
+@click.option("--copies", type=click.IntRange(1), help="Copies of each positive an epoch.  [default: 20]")
+@click.option(
+    "--shift",
+    type=click.Choice(["positives", "all", "none"]),
+    help="Whose windows are shifted at random.  [default: positives, the paper's]",
+)
+@click.option("--fixed-shifts", is_flag=True, default=None, help="Draw the shifts once, not anew each epoch.")
+@click.option(
+    "--set",
+    "sizes",
+    multiple=True,
+    callback=assignments,
+    metavar="NAME=VALUE",
+    help="Change a setting of the network, such as n_kernels=64; repeatable.",
+)
+@options.training
+@options.seed
+@options.compute
+@options.common
+def command(
+    data: str,
+    output: str | None,
+    force: bool,
+    preset: str,
+    motifs: str | None,
+    sizes: dict[str, str],
+    seed: int,
+    device: str,
+    precision: Any,
+    threads: int | None,
+    verbose: bool,
+    debug: bool,
+    **training: Any,
+) -> None:
+    """Read, train, write."""
+    from speid_cli.dataset.pairs import PairDataset
+    from speid_cli.model.device import Device
+    from speid_cli.model.kernels import KernelInitialisers
+    from speid_cli.training.stages import pretrain
+
+    target = Path(output or f"{Path(data).stem}.pretrained.pt")
+    refuse_outputs(target, force)
+    dataset = PairDataset.read(data)
+    kernels = KernelInitialisers.read(motifs) if motifs else None
+    settings = replace(PRESETS[preset].pretrain, **options.given(training))
+    config = replace(
+        PRESETS[preset].model, enhancer_window=dataset.enhancers.window, promoter_window=dataset.promoters.window
+    ).with_values(sizes)
+    compute = Device(device, precision, threads)
+    announce(dataset, compute.description, settings)
+    checkpoint = pretrain(dataset, config, settings, kernels, compute, seed, ConsoleObserver())
+    checkpoint.provenance["preset"] = preset
+    write_outputs(checkpoint, target, force)

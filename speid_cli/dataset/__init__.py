@@ -1,0 +1,1 @@
+"""The labelled pairs of a study: how they are put together, divided and stored."""

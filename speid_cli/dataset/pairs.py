@@ -1,0 +1,204 @@
+"""A study's pairs in memory and in their file, ``PAIRS.npz``.
+
+Each unique element is stored once, packed, with its window and the same margin on both sides, wide
+enough for the largest shift; the unshifted window is the middle. Pairs point to elements by index.
+Names below: N pairs; E enhancers or P promoters; W the stored width in bp.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speid_cli.dataset.archive import Archive, write_archive
+from speid_cli.errors import DataError
+from speid_cli.files import sha256_of
+from speid_cli.genome.onehot import ALPHABET, unpack
+
+FORMAT_VERSION = 1
+SUBSETS = ("train", "validation", "test")
+TRAIN, VALIDATION, TEST = range(3)
+SIDES = ("enhancer", "promoter")
+
+
+@dataclass(frozen=True)
+class Elements:
+    """The unique elements of one side.
+
+    Attributes
+    ----------
+    onehot : uint8 (E, ceil(width / 2))
+        Packed sequence of the stored stretch, two bases a byte.
+    width, window : int
+        Stored and model width in bp; the margin on each side is half their difference.
+    shift : int16 (E, 2)
+        Lowest and highest allowed shift of the window in bp.
+    interval : int64 (E, 3)
+        Chromosome index, start, end of the element itself.
+    """
+
+    onehot: NDArray[np.uint8]
+    width: int
+    window: int
+    shift: NDArray[np.int16]
+    interval: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.interval)
+
+    @property
+    def margin(self) -> int:
+        """Stored bp on each side of the unshifted window."""
+        return (self.width - self.window) // 2
+
+    def codes(self) -> NDArray[np.uint8]:
+        """Base codes (E, width) of the stored stretches."""
+        return unpack(self.onehot, self.width)
+
+
+@dataclass(frozen=True)
+class PairDataset:
+    """Labelled pairs over two sets of unique elements.
+
+    Attributes
+    ----------
+    enhancer_index, promoter_index : int32 (N,)
+    label : int8 (N,)
+        1 interacting, 0 not, -1 unknown.
+    subset : int8 (N,)
+        0 train, 1 validation, 2 test.
+    chromosomes : tuple of str
+        What the chromosome indices of the elements stand for.
+    metadata : dict
+        Reference path and digest, source and its SHA-256, split settings, seed, version.
+    digest : str
+        SHA-256 of the file it was read from; empty before it is written.
+    """
+
+    enhancers: Elements
+    promoters: Elements
+    enhancer_index: NDArray[np.int32]
+    promoter_index: NDArray[np.int32]
+    label: NDArray[np.int8]
+    subset: NDArray[np.int8]
+    chromosomes: tuple[str, ...]
+    metadata: dict[str, Any]
+    digest: str = ""
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+    def members(self, subset: int) -> NDArray[np.int64]:
+        """Positions of a subset's labelled pairs, in order."""
+        return np.flatnonzero((self.subset == subset) & (self.label >= 0))
+
+    def chromosomes_of(self, subset: int) -> list[str]:
+        """Chromosomes on which a subset has an element, in order."""
+        pairs = self.subset == subset
+        used = np.union1d(
+            self.enhancers.interval[self.enhancer_index[pairs], 0],
+            self.promoters.interval[self.promoter_index[pairs], 0],
+        )
+        return [self.chromosomes[index] for index in used]
+
+    def write(self, stream: BinaryIO) -> None:
+        """Write ``PAIRS.npz``; the same data set gives the same bytes."""
+        arrays: dict[str, Any] = {"format_version": FORMAT_VERSION, "alphabet": ALPHABET}
+        for side, elements in zip(SIDES, (self.enhancers, self.promoters), strict=True):
+            arrays |= {
+                f"{side}_onehot": elements.onehot,
+                f"{side}_width": elements.width,
+                f"{side}_window": elements.window,
+                f"{side}_shift": elements.shift,
+                f"{side}_interval": elements.interval,
+            }
+        arrays |= {
+            "enhancer_index": self.enhancer_index,
+            "promoter_index": self.promoter_index,
+            "label": self.label,
+            "subset": self.subset,
+            "chromosomes": np.array(self.chromosomes, dtype=np.str_),
+            "metadata": json.dumps(self.metadata, sort_keys=True),
+        }
+        write_archive(stream, arrays)
+
+    @classmethod
+    def read(cls, path: str | Path) -> PairDataset:
+        """Read ``PAIRS.npz``.
+
+        Raises
+        ------
+        DataError
+            The file is missing or damaged, or any array has another dtype, shape or range than
+            it must have.
+        """
+        with Archive(path) as archive:
+            _check_version(archive)
+            chromosomes = tuple(archive.read("chromosomes", "U", (None,)).tolist())
+            enhancers, promoters = (_read_elements(archive, side, len(chromosomes)) for side in SIDES)
+            label = _in_range(archive, "label", "int8", (None,), -1, 1)
+            shape = (len(label),)
+            return cls(
+                enhancers,
+                promoters,
+                _in_range(archive, "enhancer_index", "int32", shape, 0, len(enhancers) - 1),
+                _in_range(archive, "promoter_index", "int32", shape, 0, len(promoters) - 1),
+                label,
+                _in_range(archive, "subset", "int8", shape, 0, len(SUBSETS) - 1),
+                chromosomes,
+                _read_metadata(archive),
+                sha256_of(path),
+            )
+
+
+def _check_version(archive: Archive) -> None:
+    version = archive.read_scalar("format_version", "int64")
+    if version != FORMAT_VERSION:
+        raise DataError(
+            f"format version {version}", expected=str(FORMAT_VERSION), hint="make it anew", path=archive.path
+        )
+    if (alphabet := archive.read_scalar("alphabet", "U")) != ALPHABET:
+        raise DataError(f"alphabet {alphabet!r}", expected=ALPHABET, path=archive.path)
+
+
+def _read_metadata(archive: Archive) -> dict[str, Any]:
+    try:
+        metadata = json.loads(archive.read_scalar("metadata", "U"))
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise DataError(f"metadata is no JSON ({error})", path=archive.path) from error
+    if not isinstance(metadata, dict):
+        raise DataError("metadata is no JSON object", path=archive.path)
+    return metadata
+
+
+def _read_elements(archive: Archive, side: str, n_chromosomes: int) -> Elements:
+    width = archive.read_scalar(f"{side}_width", "int64")
+    window = archive.read_scalar(f"{side}_window", "int64")
+    if not 0 < window <= width <= 2 * window or (width - window) % 2:
+        raise DataError(f"{side}_width {width} does not fit {side}_window {window}", path=archive.path)
+    interval = archive.read(f"{side}_interval", "int64", (None, 3))
+    start, end = interval[:, 1], interval[:, 2]
+    if len(interval) and (interval[:, 0].min() < 0 or interval[:, 0].max() >= n_chromosomes or (start >= end).any()):
+        raise DataError(f"{side}_interval holds no intervals", path=archive.path)
+    margin = (width - window) // 2
+    shift = _in_range(archive, f"{side}_shift", "int16", (len(interval), 2), -margin, margin)
+    elements = Elements(
+        archive.read(f"{side}_onehot", "uint8", (len(interval), -(-width // 2))), width, window, shift, interval
+    )
+    if (shift[:, 0] > shift[:, 1]).any():
+        raise DataError(f"{side}_shift: lowest above highest", path=archive.path)
+    return elements
+
+
+def _in_range(
+    archive: Archive, name: str, kind: str, shape: tuple[int | None, ...], low: int, high: int
+) -> NDArray[Any]:
+    values = archive.read(name, kind, shape)
+    if values.size and (values.min() < low or values.max() > high):
+        raise DataError(f"{name} holds values outside {low}..{high}", path=archive.path)
+    return values

@@ -1,0 +1,62 @@
+"""What can go wrong in ways that a user can mend, and the exit status of each.
+
+Exit statuses: 0 done, 1 the data or a file is at fault, 2 the command line is,
+128 + N ended by signal N.
+"""
+
+from __future__ import annotations
+
+
+class SpeidError(Exception):
+    """An error that the user can mend; printed without a traceback."""
+
+    exit_status = 1
+
+
+class DataError(SpeidError):
+    """A file or what it holds is at fault.
+
+    Printed as ``file:line: what was found; what was expected; what to try``, leaving out the
+    parts that are not known.
+    """
+
+    def __init__(
+        self,
+        found: str,
+        *,
+        expected: str = "",
+        hint: str = "",
+        path: object = None,
+        line: int | None = None,
+    ) -> None:
+        super().__init__(found)
+        self.found, self.expected, self.hint = found, expected, hint
+        self.path, self.line = path, line
+
+    def at(self, path: object, line: int | None = None) -> DataError:
+        """The same error, told where it stands; a place already known is kept."""
+        self.path = path if self.path is None else self.path
+        self.line = line if self.line is None else self.line
+        return self
+
+    def __str__(self) -> str:
+        place = "" if self.path is None else f"{'standard input' if self.path == '-' else self.path}:"
+        if place and self.line is not None:
+            place += f"{self.line}:"
+        expected = f"expected {self.expected}" if self.expected else ""
+        text = "; ".join(part for part in (self.found, expected, self.hint) if part)
+        return f"{place} {text}".lstrip()
+
+
+class OptionError(SpeidError):
+    """What the command line asks for does not fit, or is not to be had on this machine."""
+
+    exit_status = 2
+
+
+class Terminated(BaseException):
+    """A signal asked the process to end; carries the signal's number."""
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(signal_number)
+        self.signal_number = signal_number

@@ -1,0 +1,142 @@
+"""Files: text read line by line whatever its packing, and outputs that appear whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import hashlib
+import io
+import os
+import sys
+import tempfile
+import zlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO, BinaryIO, cast
+
+from speid_cli.errors import DataError
+
+LONGEST_LINE_BYTES = 1 << 20
+GZIP_MAGIC = b"\x1f\x8b"
+
+
+def read_lines(path: str) -> Iterator[tuple[int, str]]:
+    """Lines of a text file, counted from 1, without their endings (LF or CRLF).
+
+    Parameters
+    ----------
+    path : str
+        A plain or gzip-compressed file (told by content, not by name); ``-`` is standard input.
+
+    Raises
+    ------
+    DataError
+        The file cannot be read, its gzip stream is damaged, a line is longer than 1 MiB, holds a
+        NUL byte or is not UTF-8. The message names the line.
+    """
+    number = 0
+    try:
+        with _open_bytes(path) as stream:
+            while raw := stream.readline(LONGEST_LINE_BYTES + 1):
+                number += 1
+                yield number, _decode(raw, path, number)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise DataError(
+            f"damaged gzip stream ({error})", hint="copy or compress the file again", path=path, line=number + 1
+        ) from error
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+def unreadable(path: object, error: OSError) -> DataError:
+    """The error of a file that the system will not let us read or write."""
+    return DataError(error.strerror or str(error), path=path)
+
+
+def _open_bytes(path: str) -> contextlib.AbstractContextManager[IO[bytes]]:
+    stream = sys.stdin.buffer if path == "-" else open(path, "rb")  # noqa: SIM115 (closed by the caller)
+    peekable = cast(io.BufferedReader, stream)
+    if peekable.peek(2)[:2] == GZIP_MAGIC:
+        return contextlib.closing(cast(IO[bytes], gzip.GzipFile(fileobj=peekable, mode="rb")))
+    return contextlib.closing(peekable) if path != "-" else contextlib.nullcontext(peekable)
+
+
+def _decode(raw: bytes, path: str, number: int) -> str:
+    if len(raw) > LONGEST_LINE_BYTES:
+        raise DataError(
+            f"a line longer than {LONGEST_LINE_BYTES:,} bytes", expected="a text file", path=path, line=number
+        )
+    if b"\0" in raw:
+        raise DataError("a NUL byte", expected="a text file", path=path, line=number)
+    try:
+        return raw.decode("utf-8").rstrip("\r\n")
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"byte 0x{raw[error.start]:02x} is not UTF-8", expected="UTF-8 text", path=path, line=number
+        ) from error
+
+
+def refuse_existing(path: str | Path, force: bool) -> None:
+    """Refuse to replace an output, before any work is done for it.
+
+    Raises
+    ------
+    DataError
+        `path` exists and `force` is false, or its folder does not.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise DataError("is a folder", expected="a file to write", path=path)
+    if path.exists() and not force:
+        raise DataError("exists already", hint="give --force to replace it, or another -o", path=path)
+    if not path.parent.is_dir():
+        raise DataError("no such folder", hint=f"mkdir -p {path.parent}", path=path.parent)
+
+
+@contextlib.contextmanager
+def whole_file(path: str | Path, force: bool) -> Iterator[BinaryIO]:
+    """A binary file that stands at `path` only once it is complete and on the disk.
+
+    Written beside `path` under a temporary name, flushed to the disk, then renamed. If the block
+    fails, the temporary file is removed and whatever stood at `path` is untouched.
+    """
+    path = Path(path)
+    refuse_existing(path, force)
+    try:
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    except OSError as error:
+        raise unreadable(path, error) from error
+    try:
+        with os.fdopen(descriptor, "w+b") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())
+        refuse_existing(path, force)
+        os.replace(temporary, path)
+    except BaseException as error:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        if isinstance(error, OSError):
+            raise unreadable(path, error) from error
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+def sha256_of(path: str | Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as stream:
+        while chunk := stream.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def sha256_of_lines(lines: Iterable[str]) -> str:
+    """SHA-256 of text lines, each ended by LF, in hexadecimal."""
+    return hashlib.sha256("".join(f"{line}\n" for line in lines).encode()).hexdigest()

@@ -1,0 +1,132 @@
+"""BEDPE: tab-separated pairs of intervals, one pair a line, 0-based and half-open.
+
+Columns 1-3 are one side, 4-6 the other, then ``name``, ``score``, two strands and anything else.
+Side 1 is the enhancer and side 2 the promoter, unless told otherwise. Read are LF and CRLF, gzip,
+``#`` comments, ``track`` and ``browser`` lines, coordinates such as ``1.05e+08``, and a header with
+or without ``#`` as Juicer writes it: the first line whose four coordinate columns are four
+different words.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Literal, NamedTuple
+
+from speid_cli.errors import DataError
+from speid_cli.files import read_lines
+from speid_cli.genome.intervals import ElementPair, Interval
+
+COLUMNS = ("chrom1", "start1", "end1", "chrom2", "start2", "end2", "name", "score", "strand1", "strand2")
+SCORE_COLUMN = COLUMNS.index("score")
+MISSING = "."
+
+_COORDINATES = (1, 2, 4, 5)
+_WORD = re.compile(r"[A-Za-z_]\w*")
+_SCIENTIFIC = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})?", re.ASCII)
+
+
+class BedpeLine(NamedTuple):
+    """One line of a BEDPE file, as it stands."""
+
+    number: int
+    role: Literal["pair", "header", "comment"]
+    text: str
+
+    @property
+    def fields(self) -> list[str]:
+        """Columns of a pair or of a header (there without its ``#``)."""
+        text = self.text.lstrip("# ") if self.role == "header" else self.text
+        return text.split("\t")
+
+
+def read_bedpe(path: str) -> Iterator[BedpeLine]:
+    """Every line of a BEDPE file (``-``: standard input), told apart into pairs, header and comments.
+
+    Raises
+    ------
+    DataError
+        The file cannot be read or is not text.
+    """
+    header_possible = True
+    for number, text in read_lines(path):
+        if header_possible and _is_header(text):
+            header_possible = False
+            yield BedpeLine(number, "header", text)
+        elif not text.strip() or text.startswith(("#", "track ", "track\t", "browser ", "browser\t")):
+            yield BedpeLine(number, "comment", text)
+        else:
+            header_possible = False
+            yield BedpeLine(number, "pair", text)
+
+
+def _is_header(text: str) -> bool:
+    fields = text.lstrip("# ").split("\t")
+    if len(fields) < 6:
+        return False
+    words = {fields[column] for column in _COORDINATES}
+    return len(words) == len(_COORDINATES) and all(_WORD.fullmatch(word) for word in words)
+
+
+def parse_pair(fields: list[str], promoter_first: bool = False) -> ElementPair:
+    """The two elements of a BEDPE line.
+
+    Raises
+    ------
+    DataError
+        Fewer than 6 columns, a coordinate that is no whole number or negative, or a start that is
+        not below its end. The caller adds the place.
+    """
+    if len(fields) < 6:
+        hint = "" if "\t" in "".join(fields) or len(fields) > 1 else "columns are separated by tabs, not blanks"
+        raise DataError(_count(len(fields)), expected="6 or more tab-separated columns", hint=hint)
+    first, second = _side(fields, 0), _side(fields, 3)
+    return ElementPair(second, first) if promoter_first else ElementPair(first, second)
+
+
+def _count(columns: int) -> str:
+    return f"{columns} column" if columns == 1 else f"{columns} columns"
+
+
+def _side(fields: list[str], first: int) -> Interval:
+    chrom, start, end = fields[first], _coordinate(fields, first + 1), _coordinate(fields, first + 2)
+    if start >= end:
+        raise DataError(
+            f"{COLUMNS[first + 1]} {start} is not below {COLUMNS[first + 2]} {end}",
+            expected="0-based, half-open coordinates",
+        )
+    return Interval(chrom, start, end)
+
+
+def _coordinate(fields: list[str], column: int) -> int:
+    text = fields[column]
+    if text.isascii() and text.isdigit() and len(text) < 16:
+        return int(text)
+    value = float(text) if _SCIENTIFIC.fullmatch(text) else None
+    if value is None or not value.is_integer() or abs(value) > 1e15:
+        raise DataError(f"{COLUMNS[column]} {text!r} is not a whole number", expected="a position in bp")
+    if value < 0:
+        raise DataError(f"{COLUMNS[column]} {text} is negative", expected="a position of 0 or more")
+    return int(value)
+
+
+def with_probability(fields: list[str], text: str, append: bool) -> str:
+    """A BEDPE line with a value in column 8 (`append`: in a new last column), padded with ``.``.
+
+    Takes the fields of a pair with its probability, or those of a header with the column's name.
+    """
+    columns = list(fields) + [MISSING] * (SCORE_COLUMN + 1 - len(fields))
+    if append:
+        columns.append(text)
+    else:
+        columns[SCORE_COLUMN] = text
+    return "\t".join(columns)
+
+
+def header_with_probability(header: BedpeLine, append: bool) -> str:
+    """The header of a scored BEDPE, in step with its lines."""
+    fields = header.fields
+    padded = fields + list(COLUMNS[len(fields) : SCORE_COLUMN + 1])
+    prefix = header.text[: len(header.text) - len("\t".join(fields))]
+    name = "probability" if append else COLUMNS[SCORE_COLUMN]
+    return prefix + with_probability(padded, name, append)

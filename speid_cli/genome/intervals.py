@@ -1,0 +1,48 @@
+"""Windows and shifts: the arithmetic that places a fixed-width input over an element.
+
+Coordinates are 0-based and half-open. Every function takes integers or integer arrays alike.
+Singh et al. 2016, sections 2.2.1 and 3.1.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+
+class Interval(NamedTuple):
+    """A stretch of one chromosome, 0-based, half-open."""
+
+    chrom: str
+    start: int
+    end: int
+
+
+class ElementPair(NamedTuple):
+    """A candidate interaction."""
+
+    enhancer: Interval
+    promoter: Interval
+
+
+def window_start(start: Any, end: Any, length: int) -> Any:
+    """Start of the window of `length` bp centred on [start, end): floor((start + end - length) / 2).
+
+    It may be negative, and the window may end beyond the chromosome: what lies outside is N.
+    """
+    return (start + end - length) // 2
+
+
+def shift_range(start: Any, end: Any, length: int) -> tuple[Any, Any]:
+    """Lowest and highest shift in bp, both allowed, of an element's window.
+
+    The shifted window holds the whole element; where the element is longer than the window, the
+    element holds the whole window. No shift exceeds half the window, ``length // 2``.
+    """
+    window = window_start(start, end, length)
+    left_aligned, right_aligned = start - window, end - length - window
+    half = length // 2
+    lowest = np.maximum(np.minimum(left_aligned, right_aligned), -half)
+    highest = np.minimum(np.maximum(left_aligned, right_aligned), half)
+    return lowest, highest

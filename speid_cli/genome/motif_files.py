@@ -1,0 +1,255 @@
+"""Motif matrices from JASPAR, PFM and minimal-MEME files, and from the JASPAR releases.
+
+Matrices are counts or probabilities by letter; in memory their columns stand in the order of the
+network's channels, A, T, C, G, whatever the order in the file. Four formats are told by content:
+
+JASPAR
+    ``>identifier name``, then four rows ``A [ 1 2 3 ]``, in any order of letters.
+PFM
+    four rows of numbers, A C G T, with or without a ``>`` line before them.
+MEME
+    ``MEME version``, then per motif ``MOTIF identifier name``, ``letter-probability matrix:`` and
+    one row a position. Alphabet and background may be missing.
+
+Biopython reads the first two, one matrix at a time so that an error has a line. MEME is read here:
+Biopython's reader demands a background, does not compare a matrix with its stated width, and
+rounds probabilities to counts of ``nsites``.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speid_cli.errors import DataError, OptionError
+from speid_cli.files import read_lines
+from speid_cli.genome.onehot import ALPHABET
+
+COMPLEMENT = [ALPHABET.index({"A": "T", "T": "A", "C": "G", "G": "C"}[letter]) for letter in ALPHABET]
+SUM_TOLERANCE = 0.02
+JASPAR_RELEASES = ("2014", "2016", "2018", "2020", "2022", "2024", "2026")
+
+_FILE_ORDER = "ACGT"
+_ROW = re.compile(r"\s*(?:([ACGTUacgtu])\b)?[\s\[|:]*([-+.\deEinfa\s]*?)\s*\]?\s*$")
+_MATRIX_KEY = re.compile(r"\b(alength|w|nsites)=\s*(\S+)")
+
+Line = tuple[int, str]
+
+
+@dataclass(frozen=True)
+class Motif:
+    """A position frequency matrix.
+
+    Attributes
+    ----------
+    identifier, name : str
+    matrix : float64 (length, 4)
+        Counts or probabilities, columns A, T, C, G; every row has a sum above 0.
+    source : str
+        File or JASPAR release.
+    strand : {"+", "-"}
+        "-" for a reverse complement.
+    """
+
+    identifier: str
+    name: str
+    matrix: NDArray[np.float64]
+    source: str
+    strand: str = "+"
+
+    @property
+    def length(self) -> int:
+        """Positions in bp."""
+        return len(self.matrix)
+
+    def ppm(self, pseudocount: float = 0.0) -> NDArray[np.float64]:
+        """Position probability matrix (length, 4), `pseudocount` added to each letter first."""
+        counts = self.matrix + pseudocount
+        return counts / counts.sum(axis=1, keepdims=True)
+
+    def reverse_complement(self) -> Motif:
+        """The motif as it reads on the other strand."""
+        return replace(self, matrix=self.matrix[::-1, COMPLEMENT], strand="-" if self.strand == "+" else "+")
+
+    def centre(self, length: int) -> Motif:
+        """The middle `length` positions."""
+        start = (self.length - length) // 2
+        return replace(self, matrix=self.matrix[start : start + length])
+
+
+def read_motifs(path: str) -> list[Motif]:
+    """All motifs of a file, in its order.
+
+    Raises
+    ------
+    DataError
+        The file holds no motif, or a line of it cannot be taken as it stands.
+    """
+    lines = [(number, text.rstrip()) for number, text in read_lines(path)]
+    first = next((text for _, text in lines if text.strip() and not text.startswith("#")), "")
+    try:
+        motifs = list(_read_meme(lines, path) if first.startswith("MEME version") else _read_pfm(lines, path))
+    except DataError as error:
+        raise error.at(path) from None
+    if not motifs:
+        raise DataError("no motif", expected="a JASPAR, PFM or minimal-MEME file", path=path)
+    return motifs
+
+
+def read_jaspar_release(release: str, collection: str, tax_groups: Sequence[str]) -> list[Motif]:
+    """Latest version of each matrix of a JASPAR release, from the copy that pyjaspar carries.
+
+    Raises
+    ------
+    OptionError
+        pyjaspar is not installed, or the release has no such matrices.
+    """
+    try:
+        from pyjaspar import jaspardb
+    except ImportError:
+        raise OptionError("--jaspar needs pyjaspar; try: pip install 'speid[jaspar]'") from None
+    source = f"JASPAR{release}"
+    database = jaspardb(release=source)
+    try:
+        found = database.fetch_motifs(collection=collection, tax_group=list(tax_groups))
+    finally:
+        database.conn.close()
+    if not found:
+        raise OptionError(f"{source} has no matrices for --collection {collection} --tax-group {','.join(tax_groups)}")
+    return [Motif(record.matrix_id, record.name, _by_letter(record.counts), source) for record in found]
+
+
+def _by_letter(counts: dict[str, Sequence[float]]) -> NDArray[np.float64]:
+    return np.array([counts[letter] for letter in ALPHABET], np.float64).T
+
+
+def _read_pfm(lines: Sequence[Line], path: str) -> Iterator[Motif]:
+    for block in _blocks(lines, ">"):
+        rows = [line for line in block if line[1].strip() and not line[1].startswith((">", "#"))]
+        number, head = block[0]
+        titled = head.startswith(">")
+        if not titled and not rows:
+            continue
+        identifier, _, name = head[1:].strip().partition(" " if "\t" not in head else "\t")
+        if not titled or not identifier:
+            identifier, name = Path(path).name.partition(".")[0], ""
+        yield _checked(Motif(identifier, name.strip() or identifier, _pfm_matrix(rows, number), path), rows)
+
+
+def _blocks(lines: Sequence[Line], start: str) -> Iterator[list[Line]]:
+    """Runs of lines, each begun by a line that starts with `start`; what stands before it comes first."""
+    block: list[Line] = []
+    for line in lines:
+        if line[1].startswith(start) and block:
+            yield block
+            block = []
+        block.append(line)
+    if block:
+        yield block
+
+
+def _pfm_matrix(rows: Sequence[Line], number: int) -> NDArray[np.float64]:
+    """Matrix (length, 4) of four rows, one a letter; rows without letters are A, C, G, T."""
+    from Bio.motifs import jaspar
+
+    if len(rows) != 4:
+        place = rows[4][0] if len(rows) > 4 else number
+        raise DataError(f"a matrix of {len(rows)} rows", expected="four, one each for A, C, G, T", line=place)
+    parsed = [(_ROW.fullmatch(text), line, text) for line, text in rows]
+    letters = []
+    for match, line, text in parsed:
+        if match is None:
+            raise DataError(f"{text[:40]!r}", expected="a row of counts, such as: A [ 1 2 3 ]", line=line)
+        letters.append((match[1] or "").upper().replace("U", "T"))
+    if not any(letters):
+        letters = list(_FILE_ORDER)
+    if sorted(letters) != sorted(_FILE_ORDER):
+        raise DataError(
+            f"rows are headed {' '.join(x or '-' for x in letters)}",
+            expected="A, C, G, T (or U), once each",
+            line=rows[0][0],
+        )
+    text = "".join(f"{letter} [{match[2]}]\n" for letter, (match, _, _) in zip(letters, parsed, strict=True) if match)
+    try:
+        (record,) = jaspar.read(io.StringIO(f">matrix\n{text}"), "jaspar")
+    except (ValueError, KeyError, IndexError) as error:
+        raise DataError(f"no matrix ({error})", expected="four rows of as many numbers", line=rows[0][0]) from error
+    return _by_letter(record.counts)
+
+
+def _checked(motif: Motif, rows: Sequence[Line]) -> Motif:
+    sums = motif.matrix.sum(axis=1)
+    if not motif.length or not np.isfinite(motif.matrix).all() or (motif.matrix < 0).any() or (sums <= 0).any():
+        raise DataError(
+            f"motif {motif.identifier} has a position that is empty, negative or no number",
+            expected="counts or probabilities with a sum above 0",
+            line=rows[0][0] if rows else None,
+        )
+    return motif
+
+
+def _read_meme(lines: Sequence[Line], path: str) -> Iterator[Motif]:
+    preamble, *blocks = _blocks(lines, "MOTIF")
+    order = _meme_alphabet(preamble)
+    for block in blocks:
+        number, head = block[0]
+        words = head.split()[1:]
+        if not words:
+            raise DataError("MOTIF without an identifier", line=number)
+        start = next((i for i, (_, text) in enumerate(block) if text.startswith("letter-probability matrix")), None)
+        if start is None:
+            raise DataError(f"motif {words[0]} has no letter-probability matrix", line=number)
+        yield Motif(words[0], words[1] if len(words) > 1 else words[0], _meme_matrix(block[start:], order), path)
+
+
+def _meme_alphabet(preamble: Sequence[Line]) -> str:
+    """The letters of the matrix columns, in order; ACGT where nothing is said."""
+    for number, text in preamble:
+        if text.startswith("ALPHABET"):
+            letters = text.partition("=")[2].strip().upper().replace("U", "T")
+            if sorted(letters) != sorted(_FILE_ORDER):
+                raise DataError(f"{text!r}", expected="ALPHABET= ACGT or ACGU, in any order", line=number)
+            return letters
+    return _FILE_ORDER
+
+
+def _meme_matrix(lines: Sequence[Line], order: str) -> NDArray[np.float64]:
+    """Matrix (w, 4) of the lines from ``letter-probability matrix:`` on, as counts where nsites is given."""
+    number, head = lines[0]
+    rows: list[list[float]] = []
+    for line, text in lines[1:]:
+        words = text.split()
+        if not words or not re.match(r"[-+.\d]", words[0]):
+            if rows:
+                break
+            continue
+        rows.append(_meme_row(words, line))
+    stated = dict(_MATRIX_KEY.findall(head))
+    try:
+        width, sites = int(stated.get("w", len(rows))), float(stated.get("nsites", 1))
+    except ValueError as error:
+        raise DataError(f"{head!r}", expected="numbers after w= and nsites=", line=number) from error
+    if width != len(rows) or not rows:
+        raise DataError(f"a matrix of {len(rows)} rows that states w= {width}", expected="as many rows", line=number)
+    if not 0 < sites < float("inf"):
+        sites = 1.0
+    matrix = np.array(rows)[:, [order.index(letter) for letter in ALPHABET]]
+    return matrix / matrix.sum(axis=1, keepdims=True) * sites
+
+
+def _meme_row(words: Sequence[str], line: int) -> list[float]:
+    try:
+        row = [float(word) for word in words]
+    except ValueError as error:
+        raise DataError(f"{' '.join(words)[:60]!r}", expected="four probabilities", line=line) from error
+    if len(row) != 4 or not all(0 <= value <= 1 + SUM_TOLERANCE for value in row):
+        raise DataError(f"{' '.join(words)[:60]!r}", expected="four probabilities", line=line)
+    if abs(sum(row) - 1) > SUM_TOLERANCE:
+        raise DataError(f"probabilities that add up to {sum(row):.4g}", expected="1", line=line)
+    return row

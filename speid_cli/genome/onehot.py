@@ -1,0 +1,61 @@
+"""Bases as small integers, as four bits, and as the one-hot matrix of Singh et al. 2016, section 3.1.
+
+A base is held in one of three forms:
+
+code
+    uint8, the channel of the base: A 0, T 1, C 2, G 3; N and every other letter 4.
+packed
+    the four one-hot bits of a base side by side (A 1000, T 0100, C 0010, G 0001, N 0000), two
+    bases a byte, the first in the high half.
+one-hot
+    channels A, T, C, G first, position last; N is all zeros.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+ALPHABET = "ATCG"
+N_CODE = 4
+
+_CODE_OF_LETTER = np.full(256, N_CODE, np.uint8)
+for _code, _letter in enumerate(ALPHABET):
+    _CODE_OF_LETTER[[ord(_letter), ord(_letter.lower())]] = _code
+_NIBBLE_OF_CODE = np.array([0b1000, 0b0100, 0b0010, 0b0001, 0b0000], np.uint8)
+_INVALID = 255
+_CODE_OF_NIBBLE = np.full(16, _INVALID, np.uint8)
+_CODE_OF_NIBBLE[_NIBBLE_OF_CODE] = np.arange(5)
+_CODES_OF_BYTE = np.stack([_CODE_OF_NIBBLE[np.arange(256) >> 4], _CODE_OF_NIBBLE[np.arange(256) & 15]], axis=1)
+
+
+def encode(sequence: bytes) -> NDArray[np.uint8]:
+    """Codes (L,) of a sequence; lower case (soft-masked) reads as upper case."""
+    return _CODE_OF_LETTER[np.frombuffer(sequence, np.uint8)]
+
+
+def pack(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Packed form (..., ceil(L / 2)) of codes (..., L)."""
+    nibbles: NDArray[np.uint8] = _NIBBLE_OF_CODE[codes]
+    packed: NDArray[np.uint8] = nibbles[..., 0::2] << np.uint8(4)
+    packed[..., : nibbles.shape[-1] // 2] |= nibbles[..., 1::2]
+    return packed
+
+
+def unpack(packed: NDArray[np.uint8], width: int) -> NDArray[np.uint8]:
+    """Codes (..., width) of the packed form (..., ceil(width / 2)).
+
+    Raises
+    ------
+    ValueError
+        Four bits hold more than one 1.
+    """
+    codes = np.take(_CODES_OF_BYTE, packed, axis=0).reshape(*packed.shape[:-1], -1)[..., :width]
+    if codes.size and codes.max() == _INVALID:
+        raise ValueError("four bits that are no one-hot base")
+    return codes
+
+
+def onehot(codes: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """One-hot (..., 4, L) of codes (..., L)."""
+    return (codes[..., None, :] == np.arange(4, dtype=np.uint8)[:, None]).astype(np.float32)

@@ -1,0 +1,69 @@
+"""Overlaps between sets of intervals. The only user of pybedtools, and so of bedtools."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speid_cli.errors import DataError, OptionError
+from speid_cli.files import read_lines
+from speid_cli.genome.intervals import Interval
+from speid_cli.genome.reference import ContigNames
+
+
+def read_bed(path: str, contigs: ContigNames) -> list[Interval]:
+    """Intervals of a BED file on the contigs of a reference; those on others are left out.
+
+    Raises
+    ------
+    DataError
+        A line has fewer than 3 columns or no valid coordinates.
+    """
+    intervals = []
+    for number, text in read_lines(path):
+        if not text.strip() or text.startswith(("#", "track", "browser")):
+            continue
+        fields = text.split("\t")
+        if len(fields) < 3 or not (fields[1].isdecimal() and fields[2].isdecimal() and int(fields[1]) < int(fields[2])):
+            raise DataError(
+                f"{text[:60]!r}", expected="BED: chromosome, start and end, start below end", path=path, line=number
+            )
+        try:
+            intervals.append(Interval(contigs.resolve(fields[0]), int(fields[1]), int(fields[2])))
+        except DataError:  # an exclusion list may name contigs that this reference leaves out
+            continue
+    return intervals
+
+
+def overlapping(queries: Sequence[Interval], regions: Sequence[Interval]) -> NDArray[np.bool_]:
+    """Which queries share at least one base with any region.
+
+    Returns
+    -------
+    bool array (len(queries),)
+
+    Raises
+    ------
+    OptionError
+        bedtools is not installed.
+    """
+    hit = np.zeros(len(queries), bool)
+    if not queries or not regions:
+        return hit
+    if shutil.which("bedtools") is None:
+        raise OptionError(
+            "bedtools is needed here and not installed; try: apt install bedtools, or: "
+            "conda install -c bioconda bedtools"
+        )
+    import pybedtools
+
+    numbered = ((chrom, start, end, str(index)) for index, (chrom, start, end) in enumerate(queries))
+    try:
+        found = pybedtools.BedTool(numbered).saveas().intersect(pybedtools.BedTool(iter(regions)).saveas(), u=True)
+        hit[[int(feature.name) for feature in found]] = True
+    finally:
+        pybedtools.cleanup()
+    return hit

@@ -1,0 +1,215 @@
+"""Reference sequence: contigs, their names, and windows with N beyond their ends.
+
+The only user of pysam.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import os
+import tempfile
+from pathlib import Path
+from types import TracebackType
+
+import pysam
+
+from speid_cli.errors import DataError
+from speid_cli.files import GZIP_MAGIC, sha256_of_lines, unreadable
+from speid_cli.genome.intervals import Interval
+
+_MITOCHONDRION = ("chrM", "MT", "M", "chrMT")
+
+
+class ContigNames:
+    """The contigs of a reference, found also under the other common spelling of their names.
+
+    ``chr1`` stands for ``1`` and the reverse; ``chrM``, ``MT``, ``M`` and ``chrMT`` for one another.
+    `aliases` collects the names that were found that way.
+    """
+
+    def __init__(self, lengths: dict[str, int], path: object = None) -> None:
+        self.lengths, self.path = lengths, path
+        self.aliases: dict[str, str] = {}
+
+    def resolve(self, chrom: str) -> str:
+        """The contig's name in the reference.
+
+        Raises
+        ------
+        DataError
+            No contig has that name or an alias of it.
+        """
+        if chrom in self.lengths:
+            return chrom
+        if chrom in self.aliases:
+            return self.aliases[chrom]
+        for alias in _spellings(chrom):
+            if alias in self.lengths:
+                self.aliases[chrom] = alias
+                return alias
+        known = ", ".join(list(self.lengths)[:5]) + (", ..." if len(self.lengths) > 5 else "")
+        raise DataError(
+            f"unknown contig {chrom!r}",
+            expected=f"one of the {len(self.lengths)} contigs of {self.path} ({known})",
+            hint="is this the right genome build?",
+        )
+
+    def locate(self, interval: Interval) -> Interval:
+        """The interval under the reference's own contig name.
+
+        Raises
+        ------
+        DataError
+            The contig is unknown or the interval ends beyond it.
+        """
+        contig = self.resolve(interval.chrom)
+        if interval.end > self.lengths[contig]:
+            raise DataError(
+                f"end {interval.end} is beyond {contig}, which is {self.lengths[contig]} bp long",
+                expected="coordinates of this reference",
+                hint="is this the right genome build?",
+            )
+        return Interval(contig, interval.start, interval.end)
+
+    def alias_warning(self) -> str | None:
+        """One sentence on the names that were matched by another spelling, if any were."""
+        if not self.aliases:
+            return None
+        (given, contig), *others = self.aliases.items()
+        more = f" and {len(others)} more" if others else ""
+        return f"contig names differ from those of {self.path}: took {given!r} for {contig!r}{more}"
+
+
+def _spellings(chrom: str) -> list[str]:
+    if chrom in _MITOCHONDRION:
+        return [name for name in _MITOCHONDRION if name != chrom]
+    return [chrom[3:]] if chrom.startswith("chr") else [f"chr{chrom}"]
+
+
+class Reference:
+    """An indexed FASTA, plain or bgzip-compressed.
+
+    The index ``.fai`` (and ``.gzi``) is made where it is missing; where the folder cannot be
+    written, it is made for this run beside a temporary link to the FASTA.
+
+    Raises
+    ------
+    DataError
+        The file is missing, no FASTA, or compressed by plain gzip.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        _check_format(self.path)
+        self._cleanup = contextlib.ExitStack()
+        self._fasta = self._open()
+        lengths = dict(zip(self._fasta.references, self._fasta.lengths, strict=True))
+        self.contigs = ContigNames(lengths, self.path)
+
+    def __enter__(self) -> Reference:
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the FASTA and remove a temporary index."""
+        self._cleanup.close()
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over contig names and lengths, whatever their order."""
+        return sha256_of_lines(f"{name}\t{length}" for name, length in sorted(self.contigs.lengths.items()))
+
+    def fetch(self, contig: str, start: int, end: int) -> bytes:
+        """Sequence of [start, end) as it stands in the file; N where that lies beyond the contig.
+
+        Returns
+        -------
+        bytes
+            ``end - start`` letters.
+        """
+        length = self.contigs.lengths[contig]
+        inside_start, inside_end = min(max(start, 0), length), min(max(end, 0), length)
+        try:
+            inside = self._fasta.fetch(contig, inside_start, inside_end) if inside_start < inside_end else ""
+        except (OSError, ValueError) as error:
+            raise DataError(f"cannot read {contig}:{inside_start}-{inside_end} ({error})", path=self.path) from error
+        if len(inside) != max(inside_end - inside_start, 0):
+            raise DataError(
+                f"{contig} is shorter than its index says", hint=f"rm {self.path}.fai and run again", path=self.path
+            )
+        left = max(min(-start, end - start), 0)
+        return b"N" * left + inside.encode("ascii", "replace") + b"N" * (end - start - left - len(inside))
+
+    def _open(self) -> pysam.FastaFile:
+        path = self.path
+        try:
+            if not Path(f"{path}.fai").exists() and not _make_index(path, path):
+                folder = self._cleanup.enter_context(tempfile.TemporaryDirectory(prefix="speid-"))
+                link = Path(folder, path.name)
+                link.symlink_to(path.resolve())
+                path = link
+                _make_index(path, path)
+            fasta = pysam.FastaFile(str(path))
+        except (OSError, ValueError, pysam.SamtoolsError) as error:
+            self.close()
+            reason = " ".join(str(error).split())
+            raise DataError(f"cannot be indexed or read ({reason})", expected="a FASTA", path=self.path) from error
+        self._cleanup.callback(fasta.close)
+        return fasta
+
+
+def _make_index(fasta: Path, beside: Path) -> bool:
+    """Index a FASTA; False where the folder cannot be written. Appears whole, also for a neighbour."""
+    try:
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{beside.name}.", suffix=".fai", dir=beside.parent)
+    except OSError:
+        return False
+    os.close(descriptor)
+    compressed_index = f"{temporary}.gzi"
+    try:
+        with _quiet_htslib():
+            pysam.faidx("--fai-idx", temporary, "--gzi-idx", compressed_index, str(fasta))
+        os.chmod(temporary, 0o644)
+        if os.path.exists(compressed_index):
+            os.replace(compressed_index, f"{beside}.gzi")
+        os.replace(temporary, f"{beside}.fai")
+    finally:
+        for leftover in (temporary, compressed_index):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(leftover)
+    return True
+
+
+@contextlib.contextmanager
+def _quiet_htslib():  # type: ignore[no-untyped-def]
+    """htslib's own messages off: what it says comes back as an exception."""
+    before = pysam.set_verbosity(0)
+    try:
+        yield
+    finally:
+        pysam.set_verbosity(before)
+
+
+def _check_format(path: Path) -> None:
+    try:
+        with open(path, "rb") as stream:
+            head = stream.read(18)
+        if head[:2] == GZIP_MAGIC:
+            if not (head[3] & 4 and head[12:14] == b"BC"):
+                stem = str(path).removesuffix(".gz")
+                raise DataError(
+                    "compressed by plain gzip, which has no random access",
+                    expected="a plain or bgzip-compressed FASTA",
+                    hint=f"gunzip -k {path}, or: gunzip -c {path} | bgzip > {stem}.bgz",
+                    path=path,
+                )
+            with gzip.open(path) as unpacked:
+                head = unpacked.read(1)
+    except (EOFError, OSError) as error:
+        raise (unreadable(path, error) if isinstance(error, OSError) else DataError(str(error), path=path)) from error
+    if head[:1] != b">":
+        found = f"begins with {head[:1]!r}" if head else "empty"
+        raise DataError(found, expected="a FASTA, which begins with '>'", path=path)

@@ -1,0 +1,1 @@
+"""The network of Singh et al. 2016, its settings, its first weights and its file."""

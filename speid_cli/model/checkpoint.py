@@ -1,0 +1,145 @@
+"""``MODEL.pt``: tensors and plain values only, read without running anything in it."""
+
+from __future__ import annotations
+
+import pickle
+import zipfile
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import torch
+from torch import Tensor
+
+from speid_cli.errors import DataError
+from speid_cli.files import unreadable
+from speid_cli.model.config import SpeidConfig
+from speid_cli.model.speid import Speid
+
+FORMAT_VERSION = 1
+STAGES = ("pretrained", "finetuned")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A trained network and where it came from.
+
+    Attributes
+    ----------
+    config : SpeidConfig
+    state_dict : dict of Tensor
+    stage : {"pretrained", "finetuned"}
+    history : list of dict
+        One row an epoch: losses and validation figures.
+    provenance : dict
+        Data set digest, held-out chromosomes, reference, motifs, seed, versions.
+    threshold : float, optional
+    calibration : dict, optional
+    """
+
+    config: SpeidConfig
+    state_dict: dict[str, Tensor]
+    stage: str
+    history: list[dict[str, Any]]
+    provenance: dict[str, Any]
+    threshold: float | None = None
+    calibration: dict[str, Any] | None = field(default=None)
+
+    @property
+    def n_parameters(self) -> int:
+        """Trainable parameters."""
+        with torch.device("meta"):
+            return sum(values.numel() for values in Speid(self.config).parameters())
+
+    def model(self) -> Speid:
+        """The network, in evaluation mode."""
+        with torch.device("meta"):
+            model = Speid(self.config)
+        model.load_state_dict(self.state_dict, assign=True)
+        return model.requires_grad_(True).eval()
+
+    def write(self, stream: BinaryIO) -> None:
+        """Write ``MODEL.pt``; the same checkpoint gives the same bytes."""
+        content = {
+            "format_version": FORMAT_VERSION,
+            "config": asdict(self.config),
+            "state_dict": {name: values.detach().cpu() for name, values in self.state_dict.items()},
+            "stage": self.stage,
+            "history": self.history,
+            "provenance": self.provenance,
+        }
+        known = {"threshold": self.threshold, "calibration": self.calibration}
+        torch.save(content | {name: value for name, value in known.items() if value is not None}, stream)
+
+    @classmethod
+    def read(cls, path: str | Path) -> Checkpoint:
+        """Read ``MODEL.pt``.
+
+        Raises
+        ------
+        DataError
+            The file is missing or damaged, holds more than tensors and plain values, or lacks or
+            misstates any part; nothing in it is run.
+        """
+        content = _load(path)
+        try:
+            if content["format_version"] != FORMAT_VERSION:
+                raise DataError(f"format version {content['format_version']}", expected=str(FORMAT_VERSION))
+            checkpoint = cls(
+                SpeidConfig(**content["config"]),
+                dict(content["state_dict"]),
+                content["stage"],
+                list(content["history"]),
+                dict(content["provenance"]),
+                content.get("threshold"),
+                content.get("calibration"),
+            )
+            checkpoint.check()
+        except DataError as error:
+            raise error.at(path) from None
+        except (KeyError, TypeError, ValueError) as error:
+            raise DataError(f"not a speid model ({error!r})", path=path) from error
+        return checkpoint
+
+    def check(self) -> None:
+        """Refuse tensors that are not those of the network.
+
+        Raises
+        ------
+        DataError
+            A tensor is missing, unknown, or of another shape or dtype; the stage is unknown.
+        """
+        if self.stage not in STAGES:
+            raise DataError(f"stage {self.stage!r}", expected=" or ".join(STAGES))
+        with torch.device("meta"):
+            wanted = Speid(self.config).state_dict()
+        if missing := wanted.keys() ^ self.state_dict.keys():
+            raise DataError(f"tensors missing or unknown: {', '.join(sorted(map(str, missing))[:4])}")
+        for name, like in wanted.items():
+            values = self.state_dict[name]
+            if not isinstance(values, Tensor) or values.shape != like.shape or values.dtype != like.dtype:
+                found = f"{values.dtype} {tuple(values.shape)}" if isinstance(values, Tensor) else repr(type(values))
+                raise DataError(f"tensor {name} is {found}", expected=f"{like.dtype} {tuple(like.shape)}")
+
+
+def _load(path: str | Path) -> dict[str, Any]:
+    try:
+        with open(path, "rb") as stream:
+            if not zipfile.is_zipfile(stream):
+                raise DataError("not a PyTorch file", expected="a model written by speid", path=path)
+            stream.seek(0)
+            content = torch.load(stream, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise DataError(
+            "holds more than tensors and plain values, and was not opened",
+            expected="a model written by speid",
+            hint="do not run models from sources you do not trust",
+            path=path,
+        ) from error
+    except OSError as error:
+        raise unreadable(path, error) from error
+    except (RuntimeError, ValueError, KeyError, EOFError, AttributeError, TypeError, IndexError) as error:
+        raise DataError(f"damaged ({str(error).splitlines()[0]})", path=path) from error
+    if not isinstance(content, dict):
+        raise DataError("not a speid model", path=path)
+    return content

@@ -1,0 +1,161 @@
+"""Every size of the network and every knob of its training, each in one place. Imports no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Literal
+
+from speid_cli.errors import DataError, OptionError
+
+
+@dataclass(frozen=True)
+class SpeidConfig:
+    """Sizes of the network; the defaults are the paper's (Singh et al. 2016, figure 1, section 2.1).
+
+    Attributes
+    ----------
+    enhancer_window, promoter_window : int
+        Inputs in bp.
+    n_kernels, kernel_length : int
+        Convolution kernels of each branch and their length in bp.
+    pool_length : int
+        Width and stride of the max-pooling in bp.
+    lstm_units, dense_units : int
+        LSTM units each way; units of the dense layer.
+    feature_dropout, sequence_dropout, dense_dropout : float
+        Share dropped before the LSTM, after it and after the dense layer. The paper does not
+        mention dropout; these are the authors' code's.
+    l2_penalty : float
+        Weight of the sum of squares of convolution and dense weights in the loss.
+    norm_epsilon, norm_momentum : float
+        Batch normalisation: what is added to the variance, and the share of a new batch in the
+        running statistics (PyTorch's momentum; the authors' Keras calls it 1 - 0.99).
+    """
+
+    enhancer_window: int = 3000
+    promoter_window: int = 2000
+    n_kernels: int = 1024
+    kernel_length: int = 40
+    pool_length: int = 20
+    lstm_units: int = 100
+    dense_units: int = 925
+    feature_dropout: float = 0.25
+    sequence_dropout: float = 0.5
+    dense_dropout: float = 0.5
+    l2_penalty: float = 1e-5
+    norm_epsilon: float = 1e-3
+    norm_momentum: float = 0.01
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if isinstance(item.default, int) and not (type(value) is int and 0 < value < 2**31):
+                raise DataError(f"{item.name} is {value!r}", expected="a whole number above 0")
+            if isinstance(item.default, float) and not (type(value) is float and 0 <= value <= 1):
+                raise DataError(f"{item.name} is {value!r}", expected="a number from 0 to 1")
+        for side, steps in (("enhancer", self.enhancer_steps), ("promoter", self.promoter_steps)):
+            if steps < 1:
+                raise DataError(
+                    f"the {side} window is {getattr(self, side + '_window')} bp",
+                    expected=f"at least kernel + pool - 1 = {self.kernel_length + self.pool_length - 1} bp",
+                )
+
+    @property
+    def enhancer_steps(self) -> int:
+        """LSTM steps over the enhancer: pooled positions of a valid convolution."""
+        return (self.enhancer_window - self.kernel_length + 1) // self.pool_length
+
+    @property
+    def promoter_steps(self) -> int:
+        """LSTM steps over the promoter."""
+        return (self.promoter_window - self.kernel_length + 1) // self.pool_length
+
+    @property
+    def steps(self) -> int:
+        """LSTM steps in all: the enhancer's, then the promoter's."""
+        return self.enhancer_steps + self.promoter_steps
+
+    def with_values(self, assignments: dict[str, str]) -> SpeidConfig:
+        """The same with some fields read from text.
+
+        Raises
+        ------
+        OptionError
+            No such field, or a value that is no number of its kind.
+        """
+        kinds = {item.name: int if isinstance(item.default, int) else float for item in fields(self)}
+        values: dict[str, Any] = {}
+        for name, text in assignments.items():
+            if name not in kinds:
+                raise OptionError(f"no model setting {name!r}; there are {', '.join(kinds)}")
+            try:
+                values[name] = kinds[name](text)
+            except ValueError:
+                raise OptionError(f"{name}={text}: expected {kinds[name].__name__}") from None
+        return replace(self, **values)
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How one stage trains; the defaults are the paper's pre-training.
+
+    Attributes
+    ----------
+    epochs, batch_size, learning_rate
+        Adam (Singh et al. 2016, section 2.1).
+    copies : int
+        Copies of each positive an epoch, shifted unless `shift` is "none".
+    shift : {"positives", "all", "none"}
+        Whose windows are shifted at random (section 2.2.1: the positives'). Shifting positives
+        only lets a network learn "is centred" as a sign of a negative.
+    fixed_shifts : bool
+        Draw the shifts once, as the paper describes, instead of anew each epoch.
+    patience : int
+        Stop after so many epochs without a better validation; 0 never stops early.
+    keep : {"best", "last"}
+        Which epoch's weights to write.
+    """
+
+    epochs: int = 32
+    batch_size: int = 100
+    learning_rate: float = 1e-5
+    copies: int = 20
+    shift: Literal["positives", "all", "none"] = "positives"
+    fixed_shifts: bool = False
+    patience: int = 0
+    keep: Literal["best", "last"] = "best"
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A network and the training that suits it.
+
+    `motif_kernels` is how many kernels start as motifs by default: about half. The paper's 525 is
+    what its authors placed: 519 matrices of JASPAR 2016 and 6 reverse complements.
+    """
+
+    model: SpeidConfig = SpeidConfig()
+    pretrain: TrainingConfig = TrainingConfig()
+    finetune: TrainingConfig = field(default_factory=lambda: TrainingConfig(epochs=80, copies=1, shift="none"))
+    motif_kernels: int = 525
+
+
+def _small_training(epochs: int, learning_rate: float) -> tuple[TrainingConfig, TrainingConfig]:
+    """Settings that learn in minutes where the paper's need weeks of data: Adam at a high rate, stopped early."""
+    pretrain = TrainingConfig(epochs=epochs, learning_rate=learning_rate, patience=3)
+    finetune = replace(pretrain, epochs=2 * epochs, learning_rate=learning_rate / 10, copies=1, shift="none")
+    return pretrain, finetune
+
+
+_NO_DROPOUT = SpeidConfig(feature_dropout=0.0, sequence_dropout=0.0, dense_dropout=0.0, norm_momentum=0.1)
+PRESETS = {
+    "paper": Preset(),
+    "small": Preset(
+        replace(_NO_DROPOUT, n_kernels=200, lstm_units=50, dense_units=800),
+        *_small_training(16, 3e-3),
+        motif_kernels=100,
+    ),
+    "tiny": Preset(
+        replace(_NO_DROPOUT, n_kernels=32, lstm_units=32, dense_units=32), *_small_training(12, 1e-2), motif_kernels=16
+    ),
+}

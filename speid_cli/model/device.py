@@ -1,0 +1,96 @@
+"""Where the arithmetic runs; the only place that knows CUDA."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from speid_cli.errors import OptionError
+
+Precision = Literal["fp32", "tf32", "bf16"]
+
+
+class Device:
+    """A device and the precision of its matrix products.
+
+    Parameters
+    ----------
+    choice : str
+        ``auto`` (CUDA where there is one, else CPU), ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
+    precision : {"fp32", "tf32", "bf16"}
+    threads : int, optional
+        CPU threads; None leaves PyTorch's choice, all cores.
+
+    Raises
+    ------
+    OptionError
+        No such device on this machine, or it has no such precision.
+    """
+
+    def __init__(self, choice: str = "auto", precision: Precision = "fp32", threads: int | None = None) -> None:
+        if choice == "auto":
+            choice = "cuda" if torch.cuda.is_available() else "cpu"
+        self.torch = _existing(choice)
+        self.precision = precision
+        if precision == "tf32" and not self.is_cuda:
+            raise OptionError(f"--precision tf32 needs CUDA, and the device is {choice}")
+        if self.is_cuda:
+            torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
+            torch.backends.cudnn.allow_tf32 = precision == "tf32"
+        if threads is not None:
+            torch.set_num_threads(threads)
+
+    @property
+    def is_cuda(self) -> bool:
+        """Whether this is an NVIDIA or AMD GPU."""
+        return self.torch.type == "cuda"
+
+    @property
+    def description(self) -> str:
+        """The device, its name and the precision, for a person."""
+        if self.is_cuda:
+            return f"{self.torch} ({torch.cuda.get_device_name(self.torch)}), {self.precision}"
+        name = f"{torch.get_num_threads()} threads, " * (self.torch.type == "cpu") + platform.machine()
+        return f"{self.torch} ({name}), {self.precision}"
+
+    def put(self, array: NDArray[Any] | Tensor) -> Tensor:
+        """The values as a tensor on the device; the host does not wait for the copy."""
+        tensor = torch.from_numpy(array) if isinstance(array, np.ndarray) else array
+        if self.is_cuda:
+            tensor = tensor.pin_memory()
+        return tensor.to(self.torch, non_blocking=True)
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """Context in which matrix products run in bf16, if that was asked for."""
+        return torch.autocast(self.torch.type, torch.bfloat16) if self.precision == "bf16" else nullcontext()
+
+    def adam(self, parameters: Iterable[nn.Parameter], learning_rate: float) -> torch.optim.Adam:
+        """Adam (Kingma and Ba 2014), one fused kernel where the device has it."""
+        return torch.optim.Adam(parameters, lr=learning_rate, fused=self.torch.type in ("cuda", "cpu"))
+
+
+def _existing(choice: str) -> torch.device:
+    try:
+        device = torch.device(choice)
+    except RuntimeError:
+        device = torch.device("meta")
+    available = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if device.type not in available:
+        raise OptionError(f"--device {choice}: expected auto, cpu, cuda, cuda:N or mps")
+    if not available[device.type]:
+        count = torch.cuda.device_count()
+        raise OptionError(
+            f"--device {choice}: not on this machine, where PyTorch {torch.__version__} sees {count} CUDA devices"
+        )
+    return device

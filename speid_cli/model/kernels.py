@@ -1,0 +1,151 @@
+"""Motifs placed into convolution kernels, and the file that holds them, ``KERNELS.npz``. Imports no torch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speid_cli.dataset.archive import Archive, write_archive
+from speid_cli.errors import DataError
+from speid_cli.genome.motif_files import Motif
+from speid_cli.genome.onehot import ALPHABET
+
+BACKGROUND = 0.25
+
+
+@dataclass(frozen=True)
+class PlacedMotif:
+    """Where a motif stands and where it came from.
+
+    `kernel` counts from 0; `offset` and `length` are in bp inside the kernel; `strand` is "+" or,
+    for a reverse complement, "-".
+    """
+
+    identifier: str
+    name: str
+    kernel: int
+    offset: int
+    length: int
+    strand: str
+    source: str
+
+
+@dataclass(frozen=True)
+class KernelInitialisers:
+    """Motifs placed into kernels, as ``KERNELS.npz`` holds them.
+
+    Attributes
+    ----------
+    kernel_length : int
+    placed : tuple of PlacedMotif (M,)
+    matrices : tuple of float32 (4, length)
+        PPM minus 0.25, channels A, T, C, G.
+    bias : float32 (M,)
+        Uniform over (-1, 0).
+    """
+
+    kernel_length: int
+    placed: tuple[PlacedMotif, ...]
+    matrices: tuple[NDArray[np.float32], ...]
+    bias: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.placed)
+
+    def records(self) -> list[dict[str, Any]]:
+        """The placed motifs as plain values, as the model file keeps them."""
+        return [asdict(placed) for placed in self.placed]
+
+    def write(self, stream: BinaryIO) -> None:
+        """Write ``KERNELS.npz``: kernels (M, 4, kernel_length) that are 0 outside their motif."""
+        weight = np.zeros((len(self), 4, self.kernel_length), np.float32)
+        for row, placed, matrix in zip(weight, self.placed, self.matrices, strict=True):
+            row[:, placed.offset : placed.offset + placed.length] = matrix
+        write_archive(
+            stream,
+            {
+                "format_version": 1,
+                "alphabet": ALPHABET,
+                "weight": weight,
+                "bias": self.bias,
+                "motifs": json.dumps(self.records()),
+            },
+        )
+
+    @classmethod
+    def read(cls, path: str | Path) -> KernelInitialisers:
+        """Read ``KERNELS.npz``.
+
+        Raises
+        ------
+        DataError
+            The file is missing or damaged, or its parts do not fit one another.
+        """
+        with Archive(path) as archive:
+            weight = archive.read("weight", "float32", (None, 4, None))
+            bias = archive.read("bias", "float32", (len(weight),))
+            placed = _read_records(archive, weight.shape)
+        matrices = tuple(
+            row[:, item.offset : item.offset + item.length].copy() for row, item in zip(weight, placed, strict=True)
+        )
+        return cls(weight.shape[2], placed, matrices, bias)
+
+
+def _read_records(archive: Archive, shape: tuple[int, ...]) -> tuple[PlacedMotif, ...]:
+    types = {"identifier": str, "name": str, "kernel": int, "offset": int, "length": int, "strand": str, "source": str}
+    try:
+        records = json.loads(archive.read_scalar("motifs", "U"))
+        placed = tuple(PlacedMotif(**record) for record in records)
+    except (json.JSONDecodeError, TypeError, RecursionError) as error:
+        raise DataError(f"motifs: no list of placed motifs ({error})", path=archive.path) from error
+    for item in placed:
+        well_typed = all(type(getattr(item, name)) is kind for name, kind in types.items())
+        if not well_typed or min(item.kernel, item.offset) < 0 or not 0 < item.length <= shape[2] - item.offset:
+            raise DataError(f"motifs: {item} is not inside a kernel of {shape[2]} bp", path=archive.path)
+    if len(placed) != shape[0] or len({item.kernel for item in placed}) != len(placed):
+        raise DataError(f"motifs: {len(placed)} records for {shape[0]} kernels", path=archive.path)
+    return placed
+
+
+def fit(motifs: Sequence[Motif], kernel_length: int) -> list[Motif]:
+    """The motifs, those longer than the kernel cut to their middle."""
+    return [motif.centre(kernel_length) if motif.length > kernel_length else motif for motif in motifs]
+
+
+def choose(motifs: Sequence[Motif], limit: int, both_strands: bool, seed: int) -> list[Motif]:
+    """At most `limit` kernels' worth of motifs, in order; of more a random choice.
+
+    With `both_strands` each chosen motif is followed by its reverse complement.
+    """
+    room = limit // (1 + both_strands)
+    if len(motifs) > room:
+        chosen = np.random.default_rng(seed).choice(len(motifs), room, replace=False)
+        motifs = [motifs[index] for index in sorted(chosen)]
+    if not both_strands:
+        return list(motifs)
+    return [strand for motif in motifs for strand in (motif, motif.reverse_complement())]
+
+
+def place(motifs: Sequence[Motif], kernel_length: int, pseudocount: float, seed: int) -> KernelInitialisers:
+    """Give each motif a kernel, in order, a random offset at which it fits, and a random bias.
+
+    A motif becomes its PPM minus the background of 0.25. Motifs longer than the kernel must have
+    been cut before. The kernel is not reversed: PyTorch correlates, so a kernel matches the
+    forward strand as it is read.
+    """
+    generator = np.random.default_rng(seed)
+    placed, matrices = [], []
+    for kernel, motif in enumerate(motifs):
+        offset = int(generator.integers(0, kernel_length - motif.length, endpoint=True))
+        placed.append(
+            PlacedMotif(motif.identifier, motif.name, kernel, offset, motif.length, motif.strand, motif.source)
+        )
+        matrices.append((motif.ppm(pseudocount) - BACKGROUND).T.astype(np.float32))
+    bias = -generator.random(len(motifs), dtype=np.float32)
+    return KernelInitialisers(kernel_length, tuple(placed), tuple(matrices), bias)

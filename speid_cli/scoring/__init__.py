@@ -1,0 +1,1 @@
+"""Probabilities from a trained network, and how good they are."""

@@ -1,0 +1,129 @@
+"""Candidates in, scored candidates out: a stream of BEDPE lines in bounded memory and in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speid_cli.errors import DataError
+from speid_cli.genome.bedpe import MISSING, BedpeLine, header_with_probability, parse_pair, read_bedpe, with_probability
+from speid_cli.genome.intervals import ElementPair, Interval, window_start
+from speid_cli.genome.onehot import encode
+from speid_cli.genome.reference import Reference
+from speid_cli.scoring.engine import Scorer
+from speid_cli.scoring.metrics import sigmoid
+
+
+@dataclass
+class StreamSettings:
+    """What ``speid predict`` is told.
+
+    Attributes
+    ----------
+    append : bool
+        Probability in a new last column instead of column 8.
+    invalid_as_missing : bool
+        Give lines that cannot be scored ``.`` instead of stopping at the first.
+    block_size : int
+        Lines held at a time.
+    """
+
+    append: bool = False
+    promoter_first: bool = False
+    invalid_as_missing: bool = False
+    block_size: int = 1024
+
+
+@dataclass
+class StreamCounts:
+    """What went through so far."""
+
+    pairs: int = 0
+    invalid: int = 0
+    first_invalid: str = ""
+
+
+class PairStream:
+    """Scores the lines of a BEDPE file.
+
+    Parameters
+    ----------
+    scorer : Scorer
+    reference : Reference
+    settings : StreamSettings
+    """
+
+    def __init__(self, scorer: Scorer, reference: Reference, settings: StreamSettings) -> None:
+        self.scorer, self.reference, self.settings = scorer, reference, settings
+        self.counts = StreamCounts()
+
+    def score(self, path: str) -> Iterator[str]:
+        """One output line, without its ending, for each line of `path`, in order.
+
+        Raises
+        ------
+        DataError
+            A line cannot be scored, unless invalid lines are to be marked as missing.
+        """
+        lines = read_bedpe(path)
+        while block := list(islice(lines, self.settings.block_size)):
+            yield from self._score_block(path, block)
+
+    def _score_block(self, path: str, block: Sequence[BedpeLine]) -> Iterator[str]:
+        pairs = [self._locate(path, line) for line in block]
+        probabilities = iter(self._probabilities([pair for pair in pairs if pair is not None]))
+        for line, pair in zip(block, pairs, strict=True):
+            if line.role == "comment":
+                yield line.text
+            elif line.role == "header":
+                yield header_with_probability(line, self.settings.append)
+            else:
+                text = MISSING if pair is None else f"{next(probabilities):.6g}"
+                yield with_probability(line.fields, text, self.settings.append)
+
+    def _locate(self, path: str, line: BedpeLine) -> ElementPair | None:
+        if line.role != "pair":
+            return None
+        self.counts.pairs += 1
+        try:
+            pair = parse_pair(line.fields, self.settings.promoter_first)
+            contigs = self.reference.contigs
+            return ElementPair(contigs.locate(pair.enhancer), contigs.locate(pair.promoter))
+        except DataError as error:
+            error.at(path, line.number)
+            if not self.settings.invalid_as_missing:
+                raise error from None
+            self.counts.first_invalid = self.counts.first_invalid or str(error)
+            self.counts.invalid += 1
+            return None
+
+    def _probabilities(self, pairs: Sequence[ElementPair]) -> NDArray[np.float64]:
+        if not pairs:
+            return np.empty(0)
+        config = self.scorer.model.config
+        enhancers, enhancer_index = _unique(pair.enhancer for pair in pairs)
+        promoters, promoter_index = _unique(pair.promoter for pair in pairs)
+        logits = self.scorer.logits(
+            self._windows(enhancers, config.enhancer_window),
+            self._windows(promoters, config.promoter_window),
+            enhancer_index,
+            promoter_index,
+        )
+        return sigmoid(logits)
+
+    def _windows(self, intervals: Sequence[Interval], length: int) -> NDArray[np.uint8]:
+        codes = np.empty((len(intervals), length), np.uint8)
+        for row, (contig, start, end) in zip(codes, intervals, strict=True):
+            first = window_start(start, end, length)
+            row[:] = encode(self.reference.fetch(contig, first, first + length))
+        return codes
+
+
+def _unique(intervals: Iterable[Interval]) -> tuple[list[Interval], NDArray[np.int64]]:
+    place: dict[Interval, int] = {}
+    index = [place.setdefault(interval, len(place)) for interval in intervals]
+    return list(place), np.array(index, np.int64)

@@ -1,0 +1,1 @@
+"""Pre-training and fine-tuning: two settings of one loop."""

@@ -1,0 +1,104 @@
+"""The two stages: pre-training on the balanced, augmented pairs, fine-tuning on the pairs as they are.
+
+Singh et al. 2016, sections 2.2.1 and 2.2.2. Both are `Trainer` with other settings.
+"""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import torch
+
+from speid_cli import __version__
+from speid_cli.dataset.pairs import SUBSETS, TEST, TRAIN, VALIDATION, PairDataset
+from speid_cli.errors import DataError
+from speid_cli.model.checkpoint import Checkpoint
+from speid_cli.model.config import SpeidConfig, TrainingConfig
+from speid_cli.model.device import Device
+from speid_cli.model.initialisers import initialise, place_motifs
+from speid_cli.model.kernels import KernelInitialisers
+from speid_cli.model.speid import Speid
+from speid_cli.training.inputs import FrozenFeatures, WholeNetwork
+from speid_cli.training.trainer import Observer, Trainer
+
+
+def pretrain(
+    dataset: PairDataset,
+    config: SpeidConfig,
+    settings: TrainingConfig,
+    motifs: KernelInitialisers | None,
+    device: Device,
+    seed: int,
+    observer: Observer,
+) -> Checkpoint:
+    """Train a new network, all of it, on augmented positives and plain negatives (section 2.2.1).
+
+    Raises
+    ------
+    DataError
+        The motifs do not fit the network's kernels, or the training subset has one class only.
+    """
+    model = Speid(config)
+    initialise(model, torch.Generator().manual_seed(seed))
+    if motifs is not None:
+        place_motifs(model, motifs)
+    trainer = Trainer(model, WholeNetwork(model, dataset, device), dataset, settings, device, seed)
+    history = [{"stage": "pretrained"} | row for row in trainer.run(observer)]
+    provenance = _provenance(dataset, "pretrained", settings, seed)
+    provenance["motifs"] = motifs.records() if motifs is not None else []
+    return Checkpoint(config, _cpu_state(model), "pretrained", history, provenance)
+
+
+def finetune(
+    start: Checkpoint, dataset: PairDataset, settings: TrainingConfig, device: Device, seed: int, observer: Observer
+) -> Checkpoint:
+    """Train what follows the LSTM on the imbalanced pairs, unshifted, once each (section 2.2.2).
+
+    Convolution, LSTM and the norms before and after it are frozen: they keep weights and
+    statistics, bit for bit, and run in evaluation mode, so that the first dropout is off.
+
+    Raises
+    ------
+    DataError
+        The data set's windows are not the network's, or its training subset has one class only.
+    """
+    windows = (dataset.enhancers.window, dataset.promoters.window)
+    if windows != (start.config.enhancer_window, start.config.promoter_window):
+        raise DataError(
+            f"windows of {windows[0]} and {windows[1]} bp",
+            expected=f"the model's {start.config.enhancer_window} and {start.config.promoter_window} bp",
+        )
+    model = start.model()
+    model.freeze_features()
+    members = np.concatenate([dataset.members(TRAIN), dataset.members(VALIDATION)])
+    inputs = FrozenFeatures(model, dataset, device, members)
+    trainer = Trainer(model, inputs, dataset, settings, device, seed)
+    history = [{"stage": "finetuned"} | row for row in trainer.run(observer)]
+    stages = start.provenance.get("stages", []) + _provenance(dataset, "finetuned", settings, seed)["stages"]
+    provenance = start.provenance | _provenance(dataset, "finetuned", settings, seed) | {"stages": stages}
+    return Checkpoint(start.config, _cpu_state(model), "finetuned", start.history + history, provenance)
+
+
+def _provenance(dataset: PairDataset, stage: str, settings: TrainingConfig, seed: int) -> dict[str, Any]:
+    held_out = {SUBSETS[part]: dataset.chromosomes_of(part) for part in (VALIDATION, TEST)}
+    return {
+        "dataset": dataset.digest,
+        "source": dataset.metadata.get("source"),
+        "split": dataset.metadata.get("split"),
+        "held_out_chromosomes": held_out,
+        "reference": dataset.metadata.get("reference"),
+        "seed": seed,
+        "versions": {
+            "speid": __version__,
+            "torch": torch.__version__.split("+")[0],
+            "python": platform.python_version(),
+        },
+        "stages": [{"stage": stage, "dataset": dataset.digest, "seed": seed, "settings": asdict(settings)}],
+    }
+
+
+def _cpu_state(model: Speid) -> dict[str, torch.Tensor]:
+    return {name: values.detach().cpu() for name, values in model.state_dict().items()}

@@ -1,0 +1,141 @@
+"""The one training loop."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from speid_cli.dataset.pairs import TRAIN, VALIDATION, PairDataset
+from speid_cli.errors import DataError
+from speid_cli.model.config import TrainingConfig
+from speid_cli.model.device import Device
+from speid_cli.model.speid import Speid
+from speid_cli.scoring.metrics import METRICS, classification_metrics
+from speid_cli.training.batches import epoch_samples
+from speid_cli.training.inputs import Inputs
+
+HISTORY_COLUMNS = ("epoch", "training_loss", *(f"validation_{name}" for name in METRICS))
+Row = dict[str, Any]
+
+
+class Observer(Protocol):
+    """Who wants to know how training goes."""
+
+    def epoch_begins(self, epoch: int, epochs: int, samples: int) -> None:
+        """An epoch of `samples` samples begins."""
+
+    def samples_done(self, samples: int) -> None:
+        """A batch is through."""
+
+    def epoch_ended(self, row: Row, best: bool) -> None:
+        """The epoch's history row; `best` if it is the best so far."""
+
+
+@dataclass
+class Trainer:
+    """Trains what is not frozen of a model on the training subset of a data set.
+
+    Parameters
+    ----------
+    model : Speid
+    inputs : Inputs
+        What the samples are: windows, or frozen features.
+    dataset : PairDataset
+    settings : TrainingConfig
+    device : Device
+    seed : int
+    """
+
+    model: Speid
+    inputs: Inputs
+    dataset: PairDataset
+    settings: TrainingConfig
+    device: Device
+    seed: int
+
+    def __post_init__(self) -> None:
+        self._members = self.dataset.members(TRAIN)
+        self._validation = self.dataset.members(VALIDATION)
+        check_trainable(self.dataset, self._members)
+        learning = [values for values in self.model.parameters() if values.requires_grad]
+        self._optimiser = self.device.adam(learning, self.settings.learning_rate)
+        self.model.use_generator(torch.Generator(self.device.torch).manual_seed(self.seed))
+
+    def run(self, observer: Observer) -> list[Row]:
+        """Train for the epochs of the settings; the model keeps the best or the last weights.
+
+        Returns
+        -------
+        list of dict
+            One row an epoch, with `HISTORY_COLUMNS`.
+        """
+        history: list[Row] = []
+        best, best_state, best_epoch = -math.inf, _state(self.model), 0
+        for epoch in range(1, self.settings.epochs + 1):
+            row = {"epoch": epoch, "training_loss": self._epoch(epoch, observer), **self._validate()}
+            history.append(row)
+            improved = (quality := _quality(row)) > best
+            if improved or not len(self._validation):
+                best, best_state, best_epoch = quality, _state(self.model), epoch
+            observer.epoch_ended(row, improved)
+            if self.settings.patience and epoch - best_epoch >= self.settings.patience:
+                break
+        if self.settings.keep == "best":
+            self.model.load_state_dict(best_state)
+        return history
+
+    def _epoch(self, epoch: int, observer: Observer) -> float:
+        samples = epoch_samples(self.dataset, self._members, self.settings, self.seed, epoch)
+        observer.epoch_begins(epoch, self.settings.epochs, len(samples))
+        total = torch.zeros((), device=self.device.torch)
+        self.model.train()
+        for batch in samples.batches(self.settings.batch_size):
+            with self.device.autocast():
+                logits = self.inputs.training_logits(batch)
+            loss = F.binary_cross_entropy_with_logits(logits.float(), self.inputs.labels(batch))
+            self._optimiser.zero_grad(set_to_none=True)
+            (loss + self.model.penalty()).backward()
+            self._optimiser.step()
+            total += loss.detach() * len(batch)
+            observer.samples_done(len(batch))
+        return float(total) / len(samples)
+
+    def _validate(self) -> Row:
+        logits = self.inputs.evaluation_logits(self._validation)
+        figures = classification_metrics(self.dataset.label[self._validation], logits)
+        return {f"validation_{name}": value for name, value in figures.items()}
+
+
+def check_trainable(dataset: PairDataset, members: NDArray[np.int64]) -> None:
+    """Refuse a training subset that holds nothing to tell apart.
+
+    Raises
+    ------
+    DataError
+        It lacks positives or negatives.
+    """
+    positives = int(dataset.label[members].sum())
+    if not 0 < positives < len(members):
+        raise DataError(
+            f"the training subset has {positives} positives and {len(members) - positives} negatives",
+            expected="both",
+            hint="prepare with another --split",
+        )
+
+
+def _quality(row: Row) -> float:
+    """Validation AUPRC; where it is undefined, minus the validation loss."""
+    auprc = row["validation_auprc"]
+    value = auprc if not math.isnan(auprc) else -row["validation_loss"]
+    return -math.inf if math.isnan(value) else float(value)
+
+
+def _state(model: Speid) -> dict[str, Tensor]:
+    return {name: values.detach().clone() for name, values in model.state_dict().items()}
