@@ -70,7 +70,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("-o", "--output", type=Path, default=Path("simulated"), help="folder to write")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--chromosomes", type=int, default=8)
-    parser.add_argument("--elements", type=int, default=200, help="enhancers, and promoters, on each chromosome")
+    parser.add_argument("--elements", type=int, default=250, help="enhancers, and promoters, on each chromosome")
     parser.add_argument("--negatives", type=int, default=9, help="other pairs for each interacting one")
     options = parser.parse_args()
     if options.elements % len(FAMILIES) or options.negatives > options.elements - options.elements // len(FAMILIES):

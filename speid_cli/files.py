@@ -53,12 +53,16 @@ def unreadable(path: object, error: OSError) -> DataError:
     return DataError(error.strerror or str(error), path=path)
 
 
-def _open_bytes(path: str) -> contextlib.AbstractContextManager[IO[bytes]]:
-    stream = sys.stdin.buffer if path == "-" else open(path, "rb")  # noqa: SIM115 (closed by the caller)
-    peekable = cast(io.BufferedReader, stream)
-    if peekable.peek(2)[:2] == GZIP_MAGIC:
-        return contextlib.closing(cast(IO[bytes], gzip.GzipFile(fileobj=peekable, mode="rb")))
-    return contextlib.closing(peekable) if path != "-" else contextlib.nullcontext(peekable)
+@contextlib.contextmanager
+def _open_bytes(path: str) -> Iterator[IO[bytes]]:
+    """A file's bytes, unpacked; what was opened here is closed, standard input is not."""
+    with contextlib.ExitStack() as opened:
+        stream = sys.stdin.buffer if path == "-" else opened.enter_context(open(path, "rb"))
+        peekable = cast(io.BufferedReader, stream)
+        if peekable.peek(2)[:2] == GZIP_MAGIC:
+            yield cast(IO[bytes], opened.enter_context(gzip.GzipFile(fileobj=peekable, mode="rb")))
+        else:
+            yield peekable
 
 
 def _decode(raw: bytes, path: str, number: int) -> str:

@@ -31,6 +31,16 @@ class LazyGroup(click.Group):
         command: click.Command = importlib.import_module(f"speid_cli.cli.{name}").command
         return command
 
+    def invoke(self, context: click.Context) -> Any:
+        """Run a command; a reader that went away ends it as the signal would, without a word."""
+        try:
+            result = super().invoke(context)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            _abandon_stdout()
+            raise Terminated(signal.SIGPIPE) from None
+        return result
+
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="speid")
@@ -53,16 +63,13 @@ def main(arguments: list[str] | None = None) -> int:
     previous = signal.signal(signal.SIGTERM, _terminate)
     try:
         with_exit = cli.main(arguments, prog_name="speid", standalone_mode=False)
-        sys.stdout.flush()
         return with_exit if isinstance(with_exit, int) else 0
-    except BrokenPipeError:
-        _abandon_stdout()
-        return 128 + signal.SIGPIPE
     except (KeyboardInterrupt, click.Abort):
         print("speid: interrupted", file=sys.stderr)
         return 128 + signal.SIGINT
     except Terminated as error:
-        print(f"speid: ended by signal {error.signal_number}", file=sys.stderr)
+        if error.signal_number != signal.SIGPIPE:
+            print(f"speid: ended by signal {error.signal_number}", file=sys.stderr)
         return 128 + error.signal_number
     except click.ClickException as error:
         error.show()

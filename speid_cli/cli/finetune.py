@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from inspect import cleandoc
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +15,17 @@ from speid_cli.model.config import PRESETS
 
 HELP = f"""Train the dense part on the pairs as they are (Singh et al. 2016, section 2.2.2).
 
-    Convolution, LSTM and their norms stay as pre-training left them, bit for bit.
+Convolution, LSTM and their norms stay as pre-training left them, bit for bit.
 
-    {presets_table()}
+{presets_table("finetune")}
 
-    \b
-    Example:
-      speid finetune pairs.pretrained.pt pairs.npz -o model.pt
-    """
+\b
+Example:
+  speid finetune pairs.pretrained.pt pairs.npz -o model.pt
+"""
 
 
-@click.command(help=cleandoc(HELP), short_help="Train the dense part on the pairs as they are.")
+@click.command(help=HELP, short_help="Train the dense part on the pairs as they are.")
 @click.argument("pretrained", type=options.INPUT, metavar="PRETRAINED.pt")
 @click.argument("data", type=options.INPUT, metavar="DATA.npz")
 @options.output("Model to write.  [default: DATA.pt in the current folder]")

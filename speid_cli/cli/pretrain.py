@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from inspect import cleandoc
 from pathlib import Path
 from typing import Any
 
@@ -22,19 +21,19 @@ from speid_cli.model.config import PRESETS
 
 HELP = f"""Train a network on augmented pairs (Singh et al. 2016, section 2.2.1).
 
-    Each positive comes in shifted copies so that the classes balance. The weights of the epoch
-    with the best validation AUPRC are kept.
+Each positive comes in shifted copies so that the classes balance. The weights of the epoch
+with the best validation AUPRC are kept.
 
-    {presets_table()}
+{presets_table("pretrain")}
 
-    \b
-    Example:
-      speid pretrain pairs.npz --motifs kernels.npz
-      speid pretrain pairs.npz --preset small -o small.pretrained.pt
-    """
+\b
+Example:
+  speid pretrain pairs.npz --motifs kernels.npz
+  speid pretrain pairs.npz --preset small -o small.pretrained.pt
+"""
 
 
-@click.command(help=cleandoc(HELP), short_help="Train a network on augmented pairs.")
+@click.command(help=HELP, short_help="Train a network on augmented pairs.")
 @click.argument("data", type=options.INPUT, metavar="DATA.npz")
 @options.output("Model to write.  [default: DATA.pretrained.pt in the current folder]")
 @click.option(

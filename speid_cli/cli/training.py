@@ -11,29 +11,23 @@ import click
 
 from speid_cli.cli.console import Progress, Stopwatch, format_value, progress, say
 from speid_cli.files import refuse_existing, whole_file
-from speid_cli.model.config import TrainingConfig
+from speid_cli.model.config import PRESETS, TrainingConfig
 
 if TYPE_CHECKING:
     from speid_cli.dataset.pairs import PairDataset
     from speid_cli.model.checkpoint import Checkpoint
 
 
-def presets_table() -> str:
-    """Help on what each preset's stages default to."""
-    from speid_cli.model.config import PRESETS
-
-    def row(stage: str, name: str, settings: TrainingConfig) -> str:
-        return (
-            f"  {stage:<8}  {name:<5}  {settings.epochs:>3} epochs of batches of {settings.batch_size}, "
+def presets_table(stage: str) -> str:
+    """Help on what each preset's stage defaults to."""
+    rows = []
+    for name, preset in PRESETS.items():
+        settings: TrainingConfig = getattr(preset, stage)
+        rows.append(
+            f"  {name:<5}  {settings.epochs} epochs, batches of {settings.batch_size}, "
             f"lr {settings.learning_rate:g}, patience {settings.patience}, keep {settings.keep}"
         )
-
-    rows = [
-        row(stage, name, getattr(preset, stage))
-        for stage in ("pretrain", "finetune")
-        for name, preset in PRESETS.items()
-    ]
-    return "\b\nDefaults:\n" + "\n".join(rows)
+    return "\n".join(["\b", "Defaults by preset:", *rows])
 
 
 def history_path(model: Path) -> Path:

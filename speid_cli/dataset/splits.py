@@ -8,6 +8,7 @@ elements they share. ``none`` trains on everything.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Literal
 
 import numpy as np
@@ -18,6 +19,9 @@ from speid_cli.errors import DataError
 
 Method = Literal["chrom", "random", "none"]
 DROPPED = -1
+
+# Where the search for a choice begins; more costs time on assemblies of thousands of contigs.
+_STARTS = 64
 
 
 @dataclass(frozen=True)
@@ -113,21 +117,29 @@ def _index_of(name: str, chromosomes: tuple[str, ...]) -> int:
 def _nearest(counts: NDArray[np.int64], free: list[int], fraction: float) -> list[int]:
     """Chromosomes whose pairs and positives together come nearest `fraction` of all.
 
-    Adds, removes or exchanges the one chromosome that helps most until none does. `free` is
-    sorted by name, so that ties go to the first name; one chromosome is always left over.
+    From the nearest single chromosomes and couples of them on, adds, removes or exchanges the one that helps most until none
+    does; the best end wins. `free` is sorted by name, so that ties go to the first name; one
+    chromosome is always left over.
     """
     share = counts / np.maximum(counts.sum(axis=0), 1)  # (C, 2): pairs, positives
 
     def distance(chosen: tuple[int, ...]) -> float:
         return float(np.abs(share[list(chosen)].sum(axis=0) - fraction).sum().round(12))
 
-    chosen: tuple[int, ...] = min(((i,) for i in free), key=distance, default=())
-    while True:
-        rest = [i for i in free if i not in chosen]
-        added = [(*chosen, i) for i in rest] if len(rest) > 1 else []
-        removed = [tuple(i for i in chosen if i != out) for out in chosen] if len(chosen) > 1 else []
-        exchanged = [(*(i for i in chosen if i != out), i) for out in chosen for i in rest]
-        best = min([*added, *removed, *exchanged], key=distance, default=chosen)
-        if distance(best) >= distance(chosen):
-            return list(chosen)
-        chosen = best
+    def improved(chosen: tuple[int, ...]) -> tuple[int, ...]:
+        while True:
+            best = min(_neighbours(chosen, free), key=distance, default=chosen)
+            if distance(best) >= distance(chosen):
+                return chosen
+            chosen = best
+
+    starts = sorted([*combinations(free, 1), *combinations(free[:_STARTS], 2)], key=distance)[:_STARTS]
+    return list(min(map(improved, starts), key=distance, default=()))
+
+
+def _neighbours(chosen: tuple[int, ...], free: list[int]) -> list[tuple[int, ...]]:
+    rest = [chrom for chrom in free if chrom not in chosen]
+    without = [tuple(chrom for chrom in chosen if chrom != out) for out in chosen]
+    added = [(*chosen, chrom) for chrom in rest] if len(rest) > 1 else []
+    exchanged = [(*fewer, chrom) for fewer in without for chrom in rest]
+    return [*added, *filter(None, without), *exchanged]

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -117,7 +118,9 @@ def read_jaspar_release(release: str, collection: str, tax_groups: Sequence[str]
     source = f"JASPAR{release}"
     database = jaspardb(release=source)
     try:
-        found = database.fetch_motifs(collection=collection, tax_group=list(tax_groups))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that nothing was found, which is told below
+            found = database.fetch_motifs(collection=collection, tax_group=list(tax_groups))
     finally:
         database.conn.close()
     if not found:
@@ -170,16 +173,15 @@ def _pfm_matrix(rows: Sequence[Line], number: int) -> NDArray[np.float64]:
     if not any(letters):
         letters = list(_FILE_ORDER)
     if sorted(letters) != sorted(_FILE_ORDER):
-        raise DataError(
-            f"rows are headed {' '.join(x or '-' for x in letters)}",
-            expected="A, C, G, T (or U), once each",
-            line=rows[0][0],
-        )
+        headings = " ".join(letter or "-" for letter in letters)
+        raise DataError(f"rows are headed {headings}", expected="A, C, G, T (or U), once each", line=rows[0][0])
     text = "".join(f"{letter} [{match[2]}]\n" for letter, (match, _, _) in zip(letters, parsed, strict=True) if match)
+    if len({len(match[2].split()) for match, _, _ in parsed if match}) != 1:
+        raise DataError("rows of different lengths", expected="four rows of as many numbers", line=rows[0][0])
     try:
         (record,) = jaspar.read(io.StringIO(f">matrix\n{text}"), "jaspar")
-    except (ValueError, KeyError, IndexError) as error:
-        raise DataError(f"no matrix ({error})", expected="four rows of as many numbers", line=rows[0][0]) from error
+    except ValueError as error:
+        raise DataError(f"no matrix ({error})", expected="four rows of numbers", line=rows[0][0]) from error
     return _by_letter(record.counts)
 
 

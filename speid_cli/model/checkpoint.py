@@ -52,11 +52,11 @@ class Checkpoint:
             return sum(values.numel() for values in Speid(self.config).parameters())
 
     def model(self) -> Speid:
-        """The network, in evaluation mode."""
+        """A network with copies of the tensors, in evaluation mode."""
         with torch.device("meta"):
             model = Speid(self.config)
-        model.load_state_dict(self.state_dict, assign=True)
-        return model.requires_grad_(True).eval()
+        model.load_state_dict({name: values.clone() for name, values in self.state_dict.items()}, assign=True)
+        return model.eval()
 
     def write(self, stream: BinaryIO) -> None:
         """Write ``MODEL.pt``; the same checkpoint gives the same bytes."""

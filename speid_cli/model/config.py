@@ -156,6 +156,6 @@ PRESETS = {
         motif_kernels=100,
     ),
     "tiny": Preset(
-        replace(_NO_DROPOUT, n_kernels=32, lstm_units=32, dense_units=32), *_small_training(12, 1e-2), motif_kernels=16
+        replace(_NO_DROPOUT, n_kernels=32, lstm_units=32, dense_units=32), *_small_training(12, 5e-3), motif_kernels=16
     ),
 }

@@ -1,0 +1,143 @@
+"""Inputs made inside the test that uses them."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pysam
+import pytest
+import torch
+
+from speid_cli.cli import main
+from speid_cli.dataset.pairs import PairDataset
+from speid_cli.model.checkpoint import Checkpoint
+from speid_cli.model.config import SpeidConfig
+from speid_cli.model.initialisers import initialise
+from speid_cli.model.speid import Speid
+
+CHROMOSOMES = ("chr1", "chr2", "chr3", "chr4")
+CONTIG_BP = 6000
+ENHANCER_WINDOW, PROMOTER_WINDOW = 300, 200
+TINY = SpeidConfig(
+    enhancer_window=ENHANCER_WINDOW,
+    promoter_window=PROMOTER_WINDOW,
+    n_kernels=8,
+    kernel_length=11,
+    pool_length=7,
+    lstm_units=5,
+    dense_units=6,
+)
+WINDOW_OPTIONS = ["--enhancer-window", str(ENHANCER_WINDOW), "--promoter-window", str(PROMOTER_WINDOW)]
+TINY_OPTIONS = [
+    *("--preset", "tiny", "--set", "n_kernels=8", "--set", "kernel_length=11", "--set", "pool_length=7"),
+    *("--set", "lstm_units=5", "--set", "dense_units=6"),
+]
+HEADER = "#chrom1\tstart1\tend1\tchrom2\tstart2\tend2\tname\tscore\tstrand1\tstrand2\tlabel"
+
+
+def shared_data() -> Path:
+    """The folder of real data beside the checkout; skips the test where there is none."""
+    folder = Path(os.environ.get("SPEID_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"no real data: {folder} is not there")
+    return folder
+
+
+def random_sequence(length: int, seed: int, alphabet: str = "ACGT") -> str:
+    """Letters drawn uniformly."""
+    return "".join(np.random.default_rng(seed).choice(list(alphabet), length))
+
+
+def write_fasta(path: Path, contigs: dict[str, str], width: int = 60) -> Path:
+    """A plain FASTA."""
+    with path.open("w") as out:
+        for name, sequence in contigs.items():
+            out.write(f">{name}\n")
+            out.writelines(sequence[i : i + width] + "\n" for i in range(0, len(sequence), width))
+    return path
+
+
+def write_genome(path: Path, seed: int = 0, names: Sequence[str] = CHROMOSOMES) -> dict[str, str]:
+    """A FASTA with soft-masked letters, other letters and a run of N; returns its sequences."""
+    contigs = {name: random_sequence(CONTIG_BP, seed + i, "ACGTacgtNR") for i, name in enumerate(names)}
+    contigs = {name: text[:500] + "N" * 200 + text[700:] for name, text in contigs.items()}
+    write_fasta(path, contigs)
+    return contigs
+
+
+def write_bgzip(path: Path, source: Path) -> Path:
+    """The same FASTA, bgzip-compressed."""
+    pysam.tabix_compress(str(source), str(path), force=True)
+    return path
+
+
+def write_gzip(path: Path, text: str) -> Path:
+    """Text, gzip-compressed."""
+    path.write_bytes(gzip.compress(text.encode()))
+    return path
+
+
+def pair_lines(count: int, seed: int = 0, chromosomes: Sequence[str] = CHROMOSOMES) -> list[str]:
+    """BEDPE lines of 11 columns whose elements may be at the ends or longer than their windows."""
+    rng = np.random.default_rng(seed)
+    lines = []
+    for number in range(count):
+        chrom = chromosomes[number % len(chromosomes)]
+        sides = []
+        for _ in range(2):
+            start = int(rng.choice([0, rng.integers(0, CONTIG_BP - 1)]))
+            end = min(CONTIG_BP, start + int(rng.choice([1, rng.integers(1, 700)])))
+            sides += [chrom, start, end]
+        lines.append("\t".join(map(str, [*sides, f"pair{number}", ".", "+", "-", int(number % 5 == 0)])))
+    return lines
+
+
+def write_pairs(path: Path, lines: Sequence[str], header: str | None = HEADER, end: str = "\n") -> Path:
+    """A BEDPE file."""
+    rows = ([header] if header else []) + list(lines)
+    path.write_bytes((end.join(rows) + end).encode())
+    return path
+
+
+def random_checkpoint(config: SpeidConfig = TINY, seed: int = 0, **provenance: object) -> Checkpoint:
+    """An untrained network whose norms have statistics, scales and offsets far from their start."""
+    generator = torch.Generator().manual_seed(seed)
+    model = Speid(config)
+    initialise(model, generator)
+    state = model.state_dict()
+    for name, values in state.items():
+        if "norm" in name and "num_batches" not in name:
+            low = -0.4 if name.endswith(("bias", "mean")) else 0.5
+            values.uniform_(low, low + 0.8, generator=generator)
+    return Checkpoint(config, state, "finetuned", [], dict(provenance))
+
+
+def relabelled(dataset: PairDataset, **arrays: object) -> PairDataset:
+    """A data set with some arrays exchanged."""
+    return replace(dataset, **arrays)  # type: ignore[arg-type]
+
+
+def run(*arguments: object) -> int:
+    """The real command line, in this process."""
+    return main([str(argument) for argument in arguments])
+
+
+class SilentObserver:
+    """An observer that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.rows: list[dict[str, object]] = []
+        self.samples = 0
+
+    def epoch_begins(self, epoch: int, epochs: int, samples: int) -> None: ...
+
+    def samples_done(self, samples: int) -> None:
+        self.samples += samples
+
+    def epoch_ended(self, row: dict[str, object], best: bool) -> None:
+        self.rows.append(row)

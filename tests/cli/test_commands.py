@@ -1,0 +1,276 @@
+"""The other commands through the real command line, and the command line itself."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+import torch
+
+import speid_cli
+from speid_cli.cli import COMMANDS
+from speid_cli.dataset.pairs import PairDataset
+from speid_cli.genome.reference import Reference
+from speid_cli.model.checkpoint import Checkpoint
+from tests import builders, plain
+from tests.builders import TINY_OPTIONS, run
+
+Fails = Callable[..., str]
+JASPAR = ">MA1 one\nA [ 9 0 0 ]\nC [ 0 9 0 ]\nG [ 0 0 9 ]\nT [ 1 1 1 ]\n>MA2 two\n" + "1 2 3 4 5\n" * 4
+
+
+@pytest.fixture
+def model(pairs: list[str]) -> Checkpoint:
+    """``model.pt``, untrained, that remembers ``genome.fa``."""
+    with Reference("genome.fa") as reference:
+        remembered = {"path": str(Path("genome.fa").resolve()), "digest": reference.digest}
+    checkpoint = builders.random_checkpoint(reference=remembered)
+    with open("model.pt", "wb") as stream:
+        checkpoint.write(stream)
+    return checkpoint
+
+
+def scored(path: str = "scored.bedpe") -> list[list[str]]:
+    return [line.split("\t") for line in Path(path).read_text().splitlines()]
+
+
+def test_the_whole_way_from_pairs_to_probabilities(dataset: PairDataset, pairs: list[str]) -> None:
+    Path("m.jaspar").write_text(JASPAR)
+    assert run("motifs", "m.jaspar", "--kernel-length", 11) == 0
+    training = ["--epochs", 2, "--lr", 0.01, "--batch-size", 20]
+    assert run("pretrain", "pairs.npz", "--motifs", "kernels.npz", *TINY_OPTIONS, *training) == 0
+    assert run("finetune", "pairs.pretrained.pt", "pairs.npz", *training) == 0
+    assert run("predict", "pairs.pt", "pairs.bedpe", "-o", "scored.bedpe") == 0
+    checkpoint = Checkpoint.read("pairs.pt")
+    assert [motif["identifier"] for motif in checkpoint.provenance["motifs"]] == ["MA1", "MA2"]
+    assert checkpoint.provenance["dataset"] == dataset.digest
+    history = [line.split("\t") for line in Path("pairs.history.tsv").read_text().splitlines()]
+    assert history[0][:3] == ["stage", "epoch", "training_loss"]
+    assert [row[:2] for row in history[1:]] == [["pretrained", "1"], ["pretrained", "2"], ["finetuned", "1"],
+                                                ["finetuned", "2"]]  # fmt: skip
+    lines = scored()
+    assert len(lines) == len(pairs) + 1
+    assert all(0 <= float(line[7]) <= 1 for line in lines[1:])
+
+
+def test_predictions_are_the_oracle_s(model: Checkpoint, genome: dict[str, str], pairs: list[str]) -> None:
+    assert run("predict", "model.pt", "pairs.bedpe", "-o", "scored.bedpe", "--block-size", 7, "--batch-size", 3) == 0
+    for line, given in zip(scored()[1:], pairs, strict=True):
+        windows = [
+            plain.window_onehot(genome[line[c]], int(line[c + 1]), int(line[c + 2]), length)
+            for c, length in ((0, builders.ENHANCER_WINDOW), (3, builders.PROMOTER_WINDOW))
+        ]
+        expected = plain.sigmoid(plain.logit(model.state_dict, asdict(model.config), *windows))
+        assert float(line[7]) == pytest.approx(expected, abs=1e-5)
+        fields = given.split("\t")
+        assert line[:7] + line[8:] == fields[:7] + fields[8:]
+
+
+INPUT = """# made by hand
+#chrom1\tstart1\tend1\tchrom2\tstart2\tend2
+chr1\t10\t20\tchr1\t30\t40
+
+1\t1e2\t200\tchr2\t5990\t6000\tname\t7\t+\t-\textra
+"""
+
+
+def test_every_line_gives_one_line(model: Checkpoint) -> None:
+    Path("in.bedpe").write_text(INPUT.replace("\n", "\r\n"))
+    assert run("predict", "model.pt", "in.bedpe", "-o", "out.bedpe") == 0
+    lines = Path("out.bedpe").read_text().split("\n")
+    assert lines[0] == "# made by hand"
+    assert lines[1] == "#chrom1\tstart1\tend1\tchrom2\tstart2\tend2\tname\tscore"
+    assert lines[2].startswith("chr1\t10\t20\tchr1\t30\t40\t.\t0.")
+    assert lines[3] == ""
+    assert lines[4].startswith("1\t1e2\t200\tchr2\t5990\t6000\tname\t0.")
+    assert lines[4].endswith("\t+\t-\textra")
+    assert lines[5:] == [""]
+    assert run("predict", "model.pt", "in.bedpe", "--append", "-o", "appended.bedpe.gz") == 0
+    appended = gzip.decompress(Path("appended.bedpe.gz").read_bytes()).decode().split("\n")
+    assert appended[1].endswith("\tname\tscore\tprobability")
+    assert appended[2].split("\t")[6:8] == [".", "."]
+    assert appended[4].split("\t")[:-1] == INPUT.split("\n")[4].split("\t")
+    assert appended[4].split("\t")[-1] == lines[4].split("\t")[7]
+
+
+def test_lines_that_cannot_be_scored(model: Checkpoint, fails: Fails, capsys: pytest.CaptureFixture[str]) -> None:
+    bad = ["chr1\t10", "chr9\t1\t2\tchr1\t1\t2", "chr1\t1\t9999\tchr1\t1\t2"]
+    Path("in.bedpe").write_text("chr1\t10\t20\tchr1\t30\t40\n" + "\n".join(bad) + "\n")
+    assert "in.bedpe:2: 2 columns; expected 6 or more" in fails("predict", "model.pt", "in.bedpe", "-o", "out.bedpe")
+    assert run("predict", "model.pt", "in.bedpe", "--on-invalid", "na", "-o", "out.bedpe") == 0
+    lines = scored("out.bedpe")
+    assert [line[7] for line in lines[1:]] == ["."] * 3
+    assert lines[1] == ["chr1", "10", *["."] * 6]
+    error = capsys.readouterr().err
+    assert "warning: 3 lines could not be scored and have '.'; the first: in.bedpe:2: 2 columns" in error
+    assert "1 pairs scored" in error
+
+
+def test_an_empty_stream_is_an_empty_stream(model: Checkpoint, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("in.bedpe").write_text("")
+    assert run("predict", "model.pt", "in.bedpe") == 0
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "warning: no pairs in the input" in captured.err
+
+
+def test_the_reference_is_found_as_promised(model: Checkpoint, fails: Fails, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("moved.fa").write_bytes(Path("genome.fa").read_bytes())
+    Path("genome.fa").unlink()
+    message = fails("predict", "model.pt", "pairs.bedpe")
+    assert "genome.fa; expected a FASTA; give it by -f REFERENCE.fa or SPEID_REFERENCE" in message
+    assert run("predict", "model.pt", "pairs.bedpe", "-f", "moved.fa", "-o", "a.bedpe") == 0
+    monkeypatch.setenv("SPEID_REFERENCE", "moved.fa")
+    assert run("predict", "model.pt", "pairs.bedpe", "-o", "b.bedpe") == 0
+    assert Path("a.bedpe").read_bytes() == Path("b.bedpe").read_bytes()
+
+
+def test_a_reference_with_other_contigs_is_refused(model: Checkpoint, fails: Fails) -> None:
+    builders.write_genome(Path("other.fa"), names=("chr1", "chr2"))
+    message = fails("predict", "model.pt", "pairs.bedpe", "-f", "other.fa")
+    with Reference("other.fa") as other, Reference("genome.fa") as mine:
+        assert other.digest[:16] in message
+        assert mine.digest[:16] in message
+
+
+def test_motifs_are_recorded_and_reported(folder: Path, capsys: pytest.CaptureFixture[str], fails: Fails) -> None:
+    Path("m.jaspar").write_text(JASPAR)
+    options = ["m.jaspar", "--kernel-length", 4]
+    assert run("motifs", *options, "--reverse-complements", "all", "-v") == 0
+    error = capsys.readouterr().err
+    assert "2 motifs read" in error
+    assert "warning: 1 motifs are longer than the kernel and were cut to their middle 4 bp: MA2" in error
+    assert "kernels.npz: 4 kernels of 4 bp" in error
+    assert "  kernel 1  offset " in error
+    refused = fails("motifs", *options, "--long-motifs", "refuse", "-o", "x.npz")
+    assert "m.jaspar: motif MA2 is 5 bp long; expected 4 bp at most; --long-motifs cut takes the middle" in refused
+    assert "no motifs: give motif files, or --jaspar RELEASE" in fails("motifs", "-o", "x.npz", status=2)
+    assert run("motifs", *options, "--max-kernels", 1, "-o", "one.npz") == 0
+    assert "warning: 1 motifs left out at random: 1 kernels take motifs" in capsys.readouterr().err
+    assert run("motifs", *options, "--max-kernels", 1, "-o", "two.npz") == 0
+    assert Path("one.npz").read_bytes() == Path("two.npz").read_bytes()
+
+
+def test_all_of_jaspar_2016_is_placed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("pyjaspar")
+    assert run("motifs", "--jaspar", "2016") == 0
+    assert "kernels.npz: 519 kernels of 40 bp" in capsys.readouterr().err
+
+
+def test_info_says_what_each_file_holds(
+    dataset: PairDataset, model: Checkpoint, capsys: pytest.CaptureFixture[str], fails: Fails
+) -> None:
+    Path("m.jaspar").write_text(JASPAR)
+    run("motifs", "m.jaspar")
+    capsys.readouterr()
+    contents = {}
+    for name in ("pairs.npz", "kernels.npz", "model.pt"):
+        assert run("info", name) == 0
+        assert name in capsys.readouterr().out
+        assert run("info", name, "--json") == 0
+        contents[name] = json.loads(capsys.readouterr().out)
+    assert contents["pairs.npz"]["counts"]["pairs"] == 60
+    assert contents["kernels.npz"]["motifs"][0]["identifier"] == "MA1"
+    assert contents["model.pt"]["parameters"] == sum(v.numel() for v in model.model().parameters())
+    with open("odd.npz", "wb") as stream:
+        torch.save({}, stream)
+    assert "not a data set, kernel initialisers or a model" in fails("info", "odd.npz")
+
+
+def test_training_refuses_before_it_trains(dataset: PairDataset, fails: Fails) -> None:
+    Path("there.pt").touch()
+    assert "there.pt: exists already" in fails("pretrain", "pairs.npz", "-o", "there.pt")
+    assert "pairs.bedpe: not an .npz archive" in fails("pretrain", "pairs.bedpe")
+    assert "--device cuda:99: not on this machine" in fails("pretrain", "pairs.npz", "--device", "cuda:99", status=2)
+    assert "no model setting 'x'" in fails("pretrain", "pairs.npz", "--set", "x=1", status=2)
+    assert "expected NAME=VALUE" in fails("pretrain", "pairs.npz", "--set", "x", status=2)
+
+
+def test_fine_tuning_on_other_data_warns(dataset: PairDataset, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("pretrain", "pairs.npz", *TINY_OPTIONS, "--epochs", 0) == 0
+    run("prepare", "pairs.bedpe", "genome.fa", *builders.WINDOW_OPTIONS, "--seed", 1, "-o", "other.npz")
+    assert run("finetune", "pairs.pretrained.pt", "other.npz", "--epochs", 1) == 0
+    assert "warning: other.npz is not the data set that pairs.pretrained.pt was trained on" in capsys.readouterr().err
+
+
+def speid(*arguments: str, **options: object) -> subprocess.Popen[bytes]:
+    environment = os.environ | {"PYTHONPATH": str(Path(speid_cli.__file__).parents[1]), "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen([sys.executable, "-m", "speid_cli", *arguments], env=environment, **options)  # type: ignore[call-overload,no-any-return]
+
+
+def test_data_goes_through_a_pipe_and_nothing_else(model: Checkpoint, pairs: list[str]) -> None:
+    process = speid("predict", "model.pt", "-", stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    out, error = process.communicate("\n".join(pairs).encode())
+    assert process.returncode == 0
+    assert len(out.splitlines()) == len(pairs)
+    assert error.startswith(b"device: ")
+    assert b"\x1b" not in error
+
+
+def test_a_closed_pipe_ends_quietly(model: Checkpoint, pairs: list[str]) -> None:
+    builders.write_pairs(Path("many.bedpe"), pairs * 400)
+    process = speid("predict", "model.pt", "many.bedpe", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None and process.stderr is not None
+    process.stdout.readline()
+    process.stdout.close()
+    error = process.stderr.read().decode().splitlines()
+    process.stderr.close()
+    assert process.wait() == 128 + signal.SIGPIPE
+    assert [line for line in error if not line.startswith("device: ")] == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_with_its_status_and_no_output(model: Checkpoint, number: signal.Signals) -> None:
+    process = speid("predict", "model.pt", "-", "-o", "out.bedpe", stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stderr is not None and process.stdin is not None
+    assert process.stderr.readline().startswith(b"device: ")
+    time.sleep(0.5)
+    process.send_signal(number)
+    assert process.wait() == 128 + number
+    process.stdin.close()
+    process.stderr.close()
+    assert not [path for path in Path().iterdir() if "out.bedpe" in path.name]
+
+
+def test_help_imports_no_torch() -> None:
+    for command in ([], *([name] for name in COMMANDS)):
+        code = f"import sys; from speid_cli.cli import main; main({[*command, '--help']!r}); sys.exit('torch' in sys.modules)"
+        assert subprocess.run([sys.executable, "-c", code], stdout=subprocess.DEVNULL).returncode == 0
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(command, "--help") == 0
+    out = capsys.readouterr().out
+    assert f"Example:\n    speid {command} " in out
+    for line in out.splitlines():
+        assert len(line) <= 100
+
+
+def test_commands_that_need_no_network_never_import_torch(pairs: list[str]) -> None:
+    Path("m.jaspar").write_text(JASPAR)
+    for arguments in (
+        ["prepare", "pairs.bedpe", "genome.fa"], ["info", "pairs.npz"], ["motifs", "m.jaspar"], ["info", "kernels.npz"]
+    ):  # fmt: skip
+        code = f"import sys; from speid_cli.cli import main; s = main({arguments!r}); sys.exit(s or 9 * ('torch' in sys.modules))"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True)
+        assert done.returncode == 0, done.stderr
+
+
+def test_version_and_debug(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--version") == 0
+    assert capsys.readouterr().out == f"speid, version {speid_cli.__version__}\n"
+    assert run("info", "nowhere.npz", "--debug") == 1
+    assert "Traceback" in capsys.readouterr().err
+    assert run("info", "nowhere.npz") == 1
+    assert capsys.readouterr().err == "speid: nowhere.npz: No such file or directory\n"
+    assert run("nonsense") == 2

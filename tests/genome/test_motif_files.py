@@ -1,0 +1,150 @@
+"""Motif files as they come: read right, or refused with the line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from speid_cli.errors import DataError, OptionError
+from speid_cli.genome.motif_files import Motif, read_jaspar_release, read_motifs
+
+COUNTS = {"A": [1, 2, 3], "C": [4, 5, 6], "G": [7, 8, 9], "T": [10, 11, 12]}
+MATRIX = np.array([[1, 10, 4, 7], [2, 11, 5, 8], [3, 12, 6, 9]])  # columns A, T, C, G
+
+
+def rows(order: str, style: str) -> str:
+    def row(letter: str) -> str:
+        counts = " ".join(map(str, COUNTS[letter.upper().replace("U", "T")]))
+        return {"brackets": f"{letter}  [ {counts} ]", "labels": f"{letter} {counts}", "bare": counts}[style]
+
+    return "\n".join(map(row, order))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f">MA1 name\n{rows('ACGT', 'brackets')}\n",
+        f">MA1 name\n{rows('ACGT', 'brackets')}",
+        f">MA1\tname\n{rows('TGCA', 'brackets')}\n",
+        f">MA1 name\n{rows('GATC', 'labels')}\n",
+        f">MA1 name\n{rows('ACGU', 'brackets')}\n",
+        f">MA1 name\n{rows('acgt', 'brackets')}\n",
+        f"# exported\n\n> MA1 name\n{rows('ACGT', 'bare')}\n\n",
+    ],
+)
+def test_jaspar_and_pfm_by_letter(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "m.jaspar"
+    path.write_text(text)
+    (motif,) = read_motifs(str(path))
+    assert (motif.identifier, motif.name, motif.source) == ("MA1", "name", str(path))
+    np.testing.assert_array_equal(motif.matrix, MATRIX)
+
+
+def test_a_bare_pfm_is_named_after_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "MA0139.1.pfm"
+    path.write_text(rows("ACGT", "bare"))
+    (motif,) = read_motifs(str(path))
+    assert (motif.identifier, motif.name) == ("MA0139", "MA0139")
+    np.testing.assert_array_equal(motif.matrix, MATRIX)
+
+
+MEME = """MEME version 4
+
+{alphabet}
+strands: + -
+
+{background}
+MOTIF MA1 name
+
+letter-probability matrix: alength= 4 w= {w} nsites= 20 E= 0
+ 0.1 0.2 0.3 0.4
+ 0.25\t0.25 0.25 0.25
+{third}
+URL http
+MOTIF MA2
+letter-probability matrix:
+ 1 0 0 0
+ 0.5 0.5 0.004 0
+"""
+
+
+@pytest.mark.parametrize("alphabet", ["ALPHABET= ACGT", "ALPHABET= ACGU", "", "ALPHABET= TGCA"])
+@pytest.mark.parametrize("background", ["", "Background letter frequencies\nA 0.3 C 0.2 G 0.2 T 0.3\n"])
+@pytest.mark.parametrize("final_newline", [True, False])
+def test_meme_as_it_comes(tmp_path: Path, alphabet: str, background: str, final_newline: bool) -> None:
+    text = MEME.format(alphabet=alphabet, background=background, w=3, third=" 0 0 1 0\n")
+    path = tmp_path / "m.meme"
+    path.write_text(text if final_newline else text.rstrip("\n"))
+    first, second = read_motifs(str(path))
+    assert (first.identifier, first.name, second.identifier, second.name) == ("MA1", "name", "MA2", "MA2")
+    a, c, g, t = (0.4, 0.3, 0.2, 0.1) if "TGCA" in alphabet else (0.1, 0.2, 0.3, 0.4)
+    np.testing.assert_allclose(first.ppm()[0], [a, t, c, g])
+    np.testing.assert_allclose(first.matrix.sum(axis=1), 20)
+    np.testing.assert_allclose(second.ppm().sum(axis=1), 1)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"w": 4}, ":9: a matrix of 3 rows that states w= 4; expected as many rows"),
+        ({"w": "x"}, ":9: 'letter-probability matrix: .* expected numbers after w= and nsites="),
+        ({"third": " 0 0 0.5 0.3"}, ":12: probabilities that add up to 0.8; expected 1"),
+        ({"third": " 0 0 1"}, ":12: '0 0 1'; expected four probabilities"),
+        ({"third": " 0 0 2 -1"}, ":12: '0 0 2 -1'; expected four probabilities"),
+        ({"third": " 0 0 x 1"}, ":12: '0 0 x 1'; expected four probabilities"),
+        ({"alphabet": "ALPHABET= ACDEFGHIKLMNPQRSTVWY"}, ":3: .* expected ALPHABET= ACGT or ACGU"),
+        ({"third": " 0 0 1 0\nMOTIF"}, ":13: MOTIF without an identifier"),
+        ({"third": " 0 0 1 0\nMOTIF x"}, ":13: motif x has no letter-probability matrix"),
+    ],
+)
+def test_meme_that_is_wrong_is_refused_by_line(tmp_path: Path, fields: dict[str, object], message: str) -> None:
+    path = tmp_path / "m.meme"
+    path.write_text(MEME.format(**{"alphabet": "", "background": "", "w": 3, "third": " 0 0 1 0"} | fields))
+    with pytest.raises(DataError, match=f"^{path}{message}"):
+        read_motifs(str(path))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", ": no motif; expected a JASPAR, PFM or minimal-MEME file"),
+        (">MA1\n1 2\n3 4\n5 6\n", ":1: a matrix of 3 rows; expected four"),
+        (">MA1\n1 2\n3 4\n5 6\n7 8\n9 9\n", ":6: a matrix of 5 rows; expected four"),
+        (">MA1\nA 1\nC 2\nG 3\nG 4\n", ":2: rows are headed A C G G; expected A, C, G, T"),
+        (">MA1\nA 1\nC 2\nG 3\n4\n", ":2: rows are headed A C G -; expected A, C, G, T"),
+        (">MA1\nA 1\nC x y\nG 3\nT 4\n", ":3: 'C x y'; expected a row of counts"),
+        (">MA1\nA 1 2\nC 2\nG 3\nT 4\n", ":2: rows of different lengths; expected four rows of as many numbers"),
+        (">MA1\nA 1-2\nC 2\nG 3\nT 4\n", ":2: no matrix .* expected four rows of numbers"),
+        (">MA1\nA -1\nC 2\nG 3\nT 4\n", ":2: motif MA1 has a position that is empty, negative or no number"),
+        (">MA1\nA 0\nC 0\nG 0\nT 0\n", ":2: motif MA1 has a position that is empty, negative or no number"),
+        (">MA1\nA []\nC []\nG []\nT []\n", ":2: "),
+        (">MA1\nA nan\nC 2\nG 3\nT 4\n", ":2: "),
+    ],
+)
+def test_matrices_that_are_wrong_are_refused_by_line(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "m.pfm"
+    path.write_text(text)
+    with pytest.raises(DataError, match=f"^{path}{message}"):
+        read_motifs(str(path))
+
+
+def test_reverse_complement_and_pseudocount() -> None:
+    motif = Motif("x", "x", MATRIX.astype(float), "test")
+    reverse = motif.reverse_complement()
+    assert (motif.strand, reverse.strand) == ("+", "-")
+    np.testing.assert_array_equal(reverse.matrix[0], MATRIX[-1][[1, 0, 3, 2]])
+    np.testing.assert_array_equal(reverse.reverse_complement().matrix, MATRIX)
+    np.testing.assert_allclose(motif.ppm(2.0)[0], (MATRIX[0] + 2) / (MATRIX[0] + 2).sum())
+
+
+def test_every_vertebrate_matrix_of_jaspar_2016() -> None:
+    pytest.importorskip("pyjaspar")
+    motifs = read_jaspar_release("2016", "CORE", ["vertebrates"])
+    assert len(motifs) == len({motif.identifier for motif in motifs}) == 519
+    (ctcf,) = [motif for motif in motifs if motif.name == "CTCF"]
+    # Position 5 of MA0139.1 is C in 852 of 914 sites.
+    assert ctcf.matrix[4].tolist()[2] == ctcf.matrix[4].max()
+    with pytest.raises(OptionError, match="JASPAR2016 has no matrices for --collection CORE --tax-group moss"):
+        read_jaspar_release("2016", "CORE", ["moss"])

@@ -1,0 +1,152 @@
+"""Sequence from FASTA files as they come."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from speid_cli.errors import DataError
+from speid_cli.genome import reference as module
+from speid_cli.genome.intervals import Interval
+from speid_cli.genome.reference import ContigNames, Reference
+from tests import builders
+
+
+@pytest.mark.parametrize("packing", ["plain", "bgzip"])
+def test_windows_beyond_the_ends_are_n(folder: Path, genome: dict[str, str], packing: str) -> None:
+    path = folder / "genome.fa"
+    if packing == "bgzip":
+        path = builders.write_bgzip(folder / "genome.fa.gz", path)
+    with Reference(path) as reference:
+        for start, end in [
+            (-30, -10),
+            (-5, 7),
+            (0, 10),
+            (490, 710),
+            (5990, 6010),
+            (6000, 6020),
+            (7000, 7010),
+            (-3, 6003),
+        ]:
+            padded = "N" * 100 + genome["chr2"] + "N" * 2000
+            assert reference.fetch("chr2", start, end).decode() == padded[start + 100 : end + 100]
+
+
+@pytest.mark.parametrize("packing", ["plain", "bgzip"])
+def test_the_index_is_made_beside_the_fasta(folder: Path, genome: dict[str, str], packing: str) -> None:
+    path = folder / "genome.fa"
+    if packing == "bgzip":
+        path = builders.write_bgzip(folder / "genome.fa.gz", path)
+    Reference(path).close()
+    wanted = {".fai"} if packing == "plain" else {".fai", ".gzi"}
+    assert {file.name.removeprefix(path.name) for file in folder.glob(f"{path.name}.*")} - {".gz"} == wanted
+    assert not [file for file in folder.iterdir() if file.name.startswith(".")]
+
+
+@pytest.mark.parametrize("packing", ["plain", "bgzip"])
+def test_a_folder_that_cannot_be_written_is_no_failure(
+    folder: Path, genome: dict[str, str], packing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = folder / "genome.fa"
+    if packing == "bgzip":
+        path = builders.write_bgzip(folder / "genome.fa.gz", path)
+    before = {file.name for file in folder.iterdir()}
+    monkeypatch.setattr(module.tempfile, "mkstemp", _refused_in(folder, module.tempfile.mkstemp))
+    with Reference(path) as reference:
+        assert reference.fetch("chr1", 0, 10).decode() == genome["chr1"][:10]
+        temporary = Path(reference._fasta.filename.decode()).parent
+        assert temporary != folder
+    assert not temporary.exists()
+    assert {file.name for file in folder.iterdir()} == before
+
+
+def _refused_in(folder: Path, mkstemp: Callable[..., tuple[int, str]]) -> Callable[..., tuple[int, str]]:
+    def refuse(suffix: str = "", prefix: str = "", dir: Path | None = None) -> tuple[int, str]:
+        if dir == folder or dir == Path():
+            raise PermissionError(13, "Permission denied")
+        return mkstemp(suffix, prefix, dir)
+
+    return refuse
+
+
+def test_the_digest_is_of_names_and_lengths(folder: Path) -> None:
+    digests = []
+    for number, contigs in enumerate([{"a": "ACGT", "b": "AC"}, {"b": "GG", "a": "TTTT"}, {"a": "ACG", "b": "AC"}]):
+        with Reference(builders.write_fasta(folder / f"{number}.fa", contigs)) as reference:
+            digests.append(reference.digest)
+    assert digests[0] == digests[1] != digests[2]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.fa", b"chr1\t1\t2\n", "a.fa: begins with b'c'; expected a FASTA, which begins with '>'"),
+        ("a.fa", b"", "a.fa: empty; expected a FASTA, which begins with '>'"),
+        ("a.fa", b">a\nACGT\nAC\nACGT\n", "a.fa: cannot be indexed or read"),
+        ("a.fa.gz", b"\x1f\x8b\x08\x04cut", "a.fa.gz: "),
+    ],
+)
+def test_what_is_no_fasta_is_refused(folder: Path, name: str, content: bytes, message: str) -> None:
+    (folder / name).write_bytes(content)
+    with pytest.raises(DataError) as caught:
+        Reference(name)
+    assert str(caught.value).startswith(message)
+    assert os.listdir() == [name]
+
+
+def test_plain_gzip_is_refused_with_the_commands(folder: Path) -> None:
+    builders.write_gzip(folder / "hg.fa.gz", ">chr1\nACGT\n")
+    with pytest.raises(DataError) as caught:
+        Reference("hg.fa.gz")
+    assert str(caught.value) == (
+        "hg.fa.gz: compressed by plain gzip, which has no random access; expected a plain or bgzip-compressed FASTA; "
+        "gunzip -k hg.fa.gz, or: gunzip -c hg.fa.gz | bgzip > hg.fa.bgz"
+    )
+
+
+def test_a_fasta_shorter_than_its_index_is_an_error(folder: Path, genome: dict[str, str]) -> None:
+    Reference("genome.fa").close()
+    with open("genome.fa", "r+b") as stream:
+        stream.truncate(1000)
+    with (
+        Reference("genome.fa") as reference,
+        pytest.raises(DataError, match="is shorter than its index says|cannot read"),
+    ):
+        reference.fetch("chr1", 900, 2000)
+
+
+NAMES = {"chr1": 100, "chrM": 10, "2": 50, "KI1": 5}
+
+
+@pytest.mark.parametrize(
+    ("given", "found"), [("chr1", "chr1"), ("1", "chr1"), ("chr2", "2"), ("MT", "chrM"), ("M", "chrM"), ("KI1", "KI1")]
+)
+def test_other_spellings_of_a_contig(given: str, found: str) -> None:
+    contigs = ContigNames(NAMES, "hg.fa")
+    assert contigs.locate(Interval(given, 0, 5)) == (found, 0, 5)
+    warning = contigs.alias_warning()
+    assert warning == (
+        None if given == found else f"contig names differ from those of hg.fa: took {given!r} for {found!r}"
+    )
+
+
+def test_several_other_spellings_are_one_warning() -> None:
+    contigs = ContigNames(NAMES, "hg.fa")
+    for name in ("1", "chr2", "1"):
+        contigs.resolve(name)
+    assert contigs.alias_warning() == "contig names differ from those of hg.fa: took '1' for 'chr1' and 1 more"
+
+
+def test_unknown_contigs_and_ends_beyond_are_refused() -> None:
+    contigs = ContigNames(NAMES, "hg.fa")
+    with pytest.raises(
+        DataError, match=r"unknown contig 'chrX'; expected one of the 4 contigs of hg.fa \(chr1, chrM, 2, KI1\)"
+    ):
+        contigs.resolve("chrX")
+    with pytest.raises(
+        DataError, match="end 101 is beyond chr1, which is 100 bp long; .* is this the right genome build"
+    ):
+        contigs.locate(Interval("chr1", 0, 101))

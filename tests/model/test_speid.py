@@ -1,0 +1,113 @@
+"""The network against the oracle, its sizes against the paper, its penalty against a sum."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+import torch
+
+from speid_cli.errors import DataError, OptionError
+from speid_cli.genome.onehot import onehot
+from speid_cli.model.config import PRESETS, SpeidConfig
+from speid_cli.model.convolution import branch, expand
+from speid_cli.model.speid import Dropout, Speid
+from tests import builders, plain
+
+
+def random_codes(rows: int, width: int, seed: int = 0) -> torch.Tensor:
+    return torch.from_numpy(np.random.default_rng(seed).integers(0, 5, (rows, width), dtype=np.uint8))
+
+
+def test_the_paper_preset_has_the_paper_s_parameters() -> None:
+    with torch.device("meta"):
+        model = Speid(PRESETS["paper"].model)
+    assert sum(values.numel() for values in model.parameters()) == 46_746_679
+    shapes = {name: tuple(values.shape) for name, values in model.state_dict().items()}
+    assert shapes["enhancer_conv.weight"] == shapes["promoter_conv.weight"] == (1024, 4, 40)
+    assert shapes["feature_norm.running_var"] == (1024,)
+    assert shapes["lstm.weight_ih_l0_reverse"] == (400, 1024)
+    assert shapes["sequence_norm.weight"] == (200,)
+    assert shapes["dense.weight"] == (925, 49_200)
+    assert shapes["output.weight"] == (1, 925)
+    assert shapes["output_norm.running_mean"] == (1,)
+    assert (model.config.enhancer_steps, model.config.promoter_steps) == (148, 98)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_forward_is_the_oracle_s(seed: int) -> None:
+    checkpoint = builders.random_checkpoint(seed=seed)
+    enhancer, promoter = random_codes(4, builders.ENHANCER_WINDOW, seed), random_codes(4, builders.PROMOTER_WINDOW, 9)
+    with torch.no_grad():
+        logits = checkpoint.model()(enhancer, promoter).numpy()
+    expected = [plain.logit(checkpoint.state_dict, asdict(checkpoint.config), onehot(e), onehot(p))
+                for e, p in zip(enhancer.numpy(), promoter.numpy(), strict=True)]  # fmt: skip
+    np.testing.assert_allclose(logits, expected, atol=1e-5)
+    assert np.ptp(logits) > 1e-3
+
+
+def test_expanding_on_the_device_is_the_numpy_onehot() -> None:
+    codes = random_codes(3, 50)
+    np.testing.assert_array_equal(expand(codes).numpy(), onehot(codes.numpy()))
+
+
+def test_pieces_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    convolution, codes = torch.nn.Conv1d(4, 6, 5), random_codes(7, 60)
+    whole = branch(convolution, codes, 4)
+    monkeypatch.setattr("speid_cli.model.convolution._PIECE", 2 * 6 * 60)
+    torch.testing.assert_close(branch(convolution, codes, 4), whole)
+
+
+def test_the_penalty_is_the_sum_of_squares_of_what_learns() -> None:
+    model = Speid(builders.TINY)
+    weights = [model.enhancer_conv.weight, model.promoter_conv.weight, model.dense.weight]
+    expected = 1e-5 * sum(float((values.detach().double() ** 2).sum()) for values in weights)
+    assert model.penalty().item() == pytest.approx(expected, rel=1e-5)
+    model.freeze_features()
+    expected = 1e-5 * float((model.dense.weight.detach().double() ** 2).sum())
+    assert model.penalty().item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_frozen_parts_stay_in_evaluation_mode() -> None:
+    model = Speid(builders.TINY)
+    model.freeze_features()
+    model.train()
+    assert not any(m.training for m in (model.feature_norm, model.lstm, model.sequence_norm, model.feature_dropout))
+    assert all(m.training for m in (model.dense_norm, model.output_norm, model.sequence_dropout, model.dense_dropout))
+
+
+def test_dropout_draws_from_its_own_generator() -> None:
+    dropout, x = Dropout(0.25), torch.ones(100, 100)
+    draws = []
+    for _ in range(2):
+        dropout.generator = torch.Generator().manual_seed(3)
+        draws.append(dropout(x))
+    assert torch.equal(*draws)
+    assert draws[0].unique().tolist() == pytest.approx([0, 4 / 3])
+    assert float((draws[0] == 0).float().mean()) == pytest.approx(0.25, abs=0.02)
+    assert torch.equal(dropout.eval()(x), x)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"n_kernels": 0}, "n_kernels is 0; expected a whole number above 0"),
+        ({"n_kernels": "8"}, "n_kernels is '8'; expected a whole number above 0"),
+        ({"lstm_units": True}, "lstm_units is True; expected a whole number above 0"),
+        ({"dense_dropout": 2.0}, "dense_dropout is 2.0; expected a number from 0 to 1"),
+        ({"promoter_window": 30}, "the promoter window is 30 bp; expected at least kernel [+] pool - 1 = 59 bp"),
+    ],
+)
+def test_impossible_sizes_are_refused(values: dict[str, object], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        SpeidConfig(**values)  # type: ignore[arg-type]
+
+
+def test_settings_from_text() -> None:
+    config = SpeidConfig().with_values({"n_kernels": "64", "dense_dropout": "0"})
+    assert (config.n_kernels, config.dense_dropout) == (64, 0.0)
+    with pytest.raises(OptionError, match="no model setting 'kernels'; there are enhancer_window, "):
+        SpeidConfig().with_values({"kernels": "1"})
+    with pytest.raises(OptionError, match="n_kernels=x: expected int"):
+        SpeidConfig().with_values({"n_kernels": "x"})

@@ -1,0 +1,87 @@
+"""Reading lines from anything, and outputs that appear whole or not at all."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from speid_cli import files
+from speid_cli.errors import DataError
+from speid_cli.files import read_lines, refuse_existing, whole_file
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
+def test_standard_input_is_read_and_left_open(monkeypatch: pytest.MonkeyPatch, pack) -> None:  # type: ignore[no-untyped-def]
+    stream = io.BufferedReader(io.BytesIO(pack(b"one\r\ntwo")))
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=stream))
+    assert list(read_lines("-")) == [(1, "one"), (2, "two")]
+    assert not stream.closed
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"fine\na\0b\n", ":2: a NUL byte; expected a text file"),
+        (b"fine\n\xff\n", ":2: byte 0xff is not UTF-8; expected UTF-8 text"),
+        (b"x" * (files.LONGEST_LINE_BYTES + 1), ":1: a line longer than 1,048,576 bytes; expected a text file"),
+        (gzip.compress(b"a\n" * 9999)[:-20], ":"),
+        (b"\x1f\x8b\x08\x00garbage", ":1: damaged gzip stream"),
+    ],
+)
+def test_what_is_no_text_is_refused_by_line(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "in.txt"
+    path.write_bytes(content)
+    with pytest.raises(DataError) as caught:
+        list(read_lines(str(path)))
+    assert str(caught.value).startswith(f"{path}{message}")
+
+
+def test_a_cut_gzip_stream_is_said_to_be_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "in.gz"
+    path.write_bytes(gzip.compress(b"line\n" * 1000)[:-12])
+    with pytest.raises(DataError, match="damaged gzip stream .*; copy or compress the file again"):
+        list(read_lines(str(path)))
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"nowhere: No such file or directory"):
+        list(read_lines(str(tmp_path / "nowhere")))
+
+
+def test_a_failed_write_leaves_what_was_there(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    path.write_bytes(b"before")
+    with pytest.raises(RuntimeError), whole_file(path, force=True) as stream:
+        stream.write(b"half")
+        raise RuntimeError
+    assert path.read_bytes() == b"before"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_full_disk_is_an_error_with_the_file(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="out: No space left on device"), whole_file(tmp_path / "out", False):
+        raise OSError(28, "No space left on device")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_written_file_has_the_usual_mode(tmp_path: Path) -> None:
+    with whole_file(tmp_path / "out", force=False) as stream:
+        stream.write(b"all")
+    (tmp_path / "plain").touch()
+    assert (tmp_path / "out").read_bytes() == b"all"
+    assert (tmp_path / "out").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_outputs_that_cannot_be_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "there").touch()
+    with pytest.raises(DataError, match="there: exists already; give --force to replace it, or another -o"):
+        refuse_existing(tmp_path / "there", force=False)
+    with pytest.raises(DataError, match="is a folder; expected a file to write"):
+        refuse_existing(tmp_path, force=True)
+    with pytest.raises(DataError, match="no such folder; mkdir -p"):
+        refuse_existing(tmp_path / "no" / "out", force=False)
