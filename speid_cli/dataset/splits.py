@@ -117,9 +117,9 @@ def _index_of(name: str, chromosomes: tuple[str, ...]) -> int:
 def _nearest(counts: NDArray[np.int64], free: list[int], fraction: float) -> list[int]:
     """Chromosomes whose pairs and positives together come nearest `fraction` of all.
 
-    From the nearest single chromosomes and couples of them on, adds, removes or exchanges the one that helps most until none
-    does; the best end wins. `free` is sorted by name, so that ties go to the first name; one
-    chromosome is always left over.
+    From the nearest single chromosomes and couples of them on, adds, removes or exchanges the one
+    that helps most until none does; the best end wins. `free` is sorted by name, so that ties go
+    to the first name; one chromosome is always left over.
     """
     share = counts / np.maximum(counts.sum(axis=0), 1)  # (C, 2): pairs, positives
 
@@ -133,7 +133,9 @@ def _nearest(counts: NDArray[np.int64], free: list[int], fraction: float) -> lis
                 return chosen
             chosen = best
 
-    starts = sorted([*combinations(free, 1), *combinations(free[:_STARTS], 2)], key=distance)[:_STARTS]
+    starts: list[tuple[int, ...]] = sorted([*combinations(free, 1), *combinations(free[:_STARTS], 2)], key=distance)[
+        :_STARTS
+    ]
     return list(min(map(improved, starts), key=distance, default=()))
 
 

@@ -152,10 +152,10 @@ PRESETS = {
     "paper": Preset(),
     "small": Preset(
         replace(_NO_DROPOUT, n_kernels=200, lstm_units=50, dense_units=800),
-        *_small_training(16, 3e-3),
+        *_small_training(16, 1e-3),
         motif_kernels=100,
     ),
     "tiny": Preset(
-        replace(_NO_DROPOUT, n_kernels=32, lstm_units=32, dense_units=32), *_small_training(12, 5e-3), motif_kernels=16
+        replace(_NO_DROPOUT, n_kernels=32, lstm_units=32, dense_units=32), *_small_training(12, 2e-3), motif_kernels=16
     ),
 }

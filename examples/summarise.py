@@ -1,0 +1,35 @@
+#!/usr/bin/env python3
+"""Print where the quickstart's results lie and how well the held-out pairs were ranked.
+
+usage: summarise.py DATA.npz SCORED.bedpe MODEL.pt
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from sklearn.metrics import average_precision_score
+
+from speid_cli.dataset.pairs import TEST, PairDataset
+from speid_cli.genome.bedpe import SCORE_COLUMN, read_bedpe
+
+
+def main(data: str, scored: str, model: str) -> None:
+    """Read the scores back from the BEDPE file and compare them with the labels of the test subset."""
+    dataset = PairDataset.read(data)
+    lines = [line for line in read_bedpe(scored) if line.role == "pair"]
+    scores = [float(line.fields[SCORE_COLUMN]) for line in lines]
+    members = dataset.members(TEST)
+    label = dataset.label[members]
+    folder = Path(data).resolve().parent
+    for name, what in ((data, "data set"), (model, "model"), (scored, "scored pairs")):
+        print(f"{what + ':':<14}{folder / name}")
+    held_out = ", ".join(dataset.chromosomes_of(TEST))
+    auprc = average_precision_score(label, [scores[member] for member in members])
+    print(f"test subset:  {len(members)} pairs on {held_out}, held out of training")
+    print(f"test AUPRC:   {auprc:.3f} (base rate {label.mean():.3f})")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

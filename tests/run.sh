@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# Set up and run all tests: style, types, the suite (slow tests too), and a built wheel and sdist.
+# usage: bash tests/run.sh [PYTEST OPTION]...
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. examples/setup.sh
+setup_speid test,jaspar
+ruff check .
+ruff format --check .
+mypy
+python -m pytest "$@"
