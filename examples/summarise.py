@@ -20,6 +20,8 @@ def main(data: str, scored: str, model: str) -> None:
     dataset = PairDataset.read(data)
     lines = [line for line in read_bedpe(scored) if line.role == "pair"]
     scores = [float(line.fields[SCORE_COLUMN]) for line in lines]
+    if len(scores) != len(dataset):
+        sys.exit(f"{scored} has {len(scores)} pairs and {data} has {len(dataset)}")
     members = dataset.members(TEST)
     label = dataset.label[members]
     folder = Path(data).resolve().parent

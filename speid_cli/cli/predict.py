@@ -15,7 +15,7 @@ import click
 from speid_cli.cli import options
 from speid_cli.cli.console import Stopwatch, progress, say, warn
 from speid_cli.errors import DataError
-from speid_cli.files import refuse_existing, whole_file
+from speid_cli.files import refuse_existing, unreadable, whole_file
 
 
 @click.command()
@@ -128,8 +128,13 @@ def check_reference(digest: str, path: str, provenance: dict[str, Any], model: s
 @contextmanager
 def _writer(output: str | None, force: bool) -> Iterator[IO[bytes]]:
     if output is None:
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
+        try:
+            yield sys.stdout.buffer
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise unreadable("standard output", error) from error
         return
     with whole_file(output, force) as stream:
         if output.endswith(".gz"):

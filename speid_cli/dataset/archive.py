@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -23,12 +24,13 @@ def write_archive(stream: BinaryIO, arrays: Mapping[str, Any]) -> None:
 
     Unlike `numpy.savez_compressed` it holds no clock, and deflates at a level that is fast.
     """
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED, compresslevel=DEFLATE_LEVEL) as archive:
+    with zipfile.ZipFile(stream, "w") as archive:
         for name, array in arrays.items():
+            content = io.BytesIO()
+            np.lib.format.write_array(content, np.asarray(array), allow_pickle=False)
+            # A ZipInfo of its own bears no date; it must be told the level too, or deflates at 6.
             member = zipfile.ZipInfo(f"{name}.npy")
-            member.compress_type = zipfile.ZIP_DEFLATED
-            with archive.open(member, "w", force_zip64=True) as target:
-                np.lib.format.write_array(target, np.asarray(array), allow_pickle=False)
+            archive.writestr(member, content.getbuffer(), zipfile.ZIP_DEFLATED, DEFLATE_LEVEL)
 
 
 class Archive:

@@ -133,10 +133,11 @@ def _nearest(counts: NDArray[np.int64], free: list[int], fraction: float) -> lis
                 return chosen
             chosen = best
 
-    starts: list[tuple[int, ...]] = sorted([*combinations(free, 1), *combinations(free[:_STARTS], 2)], key=distance)[
-        :_STARTS
-    ]
-    return list(min(map(improved, starts), key=distance, default=()))
+    starts: list[tuple[int, ...]] = [(chrom,) for chrom in free]
+    starts += combinations(free[:_STARTS], 2)
+    ends = [improved(start) for start in sorted(starts, key=distance)[:_STARTS]]
+    nearest = min(ends, key=distance, default=())
+    return list(nearest)
 
 
 def _neighbours(chosen: tuple[int, ...], free: list[int]) -> list[tuple[int, ...]]:

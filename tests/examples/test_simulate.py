@@ -1,0 +1,61 @@
+"""The simulated pairs: neither side alone tells, names tell nothing, motifs are where they should be."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pysam
+import pytest
+
+from speid_cli.genome.motif_files import read_motifs
+
+SCRIPT = Path(__file__).parents[2] / "examples" / "simulate.py"
+
+
+@pytest.fixture
+def simulated(folder: Path) -> Path:
+    pytest.importorskip("pyjaspar")
+    for output in ("a", "b"):
+        command = [sys.executable, str(SCRIPT), "-o", output, "--chromosomes", "3", "--elements", "20"]
+        subprocess.run(command, check=True)
+    return folder / "a"
+
+
+def test_the_same_seed_gives_the_same_files(simulated: Path) -> None:
+    for path in simulated.iterdir():
+        assert path.read_bytes() == Path("b", path.name).read_bytes()
+
+
+def test_every_element_is_in_one_interacting_pair_of_ten(simulated: Path) -> None:
+    rows = [line.split("\t") for line in (simulated / "pairs.bedpe").read_text().splitlines()[1:]]
+    assert len(rows) == len({tuple(row[:6]) for row in rows}) == 3 * 20 * 10
+    for side in (0, 3):
+        for label, times in (("1", 1), ("0", 9)):
+            seen = Counter(tuple(row[side : side + 3]) for row in rows if row[10] == label)
+            assert len(seen) == 60
+            assert set(seen.values()) == {times}
+
+
+def test_labels_are_read_off_the_sequence_of_both_elements(simulated: Path) -> None:
+    """The family whose matrix scores highest in an element is the planted one: label = same family."""
+    families = read_motifs(str(simulated / "motifs.jaspar"))[:5]
+    genome = pysam.FastaFile(str(simulated / "genome.fa"))
+
+    def family(chrom: str, start: str, end: str) -> int:
+        codes = np.array(["ATCG".index(letter) for letter in genome.fetch(chrom, int(start), int(end))])
+        scores = []
+        for motif in families:
+            log_odds = np.log(motif.ppm(0.5) / 0.25)
+            windows = range(len(codes) - motif.length + 1)
+            best = max(log_odds[np.arange(motif.length), codes[i : i + motif.length]].sum() for i in windows)
+            scores.append(best / np.log(motif.ppm(0.5).max(axis=1) / 0.25).sum())
+        return int(np.argmax(scores))
+
+    rows = [line.split("\t") for line in (simulated / "pairs.bedpe").read_text().splitlines()[1:]]
+    right = [(family(*row[:3]) == family(*row[3:6])) == (row[10] == "1") for row in rows[:200]]
+    assert np.mean(right) > 0.9
+    genome.close()
