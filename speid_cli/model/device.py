@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -57,8 +58,8 @@ class Device:
         """The device, its name and the precision, for a person."""
         if self.is_cuda:
             return f"{self.torch} ({torch.cuda.get_device_name(self.torch)}), {self.precision}"
-        name = f"{torch.get_num_threads()} threads, " * (self.torch.type == "cpu") + platform.machine()
-        return f"{self.torch} ({name}), {self.precision}"
+        threads = f", {torch.get_num_threads()} threads" if self.torch.type == "cpu" else ""
+        return f"{self.torch} ({_processor()}{threads}), {self.precision}"
 
     def put(self, array: NDArray[Any] | Tensor) -> Tensor:
         """The values as a tensor on the device; the host does not wait for the copy."""
@@ -74,6 +75,16 @@ class Device:
     def adam(self, parameters: Iterable[nn.Parameter], learning_rate: float) -> torch.optim.Adam:
         """Adam (Kingma and Ba 2014), one fused kernel where the device has it."""
         return torch.optim.Adam(parameters, lr=learning_rate, fused=self.torch.type in ("cuda", "cpu"))
+
+
+def _processor() -> str:
+    """The processor's name where Linux tells it, else its architecture."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
 
 
 def _existing(choice: str) -> torch.device:
