@@ -11,13 +11,13 @@ need_bedtools() {
     elif command -v conda > /dev/null; then
         conda install -y -q -c conda-forge -c bioconda bedtools
     else
-        say "please install it: apt install bedtools, or: conda install -c bioconda bedtools"
+        say "install it by: apt install bedtools, or: conda install -c bioconda bedtools"
         return 1
     fi
 }
 
 setup_speid() {
-    need_bedtools
+    need_bedtools || say "going on without bedtools, which only prepare --exclude needs"
     [ -x .venv/bin/python ] || "${PYTHON:-python3}" -m venv .venv
     # shellcheck disable=SC1091
     . .venv/bin/activate

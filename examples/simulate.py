@@ -7,7 +7,7 @@ exactly one interacting pair and in the same number of others, so element names 
 both kinds of pairs have the same distances on average.
 
 Writes genome.fa, enhancers.bed, promoters.bed, pairs.bedpe and motifs.jaspar (the families'
-matrices among as many others).
+matrices among others).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ LETTERS = np.frombuffer(ALPHABET.encode(), np.uint8)
 BACKGROUND = np.array([0.29, 0.29, 0.21, 0.21])  # A, T, C, G
 FAMILIES = ("CTCF", "REST", "NRF1", "RFX5", "MEF2A")
 DECOYS = 11
-PITCH_BP = 4000  # one element each so many bp: windows of up to this width never overlap
+PITCH_BP = 4000  # one element each so many bp, give or take 500: windows of up to 2 kb never overlap
 
 
 class Element(NamedTuple):

@@ -24,9 +24,17 @@ def main(data: str, scored: str, model: str) -> None:
         sys.exit(f"{scored} has {len(scores)} pairs and {data} has {len(dataset)}")
     members = dataset.members(TEST)
     label = dataset.label[members]
-    folder = Path(data).resolve().parent
-    for name, what in ((data, "data set"), (model, "model"), (scored, "scored pairs")):
-        print(f"{what + ':':<14}{folder / name}")
+    results = {
+        "simulation": "genome.fa enhancers.bed promoters.bed pairs.bedpe motifs.jaspar",
+        "kernels": "kernels.npz",
+        "data set": data,
+        "pretrained": f"{Path(model).stem}.pretrained.pt {Path(model).stem}.pretrained.history.tsv",
+        "model": f"{model} {Path(model).stem}.history.tsv",
+        "scored pairs": scored,
+    }
+    for what, names in results.items():
+        for name in names.split():
+            print(f"{what + ':':<14}{Path(name).resolve(strict=True)}")
     held_out = ", ".join(dataset.chromosomes_of(TEST))
     auprc = average_precision_score(label, [scores[member] for member in members])
     print(f"test subset:  {len(members)} pairs on {held_out}, held out of training")

@@ -6,6 +6,9 @@ Exit statuses: 0 done, 1 the data or a file is at fault, 2 the command line is,
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class SpeidError(Exception):
     """An error that the user can mend; printed without a traceback."""
@@ -40,12 +43,22 @@ class DataError(SpeidError):
         return self
 
     def __str__(self) -> str:
-        place = "" if self.path is None else f"{'standard input' if self.path == '-' else self.path}:"
+        name = "standard input" if self.path == "-" else str(self.path).replace("\n", "\\n")
+        place = "" if self.path is None else f"{name}:"
         if place and self.line is not None:
             place += f"{self.line}:"
         expected = f"expected {self.expected}" if self.expected else ""
         text = "; ".join(part for part in (self.found, expected, self.hint) if part)
         return f"{place} {text}".lstrip()
+
+
+@contextmanager
+def located(path: object, line: int | None = None) -> Iterator[None]:
+    """Say of the data errors raised inside where they stand."""
+    try:
+        yield
+    except DataError as error:
+        raise error.at(path, line) from None
 
 
 class OptionError(SpeidError):

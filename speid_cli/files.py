@@ -73,7 +73,7 @@ def _decode(raw: bytes, path: str, number: int) -> str:
     if b"\0" in raw:
         raise DataError("a NUL byte", expected="a text file", path=path, line=number)
     try:
-        return raw.decode("utf-8").rstrip("\r\n")
+        return raw.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
     except UnicodeDecodeError as error:
         raise DataError(
             f"byte 0x{raw[error.start]:02x} is not UTF-8", expected="UTF-8 text", path=path, line=number
@@ -89,8 +89,8 @@ def refuse_existing(path: str | Path, force: bool) -> None:
         `path` exists and `force` is false, or its folder does not.
     """
     path = Path(path)
-    if path.is_dir():
-        raise DataError("is a folder", expected="a file to write", path=path)
+    if str(path) == "-" or (path.exists() and not path.is_file()):
+        raise DataError("is no regular file", expected="the name of a file to write", path=path.absolute())
     if path.exists() and not force:
         raise DataError("exists already", hint="give --force to replace it, or another -o", path=path)
     if not path.parent.is_dir():
@@ -104,8 +104,8 @@ def whole_file(path: str | Path, force: bool) -> Iterator[BinaryIO]:
     Written beside `path` under a temporary name, flushed to the disk, then renamed. If the block
     fails, the temporary file is removed and whatever stood at `path` is untouched.
     """
-    path = Path(path)
     refuse_existing(path, force)
+    path = Path(path).resolve()  # through a link, to what it points at
     try:
         descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
     except OSError as error:

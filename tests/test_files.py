@@ -81,7 +81,7 @@ def test_outputs_that_cannot_be_are_refused(tmp_path: Path) -> None:
     (tmp_path / "there").touch()
     with pytest.raises(DataError, match="there: exists already; give --force to replace it, or another -o"):
         refuse_existing(tmp_path / "there", force=False)
-    with pytest.raises(DataError, match="is a folder; expected a file to write"):
+    with pytest.raises(DataError, match="is no regular file; expected the name of a file to write"):
         refuse_existing(tmp_path, force=True)
     with pytest.raises(DataError, match="no such folder; mkdir -p"):
         refuse_existing(tmp_path / "no" / "out", force=False)

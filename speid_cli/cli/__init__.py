@@ -13,6 +13,7 @@ import click
 
 from speid_cli import __version__
 from speid_cli.errors import SpeidError, Terminated
+from speid_cli.files import unreadable
 
 COMMANDS = ("prepare", "motifs", "pretrain", "finetune", "predict", "info")
 
@@ -42,7 +43,10 @@ class LazyGroup(click.Group):
         return result
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100, "show_default": True},
+)
 @click.version_option(__version__, prog_name="speid")
 def cli() -> None:
     """Predict enhancer-promoter interactions from DNA sequence (SPEID, Singh et al. 2016).
@@ -60,6 +64,8 @@ def cli() -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Run ``speid`` and give its exit status; the only place where errors become messages."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    if not _open_streams():
+        return SpeidError.exit_status
     previous = signal.signal(signal.SIGTERM, _terminate)
     try:
         with_exit = cli.main(arguments, prog_name="speid", standalone_mode=False)
@@ -74,17 +80,35 @@ def main(arguments: list[str] | None = None) -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
+    except OSError as error:
+        _abandon_stdout()
+        print(f"speid: {unreadable(error.filename or 'standard output', error)}", file=sys.stderr)
+        return SpeidError.exit_status
     except SpeidError as error:
         if "--debug" in arguments:
             traceback.print_exc()
         print(f"speid: {error}", file=sys.stderr)
         return error.exit_status
+    except Exception as error:
+        if "--debug" in arguments:
+            traceback.print_exc()
+        print(f"speid: internal error: {error!r}; run again with --debug and report it", file=sys.stderr)
+        return SpeidError.exit_status
     finally:
         signal.signal(signal.SIGTERM, previous)
 
 
 def _terminate(signal_number: int, frame: Any) -> NoReturn:
     raise Terminated(signal_number)
+
+
+def _open_streams() -> bool:
+    """Put nothing in place of a closed input or error stream; False where the output is closed."""
+    sys.stdin = sys.stdin or open(os.devnull)  # noqa: SIM115 (for the whole run)
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
+    if sys.stdout is None:
+        print("speid: standard output is closed", file=sys.stderr)
+    return sys.stdout is not None
 
 
 def _abandon_stdout() -> None:

@@ -10,6 +10,8 @@ from typing import Any
 
 import click
 
+SECONDS_BETWEEN_LINES = 60.0
+
 
 def say(text: str) -> None:
     """One line for the person."""
@@ -59,25 +61,31 @@ class Stopwatch:
 
 
 class Progress:
-    """Pairs done, pairs/s and time left: a bar on a terminal, nothing elsewhere."""
+    """Pairs done, pairs/s and time left: a bar on a terminal, a line now and then elsewhere."""
 
-    def __init__(self, bar: Any, task: Any) -> None:
-        self._bar, self._task = bar, task
-        self._done, self._clock = 0, Stopwatch()
+    def __init__(self, title: str, total: int | None, bar: Any = None, task: Any = None) -> None:
+        self._title, self._total, self._bar, self._task = title, total, bar, task
+        self._done, self._clock, self._next_line = 0, Stopwatch(), SECONDS_BETWEEN_LINES
 
     def advance(self, pairs: int) -> None:
         """Count `pairs` more."""
+        self._done += pairs
+        rate = self._done / max(self._clock.seconds, 1e-9)
         if self._bar is not None:
-            self._done += pairs
-            rate = self._done / max(self._clock.seconds, 1e-9)
             self._bar.update(self._task, advance=pairs, rate=f"{rate:,.0f} pairs/s")
+        elif self._clock.seconds > self._next_line:
+            self._next_line += SECONDS_BETWEEN_LINES
+            left = (
+                "" if self._total is None else f" of {self._total:,}, {(self._total - self._done) / rate:,.0f} s left"
+            )
+            say(f"{self._title}: {self._done:,}{left}, {rate:,.0f} pairs/s")
 
 
 @contextmanager
 def progress(title: str, total: int | None) -> Iterator[Progress]:
     """A progress bar over `total` pairs (None: unknown)."""
     if not sys.stderr.isatty():
-        yield Progress(None, None)
+        yield Progress(title, total)
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
@@ -91,4 +99,4 @@ def progress(title: str, total: int | None) -> Iterator[Progress]:
         TimeRemainingColumn(),
     )
     with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-        yield Progress(bar, bar.add_task(title, total=total, rate=""))
+        yield Progress(title, total, bar, bar.add_task(title, total=total, rate=""))

@@ -11,6 +11,7 @@ import click
 from speid_cli.cli import options
 from speid_cli.cli.console import warn
 from speid_cli.cli.training import ConsoleObserver, announce, presets_table, refuse_outputs, write_outputs
+from speid_cli.errors import located
 from speid_cli.model.config import PRESETS
 
 HELP = f"""Train the dense part on the pairs as they are (Singh et al. 2016, section 2.2.2).
@@ -61,4 +62,6 @@ def command(
     settings = replace(preset.finetune, **options.given(training))
     compute = Device(device, precision, threads)
     announce(dataset, compute.description, settings)
-    write_outputs(finetune(start, dataset, settings, compute, seed, ConsoleObserver()), target, force)
+    with ConsoleObserver() as observer, located(data):
+        checkpoint = finetune(start, dataset, settings, compute, seed, observer)
+    write_outputs(checkpoint, target, force)

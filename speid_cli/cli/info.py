@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
+import os
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import click
@@ -28,7 +29,7 @@ def command(file: str, as_json: bool, verbose: bool, debug: bool) -> None:
     """
     content = describe(file)
     if as_json:
-        click.echo(json.dumps(content, indent=2))
+        click.echo(json.dumps(_finite(content), indent=2, allow_nan=False))
     else:
         _print_table(file, _flatten(content))
 
@@ -43,15 +44,24 @@ def describe(path: str) -> dict[str, Any]:
     """
     from speid_cli.dataset.archive import Archive
 
-    if Path(path).suffix != ".npz":
-        return _describe_model(path)
     with Archive(path) as archive:
         names = archive.names
     if "motifs" in names:
         return _describe_kernels(path)
     if "enhancer_onehot" in names:
         return _describe_dataset(path)
+    if any(name.endswith("data.pkl") for name in names):
+        return _describe_model(path)
     raise DataError("not a data set, kernel initialisers or a model of speid's", path=path)
+
+
+def _finite(value: Any) -> Any:
+    """The same with null for what JSON has no number for."""
+    if isinstance(value, dict):
+        return {name: _finite(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _describe_dataset(path: str) -> dict[str, Any]:
@@ -109,8 +119,9 @@ def _print_table(title: str, rows: dict[str, str]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table(title=escape(title), title_justify="left", show_header=False)
-    table.add_column()
+    printable = os.fsencode(title).decode(errors="backslashreplace")
+    table = Table(title=escape(printable), title_justify="left", show_header=False)
+    table.add_column(overflow="fold")
     table.add_column(overflow="fold")
     for name, value in rows.items():
         table.add_row(escape(name), escape(value))

@@ -17,37 +17,37 @@ from speid_cli.model.config import PRESETS
 @click.command()
 @click.argument("files", nargs=-1, type=options.INPUT_OR_DASH, metavar="[FILE]...")
 @click.option("--jaspar", type=click.Choice(JASPAR_RELEASES), help="Take a JASPAR release (needs pyjaspar).")
-@click.option("--collection", default="CORE", show_default=True, help="JASPAR collection.")
-@click.option("--tax-group", default="vertebrates", show_default=True, metavar="GROUP,...", help="JASPAR groups.")
+@click.option("--collection", default="CORE", help="JASPAR collection.")
+@click.option("--tax-group", default="vertebrates", metavar="GROUP,...", help="JASPAR groups.")
 @options.output("Initialisers to write.  [default: kernels.npz]")
 @click.option(
     "--preset",
     type=click.Choice(list(PRESETS)),
     default="paper",
-    show_default=True,
     help="Network that the kernels are for.",
 )
-@click.option("--kernel-length", type=click.IntRange(1), help="Kernel length in bp.  [default: the preset's]")
+@click.option("--kernel-length", type=click.IntRange(1, 10_000), help="Kernel length in bp.  [default: the preset's]")
 @click.option(
     "--max-kernels",
-    type=click.IntRange(0),
+    type=click.IntRange(0, 1_000_000),
     help="Kernels to fill at most, from motifs chosen at random.  [default: about half]",
 )
 @click.option(
     "--reverse-complements",
     type=click.Choice(["all", "none"]),
     default="none",
-    show_default=True,
     help="Give each motif a second kernel for the other strand.",
 )
 @click.option(
-    "--pseudocount", type=click.FloatRange(0), default=0.0, show_default=True, help="Added to each letter's count."
+    "--pseudocount",
+    type=options.FiniteFloat(0, 1e9),
+    default=0.0,
+    help="Added to each letter's count.",
 )
 @click.option(
     "--long-motifs",
     type=click.Choice(["cut", "refuse"]),
     default="cut",
-    show_default=True,
     help="Motifs longer than the kernel: take the middle, or stop.",
 )
 @options.seed
@@ -94,7 +94,7 @@ def command(
     _report_long(motifs, length, refuse=long_motifs == "refuse")
     limit = PRESETS[preset].motif_kernels if max_kernels is None else max_kernels
     chosen = choose(fit(motifs, length), limit, reverse_complements == "all", seed)
-    if left_out := len(motifs) - len({(motif.source, motif.identifier) for motif in chosen}):
+    if left_out := len(motifs) - sum(motif.strand == "+" for motif in chosen):
         warn(f"{left_out} motifs left out at random: {limit} kernels take motifs (--max-kernels)")
     kernels = place(chosen, length, pseudocount, seed)
     with whole_file(target, force) as stream:

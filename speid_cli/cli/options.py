@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -12,6 +13,17 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 # The readers say what is wrong with a file, and that a file is at fault is exit status 1, not 2.
 INPUT = click.Path(allow_dash=False)
 INPUT_OR_DASH = click.Path(allow_dash=True)
+
+
+class FiniteFloat(click.FloatRange):
+    """A number in a range that is neither infinite nor NaN, which a plain range lets through."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number, or a usage error."""
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is no finite number", param, ctx)
+        return number
 
 
 def output(help_text: str) -> Callable[[Function], Function]:
@@ -28,7 +40,6 @@ seed = click.option(
     "--seed",
     type=click.IntRange(0, 2**63 - 1),
     default=0,
-    show_default=True,
     help="Seed of everything random; the same seed gives the same bytes.",
 )
 debug = click.option("--debug", is_flag=True, help="Show the traceback of an error.")
@@ -37,18 +48,18 @@ verbose = click.option("-v", "--verbose", is_flag=True, help="Say more on standa
 
 def compute(function: Function) -> Function:
     """``--device``, ``--precision`` and ``--threads``."""
-    function = click.option("--threads", type=click.IntRange(1), help="CPU threads.  [default: all cores]")(function)
+    function = click.option("--threads", type=click.IntRange(1, 4096), help="CPU threads.  [default: all cores]")(
+        function
+    )
     function = click.option(
         "--precision",
         type=click.Choice(["fp32", "tf32", "bf16"]),
         default="fp32",
-        show_default=True,
         help="Arithmetic of the matrix products; tf32 needs CUDA.",
     )(function)
     return click.option(
         "--device",
         default="auto",
-        show_default=True,
         metavar="auto|cpu|cuda|cuda:N|mps",
         help="Where to compute; auto takes CUDA where there is one.",
     )(function)
@@ -67,10 +78,8 @@ def training(function: Function) -> Function:
     for option in reversed(
         (
             click.option("--epochs", type=click.IntRange(0), help="Passes over the training pairs."),
-            click.option("--batch-size", type=click.IntRange(2), help="Pairs a step."),
-            click.option(
-                "--lr", "learning_rate", type=click.FloatRange(0, min_open=True), help="Adam's learning rate."
-            ),
+            click.option("--batch-size", type=click.IntRange(2, 1_000_000), help="Pairs a step."),
+            click.option("--lr", "learning_rate", type=FiniteFloat(0, min_open=True), help="Adam's learning rate."),
             click.option(
                 "--patience",
                 type=click.IntRange(0),

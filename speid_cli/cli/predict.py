@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import gzip
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import IO, Any
 
 import click
 
 from speid_cli.cli import options
 from speid_cli.cli.console import Stopwatch, progress, say, warn
-from speid_cli.errors import DataError
+from speid_cli.errors import located
 from speid_cli.files import refuse_existing, unreadable, whole_file
+from speid_cli.model.config import ScoringConfig
 
 
 @click.command()
@@ -34,14 +33,16 @@ from speid_cli.files import refuse_existing, unreadable, whole_file
     "--on-invalid",
     type=click.Choice(["error", "na"]),
     default="error",
-    show_default=True,
     help="A line that cannot be scored: stop there, or give it '.' and count it.",
 )
 @options.promoter_first
-@click.option("--batch-size", type=click.IntRange(1), default=100, show_default=True, help="Pairs computed together.")
 @click.option(
-    "--block-size", type=click.IntRange(1), default=1024, show_default=True, help="Lines held in memory at a time."
+    "--batch-size",
+    type=click.IntRange(1, 1_000_000),
+    default=ScoringConfig.batch_size,
+    help="Pairs computed together.",
 )
+@click.option("--block-size", type=click.IntRange(1), default=1024, help="Lines held in memory at a time.")
 @options.compute
 @options.common
 def command(
@@ -78,51 +79,23 @@ def command(
     from speid_cli.scoring.engine import Scorer
     from speid_cli.scoring.stream import PairStream, StreamSettings
 
+    output = None if output == "-" else output
     if output is not None:
         refuse_existing(output, force)
     checkpoint, clock = Checkpoint.read(model), Stopwatch()
     compute = Device(device, precision, threads)
     say(f"device: {compute.description}")
     settings = StreamSettings(append, promoter_first, on_invalid == "na", block_size)
-    with Reference(_find_reference(reference, checkpoint.provenance, model)) as genome:
-        check_reference(genome.digest, str(genome.path), checkpoint.provenance, model)
+    with located(model):
+        fasta = checkpoint.find_reference(reference)
+    with Reference(fasta) as genome:
+        checkpoint.check_reference(genome)
         stream = PairStream(Scorer(checkpoint.model(), compute, batch_size), genome, settings)
         with _writer(output, force) as out, progress("scoring", None) as bar:
             for line in stream.score(candidates):
                 out.write(f"{line}\n".encode())
                 bar.advance(1)
         _report(stream.counts, genome.contigs.alias_warning(), clock.seconds)
-
-
-def _find_reference(given: str | None, provenance: dict[str, Any], model: str) -> str:
-    remembered = (provenance.get("reference") or {}).get("path")
-    for path in (given, remembered, os.environ.get("SPEID_REFERENCE")):
-        if path and (path == given or Path(path).exists()):
-            return path
-    raise DataError(
-        f"the reference it was trained on is not at {remembered}",
-        expected="a FASTA",
-        hint="give it by -f REFERENCE.fa or SPEID_REFERENCE",
-        path=model,
-    )
-
-
-def check_reference(digest: str, path: str, provenance: dict[str, Any], model: str) -> None:
-    """Refuse a reference with other contigs than the model's.
-
-    Raises
-    ------
-    DataError
-        Contig names or lengths differ; both digests are named.
-    """
-    remembered = provenance.get("reference") or {}
-    if remembered.get("digest") not in (None, digest):
-        raise DataError(
-            f"contig names and lengths have digest {digest[:16]}",
-            expected=f"{remembered['digest'][:16]}, those of {remembered.get('path')}, on which {model} was trained",
-            hint="is this the right genome build?",
-            path=path,
-        )
 
 
 @contextmanager

@@ -8,11 +8,14 @@ import click
 
 from speid_cli.cli import options
 from speid_cli.cli.console import Stopwatch, report, say, warn
+from speid_cli.dataset.pairs import LONGEST_WINDOW
+from speid_cli.dataset.splits import SplitSettings
 from speid_cli.errors import OptionError
 from speid_cli.files import refuse_existing, whole_file
+from speid_cli.model.config import SpeidConfig
 
-WINDOW = click.IntRange(1, 65534)
-FRACTION = click.FloatRange(0, 1, max_open=True)
+WINDOW = click.IntRange(1, LONGEST_WINDOW)
+FRACTION = options.FiniteFloat(0, 1, max_open=True)
 
 
 def _chromosomes(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...]:
@@ -23,8 +26,18 @@ def _chromosomes(context: click.Context, parameter: click.Parameter, value: str 
 @click.argument("pairs", type=options.INPUT_OR_DASH, metavar="PAIRS.bedpe")
 @click.argument("reference", type=options.INPUT, metavar="REFERENCE.fa")
 @options.output("Data set to write.  [default: PAIRS.npz in the current folder]")
-@click.option("--enhancer-window", type=WINDOW, default=3000, show_default=True, help="Enhancer input in bp.")
-@click.option("--promoter-window", type=WINDOW, default=2000, show_default=True, help="Promoter input in bp.")
+@click.option(
+    "--enhancer-window",
+    type=WINDOW,
+    default=SpeidConfig.enhancer_window,
+    help="Enhancer input in bp.",
+)
+@click.option(
+    "--promoter-window",
+    type=WINDOW,
+    default=SpeidConfig.promoter_window,
+    help="Promoter input in bp.",
+)
 @click.option(
     "--label-column",
     metavar="NAME|NUMBER",
@@ -35,11 +48,20 @@ def _chromosomes(context: click.Context, parameter: click.Parameter, value: str 
     "method",
     type=click.Choice(["chrom", "random", "none"]),
     default="chrom",
-    show_default=True,
     help="chrom: whole chromosomes to validation and test; random: the paper's, which leaks; none: train on all.",
 )
-@click.option("--test-fraction", type=FRACTION, default=0.1, show_default=True, help="Share of the pairs to test on.")
-@click.option("--validation-fraction", type=FRACTION, default=0.1, show_default=True, help="Share to validate on.")
+@click.option(
+    "--test-fraction",
+    type=FRACTION,
+    default=SplitSettings.test_fraction,
+    help="Share of the pairs to test on.",
+)
+@click.option(
+    "--validation-fraction",
+    type=FRACTION,
+    default=SplitSettings.validation_fraction,
+    help="Share to validate on.",
+)
 @click.option("--test-chroms", callback=_chromosomes, metavar="CHROM,...", help="Test on these chromosomes.")
 @click.option("--validation-chroms", callback=_chromosomes, metavar="CHROM,...", help="Validate on these.")
 @click.option(
@@ -76,15 +98,14 @@ def command(
       speid prepare pairs.bedpe hg19.fa --test-chroms chr8,chr9
     """
     from speid_cli.dataset.assembly import PrepareSettings, assemble
-    from speid_cli.dataset.splits import SplitSettings
     from speid_cli.genome.reference import Reference
 
     clock, target = Stopwatch(), Path(output or _default_output(pairs))
     refuse_existing(target, force)
-    if test_fraction + validation_fraction >= 1:
+    if not test_fraction + validation_fraction < 1:
         raise OptionError("--test-fraction and --validation-fraction leave nothing to train on")
-    if named := (set(test_chroms) & set(validation_chroms)):
-        raise OptionError(f"--test-chroms and --validation-chroms both name {', '.join(sorted(named))}")
+    if method != "chrom" and (test_chroms or validation_chroms):
+        raise OptionError(f"--test-chroms and --validation-chroms need --split chrom, not {method}")
     division = SplitSettings(method, test_fraction, validation_fraction, test_chroms, validation_chroms, seed)  # type: ignore[arg-type]
     with Reference(reference) as genome:
         dataset = assemble(pairs, genome, PrepareSettings(split=division, **settings))  # type: ignore[arg-type]

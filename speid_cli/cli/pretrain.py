@@ -17,6 +17,7 @@ from speid_cli.cli.training import (
     refuse_outputs,
     write_outputs,
 )
+from speid_cli.errors import located
 from speid_cli.model.config import PRESETS
 
 HELP = f"""Train a network on augmented pairs (Singh et al. 2016, section 2.2.1).
@@ -33,6 +34,9 @@ Example:
 """
 
 
+PAPER = PRESETS["paper"].pretrain
+
+
 @click.command(help=HELP, short_help="Train a network on augmented pairs.")
 @click.argument("data", type=options.INPUT, metavar="DATA.npz")
 @options.output("Model to write.  [default: DATA.pretrained.pt in the current folder]")
@@ -40,15 +44,16 @@ Example:
     "--preset",
     type=click.Choice(list(PRESETS)),
     default="paper",
-    show_default=True,
     help="Sizes of the network and how it trains.",
 )
 @click.option("--motifs", type=options.INPUT, metavar="KERNELS.npz", help="Start kernels as these motifs.")
-@click.option("--copies", type=click.IntRange(1), help="Copies of each positive an epoch.  [default: 20]")
+@click.option(
+    "--copies", type=click.IntRange(1, 10_000), help=f"Copies of each positive an epoch.  [default: {PAPER.copies}]"
+)
 @click.option(
     "--shift",
     type=click.Choice(["positives", "all", "none"]),
-    help="Whose windows are shifted at random.  [default: positives, the paper's]",
+    help=f"Whose windows are shifted at random.  [default: {PAPER.shift}, the paper's]",
 )
 @click.option("--fixed-shifts", is_flag=True, default=None, help="Draw the shifts once, not anew each epoch.")
 @click.option(
@@ -94,6 +99,6 @@ def command(
     ).with_values(sizes)
     compute = Device(device, precision, threads)
     announce(dataset, compute.description, settings)
-    checkpoint = pretrain(dataset, config, settings, kernels, compute, seed, ConsoleObserver())
-    checkpoint.provenance["preset"] = preset
+    with ConsoleObserver() as observer, located(data):
+        checkpoint = pretrain(dataset, config, settings, kernels, compute, seed, observer, preset)
     write_outputs(checkpoint, target, force)

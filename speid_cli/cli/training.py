@@ -45,18 +45,18 @@ def write_outputs(checkpoint: Checkpoint, model: Path, force: bool) -> None:
     """Write a model and, beside it, its history."""
     from speid_cli.training.trainer import HISTORY_COLUMNS
 
-    with whole_file(model, force) as stream:
-        checkpoint.write(stream)
     lines = ["\t".join(("stage", *HISTORY_COLUMNS))]
     for row in checkpoint.history:
-        lines.append("\t".join([row["stage"], *(_cell(row[name]) for name in HISTORY_COLUMNS)]))
+        lines.append("\t".join([str(row.get("stage")), *(_cell(row.get(name)) for name in HISTORY_COLUMNS)]))
+    with whole_file(model, force) as stream:
+        checkpoint.write(stream)
     with whole_file(history_path(model), force) as stream:
         stream.write(("\n".join(lines) + "\n").encode())
     say(f"{model}: {checkpoint.stage}; history in {history_path(model)}")
 
 
 def _cell(value: Any) -> str:
-    return "nan" if isinstance(value, float) and math.isnan(value) else f"{value:.6g}"
+    return f"{value:.6g}" if isinstance(value, int | float) and not math.isnan(value) else "nan"
 
 
 class ConsoleObserver:
@@ -89,8 +89,14 @@ class ConsoleObserver:
         say(f"epoch {row['epoch']}  {figures}  {rate:,.0f} pairs/s{'  *' if best else ''}")
 
     def close(self) -> None:
-        """Take the bar off the terminal."""
+        """Take the bar off the terminal, if one is there."""
         self._stack.close()
+
+    def __enter__(self) -> ConsoleObserver:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
 
 
 def announce(dataset: PairDataset, device_description: str, settings: TrainingConfig) -> None:

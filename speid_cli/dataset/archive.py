@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -14,9 +15,23 @@ from numpy.typing import NDArray
 
 from speid_cli.errors import DataError
 from speid_cli.files import unreadable
+from speid_cli.genome.onehot import ALPHABET
 
 # Level 6 takes six times as long for 6% fewer bytes on packed sequence.
 DEFLATE_LEVEL = 1
+
+_DAMAGE = (
+    ValueError,
+    SyntaxError,
+    tokenize.TokenError,
+    EOFError,
+    OSError,
+    zipfile.BadZipFile,
+    zlib.error,
+    RuntimeError,
+    MemoryError,
+    OverflowError,
+)
 
 
 def write_archive(stream: BinaryIO, arrays: Mapping[str, Any]) -> None:
@@ -86,7 +101,7 @@ class Archive:
                 return np.asarray(np.lib.format.read_array(stream, allow_pickle=False))
         except KeyError as error:
             raise DataError(f"no array {name!r}", hint="was it written by speid?", path=self.path) from error
-        except (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error, RuntimeError, MemoryError) as error:
+        except _DAMAGE as error:
             raise DataError(f"{name}: damaged ({error})", path=self.path) from error
 
     def _check(self, name: str, kind: str, shape: tuple[int | None, ...], found: tuple[int, ...], dtype: Any) -> None:
@@ -94,6 +109,19 @@ class Archive:
         if not fits or (dtype.kind != "U" if kind == "U" else dtype != np.dtype(kind)):
             wanted = "(" + ", ".join("any" if want is None else str(want) for want in shape) + ")"
             raise DataError(f"{name} is {dtype} {found}", expected=f"{kind} {wanted}", path=self.path)
+
+    def check_version(self, version: int) -> None:
+        """Refuse another format version or another order of the bases.
+
+        Raises
+        ------
+        DataError
+            ``format_version`` or ``alphabet`` is missing or another.
+        """
+        if (found := self.read_scalar("format_version", "int64")) != version:
+            raise DataError(f"format version {found}", expected=str(version), hint="make it anew", path=self.path)
+        if (alphabet := self.read_scalar("alphabet", "U")) != ALPHABET:
+            raise DataError(f"alphabet {alphabet!r}", expected=ALPHABET, path=self.path)
 
     def read_scalar(self, name: str, kind: str) -> Any:
         """A member that holds one value, as a Python object."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from speid_cli import __version__
 from speid_cli.dataset.labels import label_column, parse_label
 from speid_cli.dataset.pairs import SUBSETS, Elements, PairDataset
 from speid_cli.dataset.splits import DROPPED, SplitSettings, split
-from speid_cli.errors import DataError
+from speid_cli.errors import DataError, OptionError, located
 from speid_cli.files import sha256_of
 from speid_cli.genome.bedpe import parse_pair, read_bedpe
 from speid_cli.genome.intervals import ElementPair, Interval, shift_range, window_start
@@ -21,24 +22,20 @@ from speid_cli.genome.onehot import N_CODE, encode, pack
 from speid_cli.genome.overlaps import overlapping, read_bed
 from speid_cli.genome.reference import ContigNames, Reference
 
-# Shifts are stored as int16 and reach half a window.
-LONGEST_WINDOW = 2 * np.iinfo(np.int16).max
-
 
 @dataclass(frozen=True)
 class PrepareSettings:
     """What ``speid prepare`` is told; windows in bp (Singh et al. 2016, section 3.1)."""
 
-    enhancer_window: int = 3000
-    promoter_window: int = 2000
+    enhancer_window: int
+    promoter_window: int
     label_column: str | None = None
     promoter_first: bool = False
     exclude: str | None = None
     split: SplitSettings = SplitSettings()
 
 
-@dataclass(frozen=True)
-class LabelledPair:
+class LabelledPair(NamedTuple):
     """One pair of the input, on the reference's contig names."""
 
     pair: ElementPair
@@ -54,18 +51,19 @@ def assemble(pairs_path: str, reference: Reference, settings: PrepareSettings) -
         Any line or file is at fault; the message names it.
     """
     read = read_labelled_pairs(pairs_path, reference.contigs, settings)
-    kept = _without_excluded(read, settings.exclude, reference.contigs)
-    if not kept:
-        raise DataError("no pair is left outside the excluded regions", path=settings.exclude)
-    contigs = list(reference.contigs.lengths)
-    chromosomes = tuple(sorted({side.chrom for labelled in kept for side in labelled.pair}, key=contigs.index))
-    subset = _split(settings.split, kept, chromosomes, pairs_path, reference.contigs)
+    kept, dropped = _without_excluded(read, settings.exclude, reference.contigs)
+    order = {contig: rank for rank, contig in enumerate(reference.contigs.lengths)}
+    chromosomes = tuple(sorted({side.chrom for labelled in kept for side in labelled.pair}, key=order.__getitem__))
+    rank = {contig: index for index, contig in enumerate(chromosomes)}
+    subset = _split(settings.split, kept, rank, pairs_path, reference.contigs)
     used = [labelled for labelled, part in zip(kept, subset, strict=True) if part != DROPPED]
-    enhancers, enhancer_index = _unique([labelled.pair.enhancer for labelled in used], chromosomes)
-    promoters, promoter_index = _unique([labelled.pair.promoter for labelled in used], chromosomes)
+    if not used:
+        raise DataError("every pair joins chromosomes of different subsets", hint="try another split", path=pairs_path)
+    enhancers, enhancer_index = _unique([labelled.pair.enhancer for labelled in used], rank)
+    promoters, promoter_index = _unique([labelled.pair.promoter for labelled in used], rank)
     dataset = PairDataset(
-        _elements(enhancers, settings.enhancer_window, chromosomes, reference),
-        _elements(promoters, settings.promoter_window, chromosomes, reference),
+        _elements(enhancers, settings.enhancer_window, rank, reference),
+        _elements(promoters, settings.promoter_window, rank, reference),
         enhancer_index,
         promoter_index,
         np.array([labelled.label for labelled in used], np.int8),
@@ -73,7 +71,7 @@ def assemble(pairs_path: str, reference: Reference, settings: PrepareSettings) -
         chromosomes,
         metadata={},
     )
-    dropped = {"excluded": len(read) - len(kept), "split across subsets": len(kept) - len(used)}
+    dropped |= {"split across subsets": len(kept) - len(used)}
     return replace(dataset, metadata=_metadata(pairs_path, reference, settings, dataset, dropped))
 
 
@@ -85,71 +83,74 @@ def read_labelled_pairs(path: str, contigs: ContigNames, settings: PrepareSettin
     DataError
         The first line at fault, named.
     """
-    header, lines = None, []
+    header, lines, pairs = None, [], []
     for line in read_bedpe(path):
         if line.role == "header":
             header = line
         elif line.role == "pair":
-            lines.append((line.number, line.fields))
+            fields = line.fields
+            with located(path, line.number):
+                pair = parse_pair(fields, settings.promoter_first)
+                pairs.append(ElementPair(contigs.locate(pair.enhancer), contigs.locate(pair.promoter)))
+            lines.append((line.number, fields))
     if not lines:
         raise DataError("no pairs", expected="at least one BEDPE line of 6 or more columns", path=path)
-    try:
+    with located(path):
         column = label_column(settings.label_column, header, lines)
-    except DataError as error:
-        raise error.at(path) from None
-    return [_labelled(path, number, fields, column, contigs, settings.promoter_first) for number, fields in lines]
+    labels = []
+    for number, fields in lines:
+        with located(path, number):
+            labels.append(parse_label(fields, column))
+    return [LabelledPair(pair, label) for pair, label in zip(pairs, labels, strict=True)]
 
 
-def _labelled(
-    path: str, number: int, fields: list[str], column: int, contigs: ContigNames, promoter_first: bool
-) -> LabelledPair:
-    try:
-        pair = parse_pair(fields, promoter_first)
-        located = ElementPair(contigs.locate(pair.enhancer), contigs.locate(pair.promoter))
-        return LabelledPair(located, parse_label(fields, column))
-    except DataError as error:
-        raise error.at(path, number) from None
-
-
-def _without_excluded(read: list[LabelledPair], exclude: str | None, contigs: ContigNames) -> list[LabelledPair]:
+def _without_excluded(
+    read: list[LabelledPair], exclude: str | None, contigs: ContigNames
+) -> tuple[list[LabelledPair], dict[str, int]]:
     if exclude is None:
-        return read
-    regions = read_bed(exclude, contigs)
+        return read, {}
+    regions, elsewhere = read_bed(exclude, contigs)
     hit = np.zeros(len(read), bool)
     for side in (0, 1):
         hit |= overlapping([labelled.pair[side] for labelled in read], regions)
-    return [labelled for labelled, out in zip(read, hit, strict=True) if not out]
+    kept = [labelled for labelled, out in zip(read, hit, strict=True) if not out]
+    if not kept:
+        raise DataError("no pair is left outside the excluded regions", path=exclude)
+    return kept, {"excluded": len(read) - len(kept), "excluded regions on unknown contigs": elsewhere}
 
 
 def _split(
-    settings: SplitSettings, kept: list[LabelledPair], chromosomes: tuple[str, ...], path: str, contigs: ContigNames
+    settings: SplitSettings, kept: list[LabelledPair], rank: dict[str, int], path: str, contigs: ContigNames
 ) -> NDArray[np.int8]:
     def indices(side: int) -> NDArray[np.int64]:
-        return np.array([chromosomes.index(labelled.pair[side].chrom) for labelled in kept])
+        return np.array([rank[labelled.pair[side].chrom] for labelled in kept])
 
+    def resolved(names: tuple[str, ...]) -> tuple[str, ...]:
+        try:
+            return tuple(map(contigs.resolve, names))
+        except DataError as error:
+            raise OptionError(f"cannot hold out: {error}") from None
+
+    named = replace(
+        settings,
+        test_chroms=resolved(settings.test_chroms),
+        validation_chroms=resolved(settings.validation_chroms),
+    )
+    if both := set(named.test_chroms) & set(named.validation_chroms):
+        raise OptionError(f"--test-chroms and --validation-chroms both name {', '.join(sorted(both))}")
     label = np.array([labelled.label for labelled in kept], np.int8)
-    try:
-        named = replace(
-            settings,
-            test_chroms=tuple(map(contigs.resolve, settings.test_chroms)),
-            validation_chroms=tuple(map(contigs.resolve, settings.validation_chroms)),
-        )
-        return split(named, indices(0), indices(1), label, chromosomes)
-    except DataError as error:
-        raise error.at(path) from None
+    with located(path):
+        return split(named, indices(0), indices(1), label, tuple(rank))
 
 
-def _unique(intervals: Sequence[Interval], chromosomes: tuple[str, ...]) -> tuple[list[Interval], NDArray[np.int32]]:
+def _unique(intervals: Sequence[Interval], rank: dict[str, int]) -> tuple[list[Interval], NDArray[np.int32]]:
     """Unique intervals in genome order, and where each one given stands among them."""
-    rank = {name: index for index, name in enumerate(chromosomes)}
     unique = sorted(set(intervals), key=lambda interval: (rank[interval.chrom], interval.start, interval.end))
     place = {interval: index for index, interval in enumerate(unique)}
     return unique, np.array([place[interval] for interval in intervals], np.int32)
 
 
-def _elements(
-    intervals: Sequence[Interval], window: int, chromosomes: tuple[str, ...], reference: Reference
-) -> Elements:
+def _elements(intervals: Sequence[Interval], window: int, rank: dict[str, int], reference: Reference) -> Elements:
     start = np.array([interval.start for interval in intervals], np.int64)
     end = np.array([interval.end for interval in intervals], np.int64)
     shift = np.stack(shift_range(start, end, window), axis=1).astype(np.int16).reshape(-1, 2)
@@ -158,7 +159,7 @@ def _elements(
     packed = np.empty((len(intervals), -(-width // 2)), np.uint8)
     for row, interval, first in zip(packed, intervals, window_start(start, end, window) - margin, strict=True):
         row[:] = pack(encode(reference.fetch(interval.chrom, int(first), int(first) + width)))
-    chrom = np.array([chromosomes.index(interval.chrom) for interval in intervals], np.int64)
+    chrom = np.array([rank[interval.chrom] for interval in intervals], np.int64)
     return Elements(packed, width, window, shift, np.stack([chrom, start, end], axis=1).reshape(-1, 3))
 
 
@@ -167,7 +168,7 @@ def _metadata(
 ) -> dict[str, Any]:
     return {
         "reference": {"path": str(reference.path.resolve()), "digest": reference.digest},
-        "source": {"path": path, "sha256": None if path == "-" else sha256_of(path)},
+        "source": {"path": path, "sha256": sha256_of(path) if Path(path).is_file() else None},
         "split": asdict(settings.split),
         "exclude": settings.exclude,
         "promoter_first": settings.promoter_first,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from speid_cli.errors import DataError
+from speid_cli.errors import DataError, OptionError
 from speid_cli.genome.bedpe import SCORE_COLUMN, BedpeLine
 
 LABELS = {"0": 0, "1": 1}
@@ -24,9 +24,13 @@ def label_column(choice: str | None, header: BedpeLine | None, pairs: Sequence[t
     ------
     DataError
         There is no such column. Its place is the offending line.
+    OptionError
+        A column number below 1.
     """
     names = header.fields if header else []
     if choice is not None and choice.isdecimal():
+        if not 1 <= int(choice[:9]) <= 1_000_000:
+            raise OptionError(f"--label-column {choice}: columns are counted from 1")
         return int(choice) - 1
     wanted = choice or "label"
     if wanted in names:

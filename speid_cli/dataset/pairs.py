@@ -18,9 +18,11 @@ from numpy.typing import NDArray
 from speid_cli.dataset.archive import Archive, write_archive
 from speid_cli.errors import DataError
 from speid_cli.files import sha256_of
-from speid_cli.genome.onehot import ALPHABET, unpack
+from speid_cli.genome.onehot import ALPHABET, is_packed, unpack
 
 FORMAT_VERSION = 1
+# Shifts are stored as int16 and reach half a window.
+LONGEST_WINDOW = 2 * np.iinfo(np.int16).max
 SUBSETS = ("train", "validation", "test")
 TRAIN, VALIDATION, TEST = range(3)
 SIDES = ("enhancer", "promoter")
@@ -138,7 +140,7 @@ class PairDataset:
             it must have.
         """
         with Archive(path) as archive:
-            _check_version(archive)
+            archive.check_version(FORMAT_VERSION)
             chromosomes = tuple(archive.read("chromosomes", "U", (None,)).tolist())
             enhancers, promoters = (_read_elements(archive, side, len(chromosomes)) for side in SIDES)
             label = _in_range(archive, "label", "int8", (None,), -1, 1)
@@ -156,20 +158,10 @@ class PairDataset:
             )
 
 
-def _check_version(archive: Archive) -> None:
-    version = archive.read_scalar("format_version", "int64")
-    if version != FORMAT_VERSION:
-        raise DataError(
-            f"format version {version}", expected=str(FORMAT_VERSION), hint="make it anew", path=archive.path
-        )
-    if (alphabet := archive.read_scalar("alphabet", "U")) != ALPHABET:
-        raise DataError(f"alphabet {alphabet!r}", expected=ALPHABET, path=archive.path)
-
-
 def _read_metadata(archive: Archive) -> dict[str, Any]:
     try:
         metadata = json.loads(archive.read_scalar("metadata", "U"))
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"metadata is no JSON ({error})", path=archive.path) from error
     if not isinstance(metadata, dict):
         raise DataError("metadata is no JSON object", path=archive.path)
@@ -190,6 +182,8 @@ def _read_elements(archive: Archive, side: str, n_chromosomes: int) -> Elements:
     elements = Elements(
         archive.read(f"{side}_onehot", "uint8", (len(interval), -(-width // 2))), width, window, shift, interval
     )
+    if not is_packed(elements.onehot):
+        raise DataError(f"{side}_onehot holds four bits that are no base", path=archive.path)
     if (shift[:, 0] > shift[:, 1]).any():
         raise DataError(f"{side}_shift: lowest above highest", path=archive.path)
     return elements

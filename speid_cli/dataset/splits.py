@@ -7,6 +7,7 @@ elements they share. ``none`` trains on everything.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
@@ -15,13 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speid_cli.dataset.pairs import TEST, TRAIN, VALIDATION
-from speid_cli.errors import DataError
+from speid_cli.errors import DataError, OptionError
 
 Method = Literal["chrom", "random", "none"]
 DROPPED = -1
 
 # Where the search for a choice begins; more costs time on assemblies of thousands of contigs.
-_STARTS = 64
+_STARTS = 32
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,9 @@ def split(
     Raises
     ------
     DataError
-        ``chrom`` on fewer than 3 chromosomes, or a chromosome was named that has no pair.
+        ``chrom`` on fewer than 3 chromosomes, or none is left to train on.
+    OptionError
+        A chromosome was named that has no pair.
     """
     if settings.method == "none":
         return np.full(len(label), TRAIN, np.int8)
@@ -99,10 +102,10 @@ def _by_chromosome(
     fractions = {TEST: settings.test_fraction, VALIDATION: settings.validation_fraction}
     for part, names in named.items():
         subset[[_index_of(name, chromosomes) for name in names]] = part
-    for part in (TEST, VALIDATION):
-        if not named[part] and fractions[part] > 0:
-            free = sorted((i for i in used if subset[i] == TRAIN), key=lambda i: chromosomes[i])
-            subset[_nearest(counts, free, fractions[part])] = part
+    chosen = [part for part in (TEST, VALIDATION) if not named[part] and fractions[part] > 0]
+    for later, part in zip(reversed(range(len(chosen))), chosen, strict=True):
+        free = sorted((int(i) for i in used if subset[i] == TRAIN), key=lambda i: chromosomes[i])
+        subset[_nearest(counts, free, fractions[part], left_over=1 + later)] = part
     if not (subset[used] == TRAIN).any():
         raise DataError("no chromosome is left to train on", hint="hold out fewer chromosomes")
     return subset
@@ -110,39 +113,56 @@ def _by_chromosome(
 
 def _index_of(name: str, chromosomes: tuple[str, ...]) -> int:
     if name not in chromosomes:
-        raise DataError(f"no pair lies on {name!r}", expected=f"one of {', '.join(chromosomes)}")
+        raise OptionError(f"no pair lies on {name!r}, which is to be held out; there are {', '.join(chromosomes)}")
     return chromosomes.index(name)
 
 
-def _nearest(counts: NDArray[np.int64], free: list[int], fraction: float) -> list[int]:
+def _nearest(counts: NDArray[np.int64], free: list[int], fraction: float, left_over: int) -> list[int]:
     """Chromosomes whose pairs and positives together come nearest `fraction` of all.
 
-    From the nearest single chromosomes and couples of them on, adds, removes or exchanges the one
-    that helps most until none does; the best end wins. `free` is sorted by name, so that ties go
-    to the first name; one chromosome is always left over.
+    From the nearest single chromosomes and couples on, adds, removes or exchanges the one that helps most until none
+    does; the best end wins. `free` is sorted by name, so that ties go to the first name; at least
+    `left_over` of them are not chosen.
     """
-    share = counts / np.maximum(counts.sum(axis=0), 1)  # (C, 2): pairs, positives
+    share = (counts / np.maximum(counts.sum(axis=0), 1))[free]  # (C, 2): pairs, positives
+    most = len(free) - left_over
+    if most < 1:
+        return []
 
-    def distance(chosen: tuple[int, ...]) -> float:
-        return float(np.abs(share[list(chosen)].sum(axis=0) - fraction).sum().round(12))
+    def distance(total: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.abs(total - fraction).sum(axis=-1).round(12)
 
-    def improved(chosen: tuple[int, ...]) -> tuple[int, ...]:
-        while True:
-            best = min(_neighbours(chosen, free), key=distance, default=chosen)
-            if distance(best) >= distance(chosen):
-                return chosen
-            chosen = best
-
-    starts: list[tuple[int, ...]] = [(chrom,) for chrom in free]
-    starts += combinations(free[:_STARTS], 2)
-    ends = [improved(start) for start in sorted(starts, key=distance)[:_STARTS]]
-    nearest = min(ends, key=distance, default=())
-    return list(nearest)
+    few = range(min(len(free), 2 * _STARTS))
+    starts: list[tuple[int, ...]] = [(place,) for place in few] + (list(combinations(few, 2)) if most > 1 else [])
+    starts.sort(key=lambda chosen: float(distance(share[list(chosen)].sum(axis=0))))
+    ends = [_improved(set(start), share, distance, most) for start in starts[:_STARTS]]
+    best = min(ends, key=lambda chosen: float(distance(share[sorted(chosen)].sum(axis=0))))
+    return [free[place] for place in sorted(best)]
 
 
-def _neighbours(chosen: tuple[int, ...], free: list[int]) -> list[tuple[int, ...]]:
-    rest = [chrom for chrom in free if chrom not in chosen]
-    without = [tuple(chrom for chrom in chosen if chrom != out) for out in chosen]
-    added = [(*chosen, chrom) for chrom in rest] if len(rest) > 1 else []
-    exchanged = [(*fewer, chrom) for fewer in without for chrom in rest]
-    return [*added, *filter(None, without), *exchanged]
+def _improved(
+    chosen: set[int],
+    share: NDArray[np.float64],
+    distance: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+    most: int,
+) -> set[int]:
+    """Local search: the best single addition, removal or exchange, as long as one helps."""
+    while True:
+        inside = np.array(sorted(chosen))
+        outside = np.setdiff1d(np.arange(len(share)), inside)
+        total = share[inside].sum(axis=0)
+        moves: list[tuple[float, int | None, int | None]] = []
+        if len(outside) and len(inside) < most:
+            added = distance(total + share[outside])
+            moves.append((float(added.min()), None, int(outside[added.argmin()])))
+        if len(inside) > 1:
+            removed = distance(total - share[inside])
+            moves.append((float(removed.min()), int(inside[removed.argmin()]), None))
+        if len(outside):
+            exchanged = distance(total - share[inside][:, None] + share[outside])
+            out, into = np.unravel_index(int(exchanged.argmin()), exchanged.shape)
+            moves.append((float(exchanged.min()), int(inside[out]), int(outside[into])))
+        better, leaves, joins = min(moves, key=lambda move: move[0], default=(np.inf, None, None))
+        if better >= float(distance(total)):
+            return chosen
+        chosen = (chosen - {leaves}) | ({joins} if joins is not None else set())

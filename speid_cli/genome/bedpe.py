@@ -3,8 +3,7 @@
 Columns 1-3 are one side, 4-6 the other, then ``name``, ``score``, two strands and anything else.
 Side 1 is the enhancer and side 2 the promoter, unless told otherwise. Read are LF and CRLF, gzip,
 ``#`` comments, ``track`` and ``browser`` lines, coordinates such as ``1.05e+08``, and a header with
-or without ``#`` as Juicer writes it: the first line whose four coordinate columns are four
-different words.
+or without ``#`` as Juicer writes it: the first line whose four coordinate columns are words.
 """
 
 from __future__ import annotations
@@ -22,7 +21,8 @@ SCORE_COLUMN = COLUMNS.index("score")
 MISSING = "."
 
 _COORDINATES = (1, 2, 4, 5)
-_WORD = re.compile(r"[A-Za-z_]\w*")
+_WORD = re.compile(r"[A-Za-z_][\w.]*")
+_NO_VALUE = ("na", "nan", "null", "none", "inf")
 _SCIENTIFIC = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})?", re.ASCII)
 
 
@@ -64,8 +64,8 @@ def _is_header(text: str) -> bool:
     fields = text.lstrip("# ").split("\t")
     if len(fields) < 6:
         return False
-    words = {fields[column] for column in _COORDINATES}
-    return len(words) == len(_COORDINATES) and all(_WORD.fullmatch(word) for word in words)
+    words = [fields[column] for column in _COORDINATES]
+    return all(_WORD.fullmatch(word) and word.casefold() not in _NO_VALUE for word in words)
 
 
 def parse_pair(fields: list[str], promoter_first: bool = False) -> ElementPair:
@@ -110,12 +110,14 @@ def _coordinate(fields: list[str], column: int) -> int:
     return int(value)
 
 
-def with_probability(fields: list[str], text: str, append: bool) -> str:
+def with_probability(fields: list[str], text: str, append: bool, header_columns: int = 0) -> str:
     """A BEDPE line with a value in column 8 (`append`: in a new last column), padded with ``.``.
 
     Takes the fields of a pair with its probability, or those of a header with the column's name.
+    An appended value stands below its name also where the line is shorter than the header.
     """
-    columns = list(fields) + [MISSING] * (SCORE_COLUMN + 1 - len(fields))
+    wanted = max(SCORE_COLUMN + 1, header_columns if append else 0)
+    columns = list(fields) + [MISSING] * (wanted - len(fields))
     if append:
         columns.append(text)
     else:

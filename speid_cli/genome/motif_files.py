@@ -37,7 +37,8 @@ SUM_TOLERANCE = 0.02
 JASPAR_RELEASES = ("2014", "2016", "2018", "2020", "2022", "2024", "2026")
 
 _FILE_ORDER = "ACGT"
-_ROW = re.compile(r"\s*(?:([ACGTUacgtu])\b)?[\s\[|:]*([-+.\deEinfa\s]*?)\s*\]?\s*$")
+_BRACKETS = str.maketrans("[]|:", "    ")
+_NUMBER = re.compile(r"[-+]?[\d.][\d.eE+-]*", re.ASCII)
 _MATRIX_KEY = re.compile(r"\b(alength|w|nsites)=\s*(\S+)")
 
 Line = tuple[int, str]
@@ -164,20 +165,15 @@ def _pfm_matrix(rows: Sequence[Line], number: int) -> NDArray[np.float64]:
     if len(rows) != 4:
         place = rows[4][0] if len(rows) > 4 else number
         raise DataError(f"a matrix of {len(rows)} rows", expected="four, one each for A, C, G, T", line=place)
-    parsed = [(_ROW.fullmatch(text), line, text) for line, text in rows]
-    letters = []
-    for match, line, text in parsed:
-        if match is None:
-            raise DataError(f"{text[:40]!r}", expected="a row of counts, such as: A [ 1 2 3 ]", line=line)
-        letters.append((match[1] or "").upper().replace("U", "T"))
+    letters, counts = zip(*map(_pfm_row, rows), strict=True)
     if not any(letters):
-        letters = list(_FILE_ORDER)
+        letters = tuple(_FILE_ORDER)
     if sorted(letters) != sorted(_FILE_ORDER):
         headings = " ".join(letter or "-" for letter in letters)
         raise DataError(f"rows are headed {headings}", expected="A, C, G, T (or U), once each", line=rows[0][0])
-    text = "".join(f"{letter} [{match[2]}]\n" for letter, (match, _, _) in zip(letters, parsed, strict=True) if match)
-    if len({len(match[2].split()) for match, _, _ in parsed if match}) != 1:
+    if len(set(map(len, counts))) != 1:
         raise DataError("rows of different lengths", expected="four rows of as many numbers", line=rows[0][0])
+    text = "".join(f"{letter} [{' '.join(row)}]\n" for letter, row in zip(letters, counts, strict=True))
     try:
         (record,) = jaspar.read(io.StringIO(f">matrix\n{text}"), "jaspar")
     except ValueError as error:
@@ -185,9 +181,20 @@ def _pfm_matrix(rows: Sequence[Line], number: int) -> NDArray[np.float64]:
     return _by_letter(record.counts)
 
 
+def _pfm_row(row: Line) -> tuple[str, list[str]]:
+    """The letter of a row, empty if it has none, and its counts as text."""
+    line, text = row
+    words = text.translate(_BRACKETS).split()
+    letter = words.pop(0).upper().replace("U", "T") if words and words[0].isalpha() else ""
+    if len(letter) > 1 or not all(_NUMBER.fullmatch(word) for word in words):
+        raise DataError(f"{text[:40]!r}", expected="a row of counts, such as: A [ 1 2 3 ]", line=line)
+    return letter, words
+
+
 def _checked(motif: Motif, rows: Sequence[Line]) -> Motif:
-    sums = motif.matrix.sum(axis=1)
-    if not motif.length or not np.isfinite(motif.matrix).all() or (motif.matrix < 0).any() or (sums <= 0).any():
+    with np.errstate(over="ignore"):
+        sums = motif.matrix.sum(axis=1)
+    if not motif.length or (motif.matrix < 0).any() or not ((sums > 0) & (sums < np.inf)).all():
         raise DataError(
             f"motif {motif.identifier} has a position that is empty, negative or no number",
             expected="counts or probabilities with a sum above 0",
@@ -225,24 +232,28 @@ def _meme_matrix(lines: Sequence[Line], order: str) -> NDArray[np.float64]:
     """Matrix (w, 4) of the lines from ``letter-probability matrix:`` on, as counts where nsites is given."""
     number, head = lines[0]
     rows: list[list[float]] = []
+    ended = False
     for line, text in lines[1:]:
         words = text.split()
-        if not words or not re.match(r"[-+.\d]", words[0]):
-            if rows:
-                break
-            continue
-        rows.append(_meme_row(words, line))
+        if words and re.match(r"[-+.\d]", words[0]):
+            if ended:
+                raise DataError(f"{text[:60]!r} after the end of the matrix", expected="one matrix a motif", line=line)
+            rows.append(_meme_row(words, line))
+        else:
+            ended = bool(rows)
     stated = dict(_MATRIX_KEY.findall(head))
     try:
         width, sites = int(stated.get("w", len(rows))), float(stated.get("nsites", 1))
     except ValueError as error:
         raise DataError(f"{head!r}", expected="numbers after w= and nsites=", line=number) from error
+    if stated.get("alength", "4") != "4":
+        raise DataError(f"alength= {stated['alength']}", expected="4", line=number)
     if width != len(rows) or not rows:
         raise DataError(f"a matrix of {len(rows)} rows that states w= {width}", expected="as many rows", line=number)
-    if not 0 < sites < float("inf"):
-        sites = 1.0
+    if not 0 <= sites < float("inf"):
+        raise DataError(f"nsites= {sites}", expected="a number of sites", line=number)
     matrix = np.array(rows)[:, [order.index(letter) for letter in ALPHABET]]
-    return matrix / matrix.sum(axis=1, keepdims=True) * sites
+    return matrix / matrix.sum(axis=1, keepdims=True) * (sites or 1)
 
 
 def _meme_row(words: Sequence[str], line: int) -> list[float]:

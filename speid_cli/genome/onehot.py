@@ -43,17 +43,14 @@ def pack(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def unpack(packed: NDArray[np.uint8], width: int) -> NDArray[np.uint8]:
-    """Codes (..., width) of the packed form (..., ceil(width / 2)).
+    """Codes (..., width) of a valid packed form (..., ceil(width / 2))."""
+    return np.take(_CODES_OF_BYTE, packed, axis=0).reshape(*packed.shape[:-1], -1)[..., :width]
 
-    Raises
-    ------
-    ValueError
-        Four bits hold more than one 1.
-    """
-    codes = np.take(_CODES_OF_BYTE, packed, axis=0).reshape(*packed.shape[:-1], -1)[..., :width]
-    if codes.size and codes.max() == _INVALID:
-        raise ValueError("four bits that are no one-hot base")
-    return codes
+
+def is_packed(packed: NDArray[np.uint8]) -> bool:
+    """Whether every four bits are a base: at most one 1 among them."""
+    used = np.flatnonzero(np.bincount(packed.ravel(), minlength=256))
+    return bool((_CODES_OF_BYTE[used] != _INVALID).all())
 
 
 def onehot(codes: NDArray[np.uint8]) -> NDArray[np.float32]:

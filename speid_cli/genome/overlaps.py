@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Sequence
 
@@ -13,29 +14,35 @@ from speid_cli.files import read_lines
 from speid_cli.genome.intervals import Interval
 from speid_cli.genome.reference import ContigNames
 
+_POSITION = re.compile(r"\d{1,15}", re.ASCII)
 
-def read_bed(path: str, contigs: ContigNames) -> list[Interval]:
-    """Intervals of a BED file on the contigs of a reference; those on others are left out.
+
+def read_bed(path: str, contigs: ContigNames) -> tuple[list[Interval], int]:
+    """Intervals of a BED file on the contigs of a reference, and how many lie on others.
 
     Raises
     ------
     DataError
         A line has fewer than 3 columns or no valid coordinates.
     """
-    intervals = []
+    intervals, elsewhere = [], 0
     for number, text in read_lines(path):
         if not text.strip() or text.startswith(("#", "track", "browser")):
             continue
         fields = text.split("\t")
-        if len(fields) < 3 or not (fields[1].isdecimal() and fields[2].isdecimal() and int(fields[1]) < int(fields[2])):
+        numbers = [int(field) for field in fields[1:3] if _POSITION.fullmatch(field)]
+        if len(numbers) != 2 or numbers[0] >= numbers[1]:
             raise DataError(
                 f"{text[:60]!r}", expected="BED: chromosome, start and end, start below end", path=path, line=number
             )
         try:
-            intervals.append(Interval(contigs.resolve(fields[0]), int(fields[1]), int(fields[2])))
+            contig = contigs.resolve(fields[0])
+            start, end = (min(number, contigs.lengths[contig]) for number in numbers)
+            if start < end:
+                intervals.append(Interval(contig, start, end))
         except DataError:  # an exclusion list may name contigs that this reference leaves out
-            continue
-    return intervals
+            elsewhere += 1
+    return intervals, elsewhere
 
 
 def overlapping(queries: Sequence[Interval], regions: Sequence[Interval]) -> NDArray[np.bool_]:

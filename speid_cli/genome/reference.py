@@ -9,6 +9,7 @@ import contextlib
 import gzip
 import os
 import tempfile
+import zlib
 from pathlib import Path
 from types import TracebackType
 
@@ -17,6 +18,9 @@ import pysam
 from speid_cli.errors import DataError
 from speid_cli.files import GZIP_MAGIC, sha256_of_lines, unreadable
 from speid_cli.genome.intervals import Interval
+
+# What htslib says comes back as an exception; its own lines on standard error would be noise.
+pysam.set_verbosity(0)
 
 _MITOCHONDRION = ("chrM", "MT", "M", "chrMT")
 
@@ -90,7 +94,7 @@ def _spellings(chrom: str) -> list[str]:
 class Reference:
     """An indexed FASTA, plain or bgzip-compressed.
 
-    The index ``.fai`` (and ``.gzi``) is made where it is missing; where the folder cannot be
+    The index ``.fai`` (and ``.gzi``) is made where it is missing or older than the FASTA; where the folder cannot be
     written, it is made for this run beside a temporary link to the FASTA.
 
     Raises
@@ -105,6 +109,8 @@ class Reference:
         self._cleanup = contextlib.ExitStack()
         self._fasta = self._open()
         lengths = dict(zip(self._fasta.references, self._fasta.lengths, strict=True))
+        if not lengths:
+            raise DataError("no sequences in its index", hint=f"rm {self.path}.fai and run again", path=self.path)
         self.contigs = ContigNames(lengths, self.path)
 
     def __enter__(self) -> Reference:
@@ -146,36 +152,45 @@ class Reference:
     def _open(self) -> pysam.FastaFile:
         path = self.path
         try:
-            if not Path(f"{path}.fai").exists() and not _make_index(path, path):
+            if not _index_is_current(path) and not _make_index(path):
                 folder = self._cleanup.enter_context(tempfile.TemporaryDirectory(prefix="speid-"))
                 link = Path(folder, path.name)
                 link.symlink_to(path.resolve())
                 path = link
-                _make_index(path, path)
-            fasta = pysam.FastaFile(str(path))
+                _make_index(path)
+            fasta = pysam.FastaFile(str(path.absolute()))
         except (OSError, ValueError, pysam.SamtoolsError) as error:
             self.close()
-            reason = " ".join(str(error).split())
-            raise DataError(f"cannot be indexed or read ({reason})", expected="a FASTA", path=self.path) from error
+            raise DataError(
+                "cannot be indexed or read",
+                expected="a FASTA whose lines are of one length in each sequence",
+                hint=f"rm -f {self.path}.fai; samtools faidx {self.path} may say more",
+                path=self.path,
+            ) from error
         self._cleanup.callback(fasta.close)
         return fasta
 
 
-def _make_index(fasta: Path, beside: Path) -> bool:
+def _index_is_current(fasta: Path) -> bool:
+    """Whether there is an index that is not older than its FASTA."""
+    index = Path(f"{fasta}.fai")
+    return index.exists() and index.stat().st_mtime >= fasta.stat().st_mtime
+
+
+def _make_index(fasta: Path) -> bool:
     """Index a FASTA; False where the folder cannot be written. Appears whole, also for a neighbour."""
     try:
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{beside.name}.", suffix=".fai", dir=beside.parent)
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{fasta.name}.", suffix=".fai", dir=fasta.parent)
     except OSError:
         return False
     os.close(descriptor)
     compressed_index = f"{temporary}.gzi"
     try:
-        with _quiet_htslib():
-            pysam.faidx("--fai-idx", temporary, "--gzi-idx", compressed_index, str(fasta))
+        pysam.faidx("--fai-idx", temporary, "--gzi-idx", compressed_index, str(fasta.absolute()))
         os.chmod(temporary, 0o644)
         if os.path.exists(compressed_index):
-            os.replace(compressed_index, f"{beside}.gzi")
-        os.replace(temporary, f"{beside}.fai")
+            os.replace(compressed_index, f"{fasta}.gzi")
+        os.replace(temporary, f"{fasta}.fai")
     finally:
         for leftover in (temporary, compressed_index):
             with contextlib.suppress(FileNotFoundError):
@@ -183,22 +198,12 @@ def _make_index(fasta: Path, beside: Path) -> bool:
     return True
 
 
-@contextlib.contextmanager
-def _quiet_htslib():  # type: ignore[no-untyped-def]
-    """htslib's own messages off: what it says comes back as an exception."""
-    before = pysam.set_verbosity(0)
-    try:
-        yield
-    finally:
-        pysam.set_verbosity(before)
-
-
 def _check_format(path: Path) -> None:
     try:
         with open(path, "rb") as stream:
             head = stream.read(18)
         if head[:2] == GZIP_MAGIC:
-            if not (head[3] & 4 and head[12:14] == b"BC"):
+            if not (head[3:4] == b"\x04" and head[12:14] == b"BC"):
                 stem = str(path).removesuffix(".gz")
                 raise DataError(
                     "compressed by plain gzip, which has no random access",
@@ -208,8 +213,10 @@ def _check_format(path: Path) -> None:
                 )
             with gzip.open(path) as unpacked:
                 head = unpacked.read(1)
-    except (EOFError, OSError) as error:
-        raise (unreadable(path, error) if isinstance(error, OSError) else DataError(str(error), path=path)) from error
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise DataError(f"damaged ({error})", hint="copy or compress the file again", path=path) from error
+    except OSError as error:
+        raise unreadable(path, error) from error
     if head[:1] != b">":
         found = f"begins with {head[:1]!r}" if head else "empty"
         raise DataError(found, expected="a FASTA, which begins with '>'", path=path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import zipfile
 from dataclasses import asdict, dataclass, field
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from speid_cli.errors import DataError
 from speid_cli.files import unreadable
+from speid_cli.genome.reference import Reference
 from speid_cli.model.config import SpeidConfig
 from speid_cli.model.speid import Speid
 
@@ -58,6 +60,49 @@ class Checkpoint:
         model.load_state_dict({name: values.clone() for name, values in self.state_dict.items()}, assign=True)
         return model.eval()
 
+    def find_reference(self, given: str | None) -> str:
+        """The FASTA to read: the one given, else the one remembered, else ``$SPEID_REFERENCE``.
+
+        Raises
+        ------
+        DataError
+            None was given and the others are not there.
+        """
+        remembered = self._reference.get("path")
+        variable = os.environ.get("SPEID_REFERENCE")
+        if given is not None:
+            return given
+        if remembered and Path(remembered).exists():
+            return remembered
+        if variable:
+            return variable
+        raise DataError(
+            f"the reference it was trained on is not at {remembered}" if remembered else "it remembers no reference",
+            expected="a FASTA",
+            hint="give it by -f REFERENCE.fa or SPEID_REFERENCE",
+        )
+
+    def check_reference(self, reference: Reference) -> None:
+        """Refuse a reference with other contigs than the one trained on.
+
+        Raises
+        ------
+        DataError
+            Contig names or lengths differ; both digests are named.
+        """
+        wanted = self._reference.get("digest")
+        if wanted not in (None, reference.digest):
+            raise DataError(
+                f"contig names and lengths have digest {reference.digest}",
+                expected=f"{wanted}, those of {self._reference.get('path')}, on which the model was trained",
+                hint="is this the right genome build?",
+                path=reference.path,
+            )
+
+    @property
+    def _reference(self) -> dict[str, str]:
+        return self.provenance.get("reference") or {}
+
     def write(self, stream: BinaryIO) -> None:
         """Write ``MODEL.pt``; the same checkpoint gives the same bytes."""
         content = {
@@ -83,8 +128,9 @@ class Checkpoint:
         """
         content = _load(path)
         try:
-            if content["format_version"] != FORMAT_VERSION:
-                raise DataError(f"format version {content['format_version']}", expected=str(FORMAT_VERSION))
+            version = content["format_version"]
+            if type(version) is not int or version != FORMAT_VERSION:
+                raise DataError(f"format version {version!r:.40}", expected=str(FORMAT_VERSION))
             checkpoint = cls(
                 SpeidConfig(**content["config"]),
                 dict(content["state_dict"]),
@@ -97,7 +143,7 @@ class Checkpoint:
             checkpoint.check()
         except DataError as error:
             raise error.at(path) from None
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
             raise DataError(f"not a speid model ({error!r})", path=path) from error
         return checkpoint
 
@@ -111,15 +157,44 @@ class Checkpoint:
         """
         if self.stage not in STAGES:
             raise DataError(f"stage {self.stage!r}", expected=" or ".join(STAGES))
+        self._check_records()
         with torch.device("meta"):
             wanted = Speid(self.config).state_dict()
         if missing := wanted.keys() ^ self.state_dict.keys():
             raise DataError(f"tensors missing or unknown: {', '.join(sorted(map(str, missing))[:4])}")
         for name, like in wanted.items():
-            values = self.state_dict[name]
-            if not isinstance(values, Tensor) or values.shape != like.shape or values.dtype != like.dtype:
-                found = f"{values.dtype} {tuple(values.shape)}" if isinstance(values, Tensor) else repr(type(values))
-                raise DataError(f"tensor {name} is {found}", expected=f"{like.dtype} {tuple(like.shape)}")
+            _check_tensor(name, self.state_dict[name], like)
+
+    def _check_records(self) -> None:
+        """Refuse a history or a provenance that holds anything but plain values where they belong."""
+        plain = all(map(_is_plain, (self.history, self.provenance, self.threshold, self.calibration)))
+        rows = all(isinstance(row, dict) for row in self.history)
+        kinds: dict[str, type] = {"reference": dict, "stages": list, "preset": str, "motifs": list}
+        known = all(isinstance(self.provenance.get(name) or kind(), kind) for name, kind in kinds.items())
+        if not (plain and rows and known):
+            raise DataError("a history or provenance that speid did not write")
+        if not all(isinstance(value, str) for value in (self.provenance.get("reference") or {}).values()):
+            raise DataError("a reference that is no path and digest")
+
+
+def _check_tensor(name: str, values: Any, like: Tensor) -> None:
+    if type(values) is not Tensor or values.shape != like.shape or values.dtype != like.dtype:
+        found = f"{values.dtype} {tuple(values.shape)}" if isinstance(values, Tensor) else repr(type(values))
+        raise DataError(f"tensor {name} is {found}", expected=f"{like.dtype} {tuple(like.shape)}")
+    if values.layout != torch.strided or values.is_meta:
+        raise DataError(f"tensor {name} has no values of its own", expected="a dense tensor")
+    negative = name.endswith("running_var") and bool((values < 0).any())
+    if negative or not bool(torch.isfinite(values).all()):
+        raise DataError(f"tensor {name} holds infinite, undefined or impossible values", hint="train it again")
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a value is made of what JSON knows."""
+    if isinstance(value, dict):
+        return all(isinstance(name, str) and _is_plain(item) for name, item in value.items())
+    if isinstance(value, list | tuple):
+        return all(map(_is_plain, value))
+    return value is None or type(value) in (bool, int, float, str)
 
 
 def _load(path: str | Path) -> dict[str, Any]:

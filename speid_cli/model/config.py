@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 from speid_cli.errors import DataError, OptionError
+
+LARGEST = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -49,10 +51,10 @@ class SpeidConfig:
     def __post_init__(self) -> None:
         for item in fields(self):
             value = getattr(self, item.name)
-            if isinstance(item.default, int) and not (type(value) is int and 0 < value < 2**31):
-                raise DataError(f"{item.name} is {value!r}", expected="a whole number above 0")
-            if isinstance(item.default, float) and not (type(value) is float and 0 <= value <= 1):
-                raise DataError(f"{item.name} is {value!r}", expected="a number from 0 to 1")
+            if isinstance(item.default, int) and not (type(value) is int and 0 < value <= LARGEST):
+                raise DataError(f"{item.name} is {value!r}", expected=f"a whole number from 1 to {LARGEST}")
+            if isinstance(item.default, float) and not (type(value) is float and 0 <= value < 1):
+                raise DataError(f"{item.name} is {value!r}", expected="a number from 0 to below 1")
         for side, steps in (("enhancer", self.enhancer_steps), ("promoter", self.promoter_steps)):
             if steps < 1:
                 raise DataError(
@@ -81,7 +83,7 @@ class SpeidConfig:
         Raises
         ------
         OptionError
-            No such field, or a value that is no number of its kind.
+            No such field, or a value that it cannot have.
         """
         kinds = {item.name: int if isinstance(item.default, int) else float for item in fields(self)}
         values: dict[str, Any] = {}
@@ -92,7 +94,10 @@ class SpeidConfig:
                 values[name] = kinds[name](text)
             except ValueError:
                 raise OptionError(f"{name}={text}: expected {kinds[name].__name__}") from None
-        return replace(self, **values)
+        try:
+            return replace(self, **values)
+        except DataError as error:
+            raise OptionError(str(error)) from None
 
 
 @dataclass(frozen=True)
@@ -127,6 +132,14 @@ class TrainingConfig:
 
 
 @dataclass(frozen=True)
+class ScoringConfig:
+    """How much is scored at a time: pairs that go through the LSTM together, lines held in memory."""
+
+    batch_size: int = 256
+    block_size: int = 1024
+
+
+@dataclass(frozen=True)
 class Preset:
     """A network and the training that suits it.
 
@@ -136,12 +149,12 @@ class Preset:
 
     model: SpeidConfig = SpeidConfig()
     pretrain: TrainingConfig = TrainingConfig()
-    finetune: TrainingConfig = field(default_factory=lambda: TrainingConfig(epochs=80, copies=1, shift="none"))
+    finetune: TrainingConfig = TrainingConfig(epochs=80, copies=1, shift="none")
     motif_kernels: int = 525
 
 
 def _small_training(epochs: int, learning_rate: float) -> tuple[TrainingConfig, TrainingConfig]:
-    """Settings that learn in minutes where the paper's need weeks of data: Adam at a high rate, stopped early."""
+    """Settings that learn from small data in minutes: Adam at a high rate, stopped early."""
     pretrain = TrainingConfig(epochs=epochs, learning_rate=learning_rate, patience=3)
     finetune = replace(pretrain, epochs=2 * epochs, learning_rate=learning_rate / 10, copies=1, shift="none")
     return pretrain, finetune

@@ -45,6 +45,7 @@ class Device:
         if self.is_cuda:
             torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
             torch.backends.cudnn.allow_tf32 = precision == "tf32"
+            torch.backends.cudnn.deterministic = True
         if threads is not None:
             torch.set_num_threads(threads)
 
@@ -64,7 +65,7 @@ class Device:
     def put(self, array: NDArray[Any] | Tensor) -> Tensor:
         """The values as a tensor on the device; the host does not wait for the copy."""
         tensor = torch.from_numpy(array) if isinstance(array, np.ndarray) else array
-        if self.is_cuda:
+        if self.is_cuda and tensor.device.type == "cpu":
             tensor = tensor.pin_memory()
         return tensor.to(self.torch, non_blocking=True)
 

@@ -16,6 +16,7 @@ from speid_cli.errors import DataError
 from speid_cli.genome.motif_files import Motif
 from speid_cli.genome.onehot import ALPHABET
 
+FORMAT_VERSION = 1
 BACKGROUND = 0.25
 
 
@@ -70,7 +71,7 @@ class KernelInitialisers:
         write_archive(
             stream,
             {
-                "format_version": 1,
+                "format_version": FORMAT_VERSION,
                 "alphabet": ALPHABET,
                 "weight": weight,
                 "bias": self.bias,
@@ -88,9 +89,12 @@ class KernelInitialisers:
             The file is missing or damaged, or its parts do not fit one another.
         """
         with Archive(path) as archive:
+            archive.check_version(FORMAT_VERSION)
             weight = archive.read("weight", "float32", (None, 4, None))
             bias = archive.read("bias", "float32", (len(weight),))
             placed = _read_records(archive, weight.shape)
+        if not (np.isfinite(weight).all() and np.isfinite(bias).all()):
+            raise DataError("kernels that are no finite numbers", path=path)
         matrices = tuple(
             row[:, item.offset : item.offset + item.length].copy() for row, item in zip(weight, placed, strict=True)
         )
@@ -102,7 +106,7 @@ def _read_records(archive: Archive, shape: tuple[int, ...]) -> tuple[PlacedMotif
     try:
         records = json.loads(archive.read_scalar("motifs", "U"))
         placed = tuple(PlacedMotif(**record) for record in records)
-    except (json.JSONDecodeError, TypeError, RecursionError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise DataError(f"motifs: no list of placed motifs ({error})", path=archive.path) from error
     for item in placed:
         well_typed = all(type(getattr(item, name)) is kind for name, kind in types.items())

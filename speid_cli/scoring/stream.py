@@ -14,11 +14,12 @@ from speid_cli.genome.bedpe import MISSING, BedpeLine, header_with_probability, 
 from speid_cli.genome.intervals import ElementPair, Interval, window_start
 from speid_cli.genome.onehot import encode
 from speid_cli.genome.reference import Reference
+from speid_cli.model.config import ScoringConfig
 from speid_cli.scoring.engine import Scorer
 from speid_cli.scoring.metrics import sigmoid
 
 
-@dataclass
+@dataclass(frozen=True)
 class StreamSettings:
     """What ``speid predict`` is told.
 
@@ -35,7 +36,7 @@ class StreamSettings:
     append: bool = False
     promoter_first: bool = False
     invalid_as_missing: bool = False
-    block_size: int = 1024
+    block_size: int = ScoringConfig.block_size
 
 
 @dataclass
@@ -60,6 +61,7 @@ class PairStream:
     def __init__(self, scorer: Scorer, reference: Reference, settings: StreamSettings) -> None:
         self.scorer, self.reference, self.settings = scorer, reference, settings
         self.counts = StreamCounts()
+        self._header_columns = 0
 
     def score(self, path: str) -> Iterator[str]:
         """One output line, without its ending, for each line of `path`, in order.
@@ -80,10 +82,11 @@ class PairStream:
             if line.role == "comment":
                 yield line.text
             elif line.role == "header":
+                self._header_columns = len(line.fields)
                 yield header_with_probability(line, self.settings.append)
             else:
                 text = MISSING if pair is None else f"{next(probabilities):.6g}"
-                yield with_probability(line.fields, text, self.settings.append)
+                yield with_probability(line.fields, text, self.settings.append, self._header_columns)
 
     def _locate(self, path: str, line: BedpeLine) -> ElementPair | None:
         if line.role != "pair":

@@ -31,8 +31,9 @@ class Samples:
         return len(self.pair)
 
     def batches(self, size: int) -> Iterator[Samples]:
-        """Batches of at most `size` samples, as equal as can be: none is left with one sample."""
-        for rows in np.array_split(np.arange(len(self)), max(1, -(-len(self) // size))):
+        """Batches of `size` samples or few less, as equal as can be; none is a single sample."""
+        count = max(1, min(-(-len(self) // size), len(self) // 2))
+        for rows in np.array_split(np.arange(len(self)), count):
             yield Samples(self.pair[rows], self.enhancer_shift[rows], self.promoter_shift[rows])
 
 

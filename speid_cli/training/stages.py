@@ -22,7 +22,7 @@ from speid_cli.model.initialisers import initialise, place_motifs
 from speid_cli.model.kernels import KernelInitialisers
 from speid_cli.model.speid import Speid
 from speid_cli.training.inputs import FrozenFeatures, WholeNetwork
-from speid_cli.training.trainer import Observer, Trainer
+from speid_cli.training.trainer import Observer, Trainer, check_trainable
 
 
 def pretrain(
@@ -33,22 +33,27 @@ def pretrain(
     device: Device,
     seed: int,
     observer: Observer,
+    preset: str = "paper",
 ) -> Checkpoint:
     """Train a new network, all of it, on augmented positives and plain negatives (section 2.2.1).
+
+    `preset` is only remembered, for the settings of fine-tuning.
 
     Raises
     ------
     DataError
-        The motifs do not fit the network's kernels, or the training subset has one class only.
+        Windows or motifs do not fit the network, or the training subset has one class only.
     """
+    check_windows(config, dataset)
+    check_trainable(dataset)
     model = Speid(config)
     initialise(model, torch.Generator().manual_seed(seed))
     if motifs is not None:
         place_motifs(model, motifs)
     trainer = Trainer(model, WholeNetwork(model, dataset, device), dataset, settings, device, seed)
     history = [{"stage": "pretrained"} | row for row in trainer.run(observer)]
-    provenance = _provenance(dataset, "pretrained", settings, seed)
-    provenance["motifs"] = motifs.records() if motifs is not None else []
+    provenance = _provenance(dataset, "pretrained", settings, seed, before=[])
+    provenance |= {"preset": preset, "motifs": motifs.records() if motifs is not None else []}
     return Checkpoint(config, _cpu_state(model), "pretrained", history, provenance)
 
 
@@ -65,30 +70,55 @@ def finetune(
     DataError
         The data set's windows are not the network's, or its training subset has one class only.
     """
-    windows = (dataset.enhancers.window, dataset.promoters.window)
-    if windows != (start.config.enhancer_window, start.config.promoter_window):
-        raise DataError(
-            f"windows of {windows[0]} and {windows[1]} bp",
-            expected=f"the model's {start.config.enhancer_window} and {start.config.promoter_window} bp",
-        )
+    check_windows(start.config, dataset)
+    check_trainable(dataset)
     model = start.model()
     model.freeze_features()
     members = np.concatenate([dataset.members(TRAIN), dataset.members(VALIDATION)])
     inputs = FrozenFeatures(model, dataset, device, members)
     trainer = Trainer(model, inputs, dataset, settings, device, seed)
     history = [{"stage": "finetuned"} | row for row in trainer.run(observer)]
-    stages = start.provenance.get("stages", []) + _provenance(dataset, "finetuned", settings, seed)["stages"]
-    provenance = start.provenance | _provenance(dataset, "finetuned", settings, seed) | {"stages": stages}
+    provenance = start.provenance | _provenance(dataset, "finetuned", settings, seed, start.provenance["stages"])
     return Checkpoint(start.config, _cpu_state(model), "finetuned", start.history + history, provenance)
 
 
-def _provenance(dataset: PairDataset, stage: str, settings: TrainingConfig, seed: int) -> dict[str, Any]:
-    held_out = {SUBSETS[part]: dataset.chromosomes_of(part) for part in (VALIDATION, TEST)}
+def check_windows(config: SpeidConfig, dataset: PairDataset) -> None:
+    """Refuse a data set with other windows than the network's.
+
+    Raises
+    ------
+    DataError
+        Either window differs.
+    """
+    windows = (dataset.enhancers.window, dataset.promoters.window)
+    if windows != (config.enhancer_window, config.promoter_window):
+        raise DataError(
+            f"windows of {windows[0]} and {windows[1]} bp",
+            expected=f"the model's {config.enhancer_window} and {config.promoter_window} bp",
+        )
+
+
+def _provenance(
+    dataset: PairDataset, stage: str, settings: TrainingConfig, seed: int, before: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """What a model was made from; held out is only what no stage trained on."""
+    this = {
+        "stage": stage,
+        "dataset": dataset.digest,
+        "trained_chromosomes": dataset.chromosomes_of(TRAIN),
+        "seed": seed,
+        "settings": asdict(settings),
+    }
+    stages = [*before, this]
+    trained = {chrom for entry in stages for chrom in entry["trained_chromosomes"]}
     return {
         "dataset": dataset.digest,
         "source": dataset.metadata.get("source"),
         "split": dataset.metadata.get("split"),
-        "held_out_chromosomes": held_out,
+        "held_out_chromosomes": {
+            SUBSETS[part]: [chrom for chrom in dataset.chromosomes_of(part) if chrom not in trained]
+            for part in (VALIDATION, TEST)
+        },
         "reference": dataset.metadata.get("reference"),
         "seed": seed,
         "versions": {
@@ -96,7 +126,7 @@ def _provenance(dataset: PairDataset, stage: str, settings: TrainingConfig, seed
             "torch": torch.__version__.split("+")[0],
             "python": platform.python_version(),
         },
-        "stages": [{"stage": stage, "dataset": dataset.digest, "seed": seed, "settings": asdict(settings)}],
+        "stages": stages,
     }
 
 

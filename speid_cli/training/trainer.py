@@ -8,7 +8,6 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -63,7 +62,6 @@ class Trainer:
     def __post_init__(self) -> None:
         self._members = self.dataset.members(TRAIN)
         self._validation = self.dataset.members(VALIDATION)
-        check_trainable(self.dataset, self._members)
         learning = [values for values in self.model.parameters() if values.requires_grad]
         self._optimiser = self.device.adam(learning, self.settings.learning_rate)
         self.model.use_generator(torch.Generator(self.device.torch).manual_seed(self.seed))
@@ -79,7 +77,7 @@ class Trainer:
         history: list[Row] = []
         best, best_state, best_epoch = -math.inf, _state(self.model), 0
         for epoch in range(1, self.settings.epochs + 1):
-            row = {"epoch": epoch, "training_loss": self._epoch(epoch, observer), **self._validate()}
+            row = {"epoch": epoch, "training_loss": self._epoch(epoch, observer), **self._validate(epoch)}
             history.append(row)
             improved = (quality := _quality(row)) > best
             if improved or not len(self._validation):
@@ -107,13 +105,15 @@ class Trainer:
             observer.samples_done(len(batch))
         return float(total) / len(samples)
 
-    def _validate(self) -> Row:
+    def _validate(self, epoch: int) -> Row:
         logits = self.inputs.evaluation_logits(self._validation)
+        if not np.isfinite(logits).all():
+            raise DataError(f"training diverged in epoch {epoch}: logits are no numbers", hint="try a lower --lr")
         figures = classification_metrics(self.dataset.label[self._validation], logits)
         return {f"validation_{name}": value for name, value in figures.items()}
 
 
-def check_trainable(dataset: PairDataset, members: NDArray[np.int64]) -> None:
+def check_trainable(dataset: PairDataset) -> None:
     """Refuse a training subset that holds nothing to tell apart.
 
     Raises
@@ -121,6 +121,7 @@ def check_trainable(dataset: PairDataset, members: NDArray[np.int64]) -> None:
     DataError
         It lacks positives or negatives.
     """
+    members = dataset.members(TRAIN)
     positives = int(dataset.label[members].sum())
     if not 0 < positives < len(members):
         raise DataError(

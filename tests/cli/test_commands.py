@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -138,8 +139,8 @@ def test_a_reference_with_other_contigs_is_refused(model: Checkpoint, fails: Fai
     builders.write_genome(Path("other.fa"), names=("chr1", "chr2"))
     message = fails("predict", "model.pt", "pairs.bedpe", "-f", "other.fa")
     with Reference("other.fa") as other, Reference("genome.fa") as mine:
-        assert other.digest[:16] in message
-        assert mine.digest[:16] in message
+        assert other.digest in message
+        assert mine.digest in message
 
 
 def test_motifs_are_recorded_and_reported(folder: Path, capsys: pytest.CaptureFixture[str], fails: Fails) -> None:
@@ -181,8 +182,9 @@ def test_info_says_what_each_file_holds(
     assert contents["pairs.npz"]["counts"]["pairs"] == 60
     assert contents["kernels.npz"]["motifs"][0]["identifier"] == "MA1"
     assert contents["model.pt"]["parameters"] == sum(v.numel() for v in model.model().parameters())
-    with open("odd.npz", "wb") as stream:
-        torch.save({}, stream)
+    torch.save({}, "odd.pt")
+    assert "odd.pt: not a speid model" in fails("info", "odd.pt")
+    np.savez("odd.npz", x=1)
     assert "not a data set, kernel initialisers or a model" in fails("info", "odd.npz")
 
 
@@ -191,6 +193,9 @@ def test_training_refuses_before_it_trains(dataset: PairDataset, fails: Fails) -
     assert "there.pt: exists already" in fails("pretrain", "pairs.npz", "-o", "there.pt")
     assert "pairs.bedpe: not an .npz archive" in fails("pretrain", "pairs.bedpe")
     assert "--device cuda:99: not on this machine" in fails("pretrain", "pairs.npz", "--device", "cuda:99", status=2)
+    wide = fails("pretrain", "pairs.npz", *TINY_OPTIONS, "--set", "enhancer_window=400")
+    assert "pairs.npz: windows of 300 and 200 bp; expected the model's 400 and 200 bp" in wide
+    assert "'nan' is no finite number" in fails("pretrain", "pairs.npz", "--lr", "nan", status=2)
     assert "no model setting 'x'" in fails("pretrain", "pairs.npz", "--set", "x=1", status=2)
     assert "expected NAME=VALUE" in fails("pretrain", "pairs.npz", "--set", "x", status=2)
 
@@ -264,6 +269,30 @@ def test_commands_that_need_no_network_never_import_torch(pairs: list[str]) -> N
         code = f"import sys; from speid_cli.cli import main; s = main({arguments!r}); sys.exit(s or 9 * ('torch' in sys.modules))"
         done = subprocess.run([sys.executable, "-c", code], capture_output=True)
         assert done.returncode == 0, done.stderr
+
+
+def test_closed_and_full_streams_are_errors_without_a_traceback(model: Checkpoint) -> None:
+    python = f"{sys.executable} -m speid_cli"
+    for command, status, text in (
+        (f"{python} info model.pt >&-", 1, "speid: standard output is closed"),
+        (f"{python} info model.pt >/dev/full", 1, "speid: standard output: No space left on device"),
+        (f"{python} predict model.pt pairs.bedpe >/dev/full", 1, "speid: standard output: No space left on device"),
+        (f"{python} predict model.pt - <&-", 0, "warning: no pairs in the input"),
+        (f"{python} info {'a' * 300}", 1, "File name too long"),
+    ):
+        environment = os.environ | {"PYTHONPATH": str(Path(speid_cli.__file__).parents[1])}
+        done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, env=environment)
+        assert (done.returncode, done.stdout) == (status, ""), done.stderr
+        assert text in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_what_nobody_foresaw_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("speid_cli.cli.info.describe", lambda path: 1 / 0)
+    assert run("info", "x") == 1
+    assert capsys.readouterr().err == (
+        "speid: internal error: ZeroDivisionError('division by zero'); run again with --debug and report it\n"
+    )
 
 
 def test_version_and_debug(capsys: pytest.CaptureFixture[str]) -> None:

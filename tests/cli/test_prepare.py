@@ -6,6 +6,7 @@ import gzip
 import os
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -112,7 +113,7 @@ def test_promoter_first_swaps_the_sides(pairs: list[str]) -> None:
     np.testing.assert_array_equal(plain.enhancer_index, swapped.promoter_index)
 
 
-def test_excluded_regions_take_their_pairs_away(pairs: list[str]) -> None:
+def test_excluded_regions_take_their_pairs_away(pairs: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     if overlaps.shutil.which("bedtools") is None:
         pytest.skip("bedtools is not installed")
     regions = [("chr1", 0, 1500), ("chr3", 2000, 2600), ("2", 0, 300), ("chrUn", 0, 99)]
@@ -129,6 +130,10 @@ def test_excluded_regions_take_their_pairs_away(pairs: list[str]) -> None:
     dataset = prepare("--exclude", "exclude.bed")
     assert dataset.label.tolist() == [int(line.split("\t")[10]) for line in kept]
     assert dataset.metadata["counts"]["dropped, excluded"] == len(pairs) - len(kept)
+    assert dataset.metadata["counts"]["dropped, excluded regions on unknown contigs"] == 1
+    Path("all.bed").write_text("".join(f"{chrom}\t0\t999999999999\n" for chrom in builders.CHROMOSOMES))
+    assert run("prepare", "pairs.bedpe", "genome.fa", "--exclude", "all.bed", "-o", "none.npz") == 1
+    assert "all.bed: no pair is left outside the excluded regions" in capsys.readouterr().err
 
 
 def test_without_bedtools_exclude_says_how_to_get_it(
@@ -140,7 +145,7 @@ def test_without_bedtools_exclude_says_how_to_get_it(
     assert "bedtools is needed here and not installed; try: apt install bedtools, or: conda install" in message
 
 
-@pytest.mark.parametrize("line", ["chr1\t5", "chr1\tx\t9", "chr1\t9\t5", "chr1 1 2"])
+@pytest.mark.parametrize("line", ["chr1\t5", "chr1\t0\t" + "9" * 5000, "chr1\tx\t9", "chr1\t9\t5", "chr1 1 2"])
 def test_bad_exclusion_lists_are_refused(pairs: list[str], fails: Fails, line: str) -> None:
     Path("exclude.bed").write_text(f"chr1\t0\t1\n{line}\n")
     message = fails("prepare", "pairs.bedpe", "genome.fa", "--exclude", "exclude.bed")
@@ -164,8 +169,7 @@ GOOD = "chr1\t10\t20\tchr1\t30\t40\tn\t1"
 )
 def test_bad_lines_are_refused(genome: dict[str, str], fails: Fails, line: str, message: str) -> None:
     Path("pairs.bedpe").write_text(f"{GOOD}\n{GOOD}\n{line}\n")
-    options = ["--label-column", "8"] if len(line.split("\t")) < 8 else []
-    assert f"speid: pairs.bedpe:3: {message}" in fails("prepare", "pairs.bedpe", "genome.fa", *options)
+    assert f"speid: pairs.bedpe:3: {message}" in fails("prepare", "pairs.bedpe", "genome.fa")
 
 
 @pytest.mark.parametrize(
@@ -192,6 +196,22 @@ def test_bad_files_are_refused(
     assert message in fails("prepare", "pairs.bedpe", "genome.fa", *options)
 
 
+def test_pairs_that_all_join_subsets_are_refused(genome: dict[str, str], fails: Fails) -> None:
+    joined = enumerate([("chr1", "chr2"), ("chr2", "chr3"), ("chr3", "chr1")])
+    lines = [f"{a}\t10\t20\t{b}\t30\t40\tn\t{i % 2}" for i, (a, b) in joined]
+    builders.write_pairs(Path("pairs.bedpe"), lines, None)
+    message = fails("prepare", "pairs.bedpe", "genome.fa", "--test-chroms", "chr1", "--validation-chroms", "chr2")
+    assert "pairs.bedpe: every pair joins chromosomes of different subsets; try another split" in message
+
+
+def test_a_stream_that_is_no_file_has_no_checksum(pairs: list[str]) -> None:
+    os.mkfifo("fifo.bedpe")
+    with ThreadPoolExecutor() as pool:
+        pool.submit(Path("fifo.bedpe").write_bytes, Path("pairs.bedpe").read_bytes())
+        dataset = prepare("-o", "pairs.npz", pairs="fifo.bedpe")
+    assert dataset.metadata["source"]["sha256"] is None
+
+
 def test_bad_references_are_refused(pairs: list[str], fails: Fails) -> None:
     builders.write_gzip(Path("plain.fa.gz"), ">chr1\nACGT\n")
     assert "gunzip -c plain.fa.gz | bgzip > plain.fa.bgz" in fails("prepare", "pairs.bedpe", "plain.fa.gz")
@@ -205,6 +225,11 @@ def test_bad_references_are_refused(pairs: list[str], fails: Fails) -> None:
     [
         (["--test-fraction", "0.6", "--validation-fraction", "0.4"], "leave nothing to train on"),
         (["--test-chroms", "chr1,chr2", "--validation-chroms", "chr2"], "both name chr2"),
+        (["--test-chroms", "chr1", "--validation-chroms", "1"], "both name chr1"),
+        (["--test-chroms", "chr99"], "cannot hold out: unknown contig 'chr99'"),
+        (["--test-chroms", "chr1", "--split", "random"], "--test-chroms and --validation-chroms need --split chrom"),
+        (["--label-column", "0"], "--label-column 0: columns are counted from 1"),
+        (["--test-fraction", "nan"], "'nan' is no finite number"),
         (["--split", "thirds"], "Invalid value for '--split'"),
     ],
 )

@@ -106,6 +106,8 @@ def spoil(name: str, change: Callable[[Any], Any]) -> None:
         ("promoter_shift", lambda a: a + np.int16(9999), "promoter_shift holds values outside"),
         ("promoter_shift", lambda a: a[:, ::-1], "promoter_shift: lowest above highest"),
         ("enhancer_interval", lambda a: a[:, ::-1], "enhancer_interval holds no intervals"),
+        ("promoter_onehot", lambda a: a | 0b11, "promoter_onehot holds four bits that are no base"),
+        ("metadata", lambda a: '{"a": ' + "9" * 5000 + "}", "metadata is no JSON"),
         ("metadata", lambda a: "{", "metadata is no JSON"),
         ("metadata", lambda a: "[]", "metadata is no JSON object"),
         ("metadata", lambda a: "[" * 100_000, "metadata is no JSON"),
@@ -146,8 +148,9 @@ def test_members_that_lie_are_refused_before_memory_is_taken(dataset: PairDatase
     header = npy(np.zeros(60, np.int8))[:128].replace(b"(60,)", b"(4611686018427387904,)"[:22])
     lies = {
         "missing": (None, "no array 'label'; was it written by speid"),
-        "terabytes": (header, "label"),
+        "terabytes": (header, "label: damaged|label is int8|label: its stored size"),
         "cut": (npy(np.zeros(60, np.int8))[:150], "label: its stored size does not fit its shape"),
+        "unbalanced": (npy(np.zeros(60, np.int8)).replace(b"}", b"("), "label: damaged"),
         "garbage": (b"garbage", "label: damaged"),
         "pickle": (npy(np.array([Bomb()] * 60, object), True), "label is object"),
     }

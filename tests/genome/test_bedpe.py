@@ -31,6 +31,7 @@ JUICER = "chr1\tx1\tx2\tchr2\ty1\ty2\tname\tscore"
         (f"{JUICER}\n{PAIR}", ["header", "pair"]),
         (f"# {JUICER}\n{PAIR}", ["header", "pair"]),
         (f"track name=x\n\n{PAIR}\n{JUICER}", ["comment", "comment", "pair", "pair"]),
+        (f"chrom\tstart\tend\tchrom\tstart\tend\n{PAIR}", ["header", "pair"]),
         (f"chr1\t.\t.\tchr1\t.\t.\n{PAIR}", ["pair", "pair"]),
         (f"chr1\tNA\tNA\tchr1\tNA\tNA\n{PAIR}", ["pair", "pair"]),
     ],
@@ -103,6 +104,11 @@ def test_a_score_leaves_every_other_field(fields: list[str]) -> None:
 def test_an_appended_score_leaves_all_fields(fields: list[str]) -> None:
     scored = with_probability(fields, "0.25", append=True).split("\t")
     assert scored == [*fields, *["."] * (8 - len(fields)), "0.25"]
+
+
+def test_an_appended_score_stands_below_its_name() -> None:
+    assert with_probability(["c"] * 6, "0.25", True, header_columns=11).split("\t")[11] == "0.25"
+    assert len(with_probability(["c"] * 6, "0.25", False, header_columns=11).split("\t")) == 8
 
 
 @pytest.mark.parametrize(

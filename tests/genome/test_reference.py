@@ -72,6 +72,27 @@ def _refused_in(folder: Path, mkstemp: Callable[..., tuple[int, str]]) -> Callab
     return refuse
 
 
+def test_an_index_older_than_its_fasta_is_made_anew(folder: Path, genome: dict[str, str]) -> None:
+    Reference("genome.fa").close()
+    builders.write_fasta(folder / "genome.fa", {"other": "ACGT"})
+    os.utime("genome.fa.fai", (0, 0))
+    with Reference("genome.fa") as reference:
+        assert reference.contigs.lengths == {"other": 4}
+
+
+def test_an_empty_index_is_an_error(folder: Path, genome: dict[str, str]) -> None:
+    Path("genome.fa.fai").touch()
+    with pytest.raises(DataError, match="genome.fa: no sequences in its index; rm genome.fa.fai and run again"):
+        Reference("genome.fa")
+
+
+@pytest.mark.parametrize("name", ["-dash.fa", "a b'\"$x.fa", "é.fa"])
+def test_unusual_names_are_names(folder: Path, name: str) -> None:
+    builders.write_fasta(folder / name, {"c": "ACGT"})
+    with Reference(name) as reference:
+        assert reference.fetch("c", 0, 4) == b"ACGT"
+
+
 def test_the_digest_is_of_names_and_lengths(folder: Path) -> None:
     digests = []
     for number, contigs in enumerate([{"a": "ACGT", "b": "AC"}, {"b": "GG", "a": "TTTT"}, {"a": "ACG", "b": "AC"}]):
@@ -86,7 +107,9 @@ def test_the_digest_is_of_names_and_lengths(folder: Path) -> None:
         ("a.fa", b"chr1\t1\t2\n", "a.fa: begins with b'c'; expected a FASTA, which begins with '>'"),
         ("a.fa", b"", "a.fa: empty; expected a FASTA, which begins with '>'"),
         ("a.fa", b">a\nACGT\nAC\nACGT\n", "a.fa: cannot be indexed or read"),
-        ("a.fa.gz", b"\x1f\x8b\x08\x04cut", "a.fa.gz: "),
+        ("a.fa.gz", b"\x1f\x8b", "a.fa.gz: compressed by plain gzip"),
+        ("a.fa.gz", b"\x1f\x8b\x08\x04" + bytes(8) + b"BC" + bytes(30), "a.fa.gz: damaged ("),
+        ("a.fa.gz", b"\x1f\x8b\x08\x04" + bytes(6) + b"\x06\0BC\x02\0\xff\0" + b"\xff" * 30, "a.fa.gz: damaged ("),
     ],
 )
 def test_what_is_no_fasta_is_refused(folder: Path, name: str, content: bytes, message: str) -> None:

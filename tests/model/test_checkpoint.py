@@ -76,6 +76,10 @@ def test_a_payload_is_refused_and_not_run(folder: Path) -> None:
     assert not Path("exploded").exists()
 
 
+def void(value: object) -> None:
+    """Nothing, whatever `value` is: for changes in place."""
+
+
 def spoilt(change: Callable[[dict[str, Any]], Any]) -> None:
     content = torch.load("model.pt", weights_only=True)
     changed = change(content)
@@ -88,7 +92,7 @@ def spoilt(change: Callable[[dict[str, Any]], Any]) -> None:
         (lambda c: c.update(format_version=9), "format version 9; expected 1"),
         (lambda c: c.update(stage="raw"), "stage 'raw'; expected pretrained or finetuned"),
         (lambda c: c.__delitem__("stage"), "not a speid model"),
-        (lambda c: c["config"].update(n_kernels=-1), "n_kernels is -1; expected a whole number above 0"),
+        (lambda c: c["config"].update(n_kernels=-1), "n_kernels is -1; expected a whole number from 1 to 1000000"),
         (lambda c: c["config"].update(colour=1), "not a speid model"),
         (lambda c: c["config"].update(n_kernels=9), "tensor .* is torch.float32"),
         (lambda c: c["state_dict"].__delitem__("output.bias"), "tensors missing or unknown: output.bias"),
@@ -98,6 +102,25 @@ def spoilt(change: Callable[[dict[str, Any]], Any]) -> None:
             lambda c: c["state_dict"].update({"output.bias": torch.ones(1).double()}),
             "tensor output.bias is torch.float64",
         ),
+        (
+            lambda c: c["state_dict"]["output.bias"].fill_(float("nan")) and None,
+            "tensor output.bias holds infinite, und",
+        ),
+        (
+            lambda c: c["state_dict"]["dense_norm.running_var"].fill_(-1) and None,
+            "tensor dense_norm.running_var holds",
+        ),
+        (
+            lambda c: c["state_dict"].update({"dense.weight": c["state_dict"]["dense.weight"].to_sparse()}),
+            "tensor dense.weight has no values of its own; expected a dense tensor",
+        ),
+        (lambda c: c["provenance"].update(reference=5), "a history or provenance that speid did not write"),
+        (lambda c: c["provenance"].update(reference={"path": 5}), "a reference that is no path and digest"),
+        (lambda c: c["provenance"].update(stages=5), "a history or provenance that speid did not write"),
+        (lambda c: c["provenance"].update(extra=torch.ones(3)), "a history or provenance that speid did not write"),
+        (lambda c: c.update(history=[1, 2]), "a history or provenance that speid did not write"),
+        (lambda c: c.update(format_version=torch.ones(3)), "format version tensor"),
+        (lambda c: c["config"].update(lstm_units=10**6, dense_units=10**6), "tensor "),
         (lambda c: [1, 2], "not a speid model"),
     ],
 )

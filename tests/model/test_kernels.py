@@ -128,7 +128,7 @@ RECORD = {"identifier": "A", "name": "a", "kernel": 0, "offset": 2, "length": 5,
 )
 def test_a_file_whose_records_lie_is_refused(folder: Path, records: Any, message: str) -> None:
     with open("k.npz", "wb") as stream:
-        write_archive(stream, {"weight": np.zeros((1, 4, 11), np.float32), "bias": np.zeros(1, np.float32),
+        write_archive(stream, {"format_version": 1, "alphabet": "ATCG", "weight": np.zeros((1, 4, 11), np.float32), "bias": np.zeros(1, np.float32),
                                "motifs": json.dumps(records)})  # fmt: skip
     with pytest.raises(DataError, match=message):
         KernelInitialisers.read("k.npz")

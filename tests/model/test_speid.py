@@ -92,10 +92,10 @@ def test_dropout_draws_from_its_own_generator() -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"n_kernels": 0}, "n_kernels is 0; expected a whole number above 0"),
-        ({"n_kernels": "8"}, "n_kernels is '8'; expected a whole number above 0"),
-        ({"lstm_units": True}, "lstm_units is True; expected a whole number above 0"),
-        ({"dense_dropout": 2.0}, "dense_dropout is 2.0; expected a number from 0 to 1"),
+        ({"n_kernels": 0}, "n_kernels is 0; expected a whole number from 1 to 1000000"),
+        ({"n_kernels": "8"}, "n_kernels is '8'; expected a whole number from 1 to 1000000"),
+        ({"lstm_units": True}, "lstm_units is True; expected a whole number from 1 to 1000000"),
+        ({"dense_dropout": 2.0}, "dense_dropout is 2.0; expected a number from 0 to below 1"),
         ({"promoter_window": 30}, "the promoter window is 30 bp; expected at least kernel [+] pool - 1 = 59 bp"),
     ],
 )
@@ -109,5 +109,7 @@ def test_settings_from_text() -> None:
     assert (config.n_kernels, config.dense_dropout) == (64, 0.0)
     with pytest.raises(OptionError, match="no model setting 'kernels'; there are enhancer_window, "):
         SpeidConfig().with_values({"kernels": "1"})
+    with pytest.raises(OptionError, match="n_kernels is -1; expected a whole number from 1 to 1000000"):
+        SpeidConfig().with_values({"n_kernels": "-1"})
     with pytest.raises(OptionError, match="n_kernels=x: expected int"):
         SpeidConfig().with_values({"n_kernels": "x"})

@@ -75,6 +75,7 @@ def test_batches_are_equal_and_none_is_alone() -> None:
     sizes = [len(batch) for batch in samples.batches(100)]
     assert sizes == [67, 67, 67]
     assert np.concatenate([batch.pair for batch in samples.batches(100)]).tolist() == list(range(201))
+    assert [len(batch) for batch in samples.batches(2)] == [3] + [2] * 99
 
 
 def test_gathered_windows_are_the_shifted_stretches(dataset: PairDataset) -> None:

@@ -62,19 +62,20 @@ def test_the_same_seed_gives_the_same_bytes(dataset: PairDataset) -> None:
     assert as_bytes(finetuned(start, dataset)) == as_bytes(finetuned(start, dataset))
 
 
-def test_features_kept_or_computed_again_train_alike(dataset: PairDataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    start = pretrained(dataset)
-    kept = finetuned(start, dataset)
+def test_features_kept_or_computed_again_are_alike(dataset: PairDataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, members = builders.random_checkpoint().model(), dataset.members(TRAIN)
+    kept = FrozenFeatures(model, dataset, Device("cpu"), members)
     monkeypatch.setattr(inputs, "_memory_bytes", lambda: 0)
-    again = finetuned(start, dataset)
-    for name, values in kept.state_dict.items():
-        torch.testing.assert_close(values, again.state_dict[name], atol=1e-5, rtol=1e-4)
+    again = FrozenFeatures(model, dataset, Device("cpu"), members)
+    some = members[[5, 3, 3, 0]]
+    torch.testing.assert_close(kept._features(some), again._features(some), atol=1e-6, rtol=1e-5)
+    np.testing.assert_allclose(kept.evaluation_logits(some), again.evaluation_logits(some), atol=1e-5)
 
 
 def test_fine_tuning_minimises_the_loss_of_the_pairs_as_they_are(dataset: PairDataset) -> None:
     """One step on the whole subset against autograd on the plain network with its frozen parts detached."""
     config = replace(builders.TINY, sequence_dropout=0.0, dense_dropout=0.0)
-    start = replace(builders.random_checkpoint(config), stage="pretrained")
+    start = replace(builders.random_checkpoint(config, stages=[]), stage="pretrained")
     members = dataset.members(TRAIN)
     settings = TrainingConfig(
         epochs=1, batch_size=len(members), learning_rate=1e-3, copies=1, shift="none", keep="last"
@@ -137,6 +138,24 @@ def test_provenance_says_what_was_held_out(dataset: PairDataset) -> None:
     assert [row["stage"] for row in tuned.history] == ["pretrained"] * 2 + ["finetuned"] * 2
 
 
+def test_what_a_random_split_trains_on_is_not_held_out(dataset: PairDataset) -> None:
+    shared = builders.relabelled(dataset, subset=np.tile(np.array([0, 0, 1, 2, 0], np.int8), 12))
+    held_out = pretrained(shared, replace(PRETRAIN, epochs=1)).provenance["held_out_chromosomes"]
+    assert set(shared.chromosomes_of(TRAIN)) == set(shared.chromosomes)
+    assert held_out == {"validation": [], "test": []}
+
+
+def test_what_pretraining_saw_is_not_held_out_later(dataset: PairDataset) -> None:
+    start = pretrained(dataset, replace(PRETRAIN, epochs=1))
+    turned = builders.relabelled(dataset, subset=np.where(dataset.subset == 0, 2, 0).astype(np.int8))
+    assert finetuned(start, turned).provenance["held_out_chromosomes"] == {"validation": [], "test": []}
+
+
+def test_divergence_is_said(dataset: PairDataset) -> None:
+    with pytest.raises(DataError, match="training diverged in epoch 1: logits are no numbers; try a lower --lr"):
+        pretrained(dataset, replace(PRETRAIN, learning_rate=1e30))
+
+
 def test_a_subset_with_one_class_is_refused(dataset: PairDataset) -> None:
     flat = builders.relabelled(dataset, label=np.zeros_like(dataset.label))
     with pytest.raises(
@@ -146,9 +165,11 @@ def test_a_subset_with_one_class_is_refused(dataset: PairDataset) -> None:
 
 
 def test_windows_of_another_width_are_refused(dataset: PairDataset) -> None:
-    start = builders.random_checkpoint(replace(builders.TINY, enhancer_window=310))
+    start = builders.random_checkpoint(replace(builders.TINY, enhancer_window=310), stages=[])
     with pytest.raises(DataError, match="windows of 300 and 200 bp; expected the model's 310 and 200 bp"):
         finetuned(start, dataset)
+    with pytest.raises(DataError, match="windows of 300 and 200 bp; expected the model's 310 and 200 bp"):
+        pretrain(dataset, start.config, PRETRAIN, None, Device("cpu"), 0, SilentObserver())
 
 
 def test_bf16_runs_the_same_path(dataset: PairDataset) -> None:
