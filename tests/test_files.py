@@ -69,6 +69,26 @@ def test_a_full_disk_is_an_error_with_the_file(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_a_folder_that_takes_no_file_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(**options: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(files.tempfile, "mkstemp", refuse)
+    with pytest.raises(DataError, match="out: Permission denied"), whole_file(tmp_path / "out", False):
+        pass
+
+
+def test_a_link_is_written_through_and_a_device_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "real").write_bytes(b"before")
+    (tmp_path / "link").symlink_to("real")
+    with whole_file(tmp_path / "link", force=True) as stream:
+        stream.write(b"after")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "real").read_bytes() == b"after"
+    with pytest.raises(DataError, match="/dev/null: is no regular file"):
+        refuse_existing("/dev/null", force=True)
+
+
 def test_a_written_file_has_the_usual_mode(tmp_path: Path) -> None:
     with whole_file(tmp_path / "out", force=False) as stream:
         stream.write(b"all")

@@ -233,6 +233,23 @@ def test_a_closed_pipe_ends_quietly(model: Checkpoint, pairs: list[str]) -> None
     assert [line for line in error if not line.startswith("device: ")] == []
 
 
+def test_the_summary_ranks_the_held_out_pairs(dataset: PairDataset, pairs: list[str]) -> None:
+    summarise = [sys.executable, str(Path(__file__).parents[2] / "examples" / "summarise.py")]
+    names = ["genome.fa", "enhancers.bed", "promoters.bed", "motifs.jaspar", "kernels.npz", "m.pt", "m.history.tsv"]
+    for name in [*names, "m.pretrained.pt", "m.pretrained.history.tsv"]:
+        Path(name).touch()
+    perfect = ["\t".join([*line.split("\t")[:7], line.split("\t")[10]]) for line in pairs]
+    builders.write_pairs(Path("scored.bedpe"), perfect, None)
+    done = subprocess.run([*summarise, "pairs.npz", "scored.bedpe", "m.pt"], capture_output=True, text=True, check=True)
+    assert f"scored pairs: {Path('scored.bedpe').resolve()}" in done.stdout
+    members = dataset.members(2)
+    assert f"test subset:  {len(members)} pairs on {' '.join(dataset.chromosomes_of(2))}, held out" in done.stdout
+    assert f"test AUPRC:   1.000 (base rate {dataset.label[members].mean():.3f})" in done.stdout
+    builders.write_pairs(Path("scored.bedpe"), perfect[1:], None)
+    done = subprocess.run([*summarise, "pairs.npz", "scored.bedpe", "m.pt"], capture_output=True, text=True)
+    assert done.stderr == "scored.bedpe has 59 pairs and pairs.npz has 60\n"
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_with_its_status_and_no_output(model: Checkpoint, number: signal.Signals) -> None:
     process = speid("predict", "model.pt", "-", "-o", "out.bedpe", stdin=subprocess.PIPE, stderr=subprocess.PIPE)

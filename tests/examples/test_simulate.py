@@ -30,6 +30,12 @@ def test_the_same_seed_gives_the_same_files(simulated: Path) -> None:
         assert path.read_bytes() == Path("b", path.name).read_bytes()
 
 
+def test_impossible_sizes_are_refused() -> None:
+    done = subprocess.run([sys.executable, str(SCRIPT), "--elements", "7"], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "--elements must be a multiple of 5 and leave room for --negatives" in done.stderr
+
+
 def test_every_element_is_in_one_interacting_pair_of_ten(simulated: Path) -> None:
     rows = [line.split("\t") for line in (simulated / "pairs.bedpe").read_text().splitlines()[1:]]
     assert len(rows) == len({tuple(row[:6]) for row in rows}) == 3 * 20 * 10

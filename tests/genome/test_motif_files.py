@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +59,7 @@ strands: + -
 {background}
 MOTIF MA1 name
 
-letter-probability matrix: alength= 4 w= {w} nsites= 20 E= 0
+letter-probability matrix: nsites= 20 w= {w} E= 0
  0.1 0.2 0.3 0.4
  0.25\t0.25 0.25 0.25
 {third}
@@ -89,6 +90,8 @@ def test_meme_as_it_comes(tmp_path: Path, alphabet: str, background: str, final_
     ("fields", "message"),
     [
         ({"w": 4}, ":9: a matrix of 3 rows that states w= 4; expected as many rows"),
+        ({"w": "3 nsites= nan"}, ":9: nsites= nan; expected a number of sites"),
+        ({"w": "3 alength= 20"}, ":9: alength= 20; expected 4"),
         ({"w": "x"}, ":9: 'letter-probability matrix: .* expected numbers after w= and nsites="),
         ({"third": " 0 0 0.5 0.3"}, ":12: probabilities that add up to 0.8; expected 1"),
         ({"third": " 0 0 1"}, ":12: '0 0 1'; expected four probabilities"),
@@ -140,6 +143,12 @@ def test_reverse_complement_and_pseudocount() -> None:
     np.testing.assert_array_equal(reverse.matrix[0], MATRIX[-1][[1, 0, 3, 2]])
     np.testing.assert_array_equal(reverse.reverse_complement().matrix, MATRIX)
     np.testing.assert_allclose(motif.ppm(2.0)[0], (MATRIX[0] + 2) / (MATRIX[0] + 2).sum())
+
+
+def test_without_pyjaspar_a_release_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyjaspar", None)
+    with pytest.raises(OptionError, match=r"--jaspar needs pyjaspar; try: pip install 'speid\[jaspar\]'"):
+        read_jaspar_release("2016", "CORE", ["vertebrates"])
 
 
 def test_every_vertebrate_matrix_of_jaspar_2016() -> None:
