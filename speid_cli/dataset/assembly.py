@@ -18,7 +18,7 @@ from speid_cli.errors import DataError, OptionError, located
 from speid_cli.files import sha256_of
 from speid_cli.genome.bedpe import parse_pair, read_bedpe
 from speid_cli.genome.intervals import ElementPair, Interval, shift_range, window_start
-from speid_cli.genome.onehot import N_CODE, encode, pack
+from speid_cli.genome.onehot import N_CODE, pack_sequence
 from speid_cli.genome.overlaps import overlapping, read_bed
 from speid_cli.genome.reference import ContigNames, Reference
 
@@ -158,7 +158,7 @@ def _elements(intervals: Sequence[Interval], window: int, rank: dict[str, int], 
     width = window + 2 * margin
     packed = np.empty((len(intervals), -(-width // 2)), np.uint8)
     for row, interval, first in zip(packed, intervals, window_start(start, end, window) - margin, strict=True):
-        row[:] = pack(encode(reference.fetch(interval.chrom, int(first), int(first) + width)))
+        row[:] = pack_sequence(reference.fetch(interval.chrom, int(first), int(first) + width))
     chrom = np.array([rank[interval.chrom] for interval in intervals], np.int64)
     return Elements(packed, width, window, shift, np.stack([chrom, start, end], axis=1).reshape(-1, 3))
 

@@ -42,6 +42,17 @@ def pack(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return packed
 
 
+# The packed byte of two letters read as one little-endian number.
+_BYTE_OF_LETTERS = pack(_CODE_OF_LETTER[np.arange(1 << 16, dtype="<u2").view(np.uint8).reshape(-1, 2)])[:, 0]
+
+
+def pack_sequence(sequence: bytes) -> NDArray[np.uint8]:
+    """Packed form (ceil(L / 2),) of a sequence: `pack` of `encode`, two letters at a time."""
+    even = sequence if len(sequence) % 2 == 0 else sequence + b"N"
+    packed: NDArray[np.uint8] = _BYTE_OF_LETTERS[np.frombuffer(even, "<u2")]
+    return packed
+
+
 def unpack(packed: NDArray[np.uint8], width: int) -> NDArray[np.uint8]:
     """Codes (..., width) of a valid packed form (..., ceil(width / 2))."""
     return np.take(_CODES_OF_BYTE, packed, axis=0).reshape(*packed.shape[:-1], -1)[..., :width]

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speid_cli.genome.onehot import encode, is_packed, onehot, pack, unpack
+from speid_cli.genome.onehot import encode, is_packed, onehot, pack, pack_sequence, unpack
 
 COLUMN = {"A": (1, 0, 0, 0), "T": (0, 1, 0, 0), "C": (0, 0, 1, 0), "G": (0, 0, 0, 1)}
 
@@ -27,6 +27,8 @@ def test_packed_form_is_the_documented_one(sequences: list[str], odd: bool) -> N
     documented = np.unpackbits(packed, axis=-1).reshape(len(packed), -1, 4).transpose(0, 2, 1)[..., :width]
     np.testing.assert_array_equal(documented, onehot(codes))
     np.testing.assert_array_equal(unpack(packed, width), codes)
+    for row, sequence in zip(packed, sequences, strict=True):
+        np.testing.assert_array_equal(pack_sequence(sequence.encode()[:width]), row)
 
 
 def test_four_bits_with_two_ones_are_no_base() -> None:
