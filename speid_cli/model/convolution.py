@@ -59,7 +59,7 @@ class TableBranch:
         for position in range(1, _GROUP):
             table = (table[:, :, None] + bases[:, position, None]).flatten(1, 2)
         self._table = table.flatten(0, 1).contiguous()  # (groups * 625, K)
-        self._bias = cast(Tensor, convolution.bias).detach()
+        self._bias = cast(Tensor, convolution.bias).detach().clone()
         self._offsets = torch.arange(self._groups) * _GROUP
         self._rows = torch.arange(self._groups) * _SYMBOLS**_GROUP
 

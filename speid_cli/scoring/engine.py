@@ -10,8 +10,8 @@ Shapes: U elements, N pairs, T steps of one side (Te, Tp), K kernels, H LSTM uni
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
@@ -24,7 +24,7 @@ from speid_cli.model.config import ScoringConfig
 from speid_cli.model.convolution import TableBranch, branch
 from speid_cli.model.device import Device
 from speid_cli.model.speid import Speid
-from speid_cli.scoring.folding import Direction, FoldedNetwork, fold
+from speid_cli.scoring.folding import Direction, fold
 
 Codes = NDArray[np.uint8] | Tensor
 
@@ -52,21 +52,24 @@ class ElementStates(NamedTuple):
 
 
 class Scorer:
-    """A network in evaluation, on a device.
+    """A network as it is now, in evaluation, on a device; later changes of its weights are not seen.
 
     Parameters
     ----------
     model : Speid
-        Moved to the device; its mode is left as it is between calls.
+        Moved to the device.
     device : Device
     batch_size : int
         Pairs that go through the LSTM together.
     """
 
     def __init__(self, model: Speid, device: Device, batch_size: int = ScoringConfig.batch_size) -> None:
-        self.model = model.to(device.torch)
-        self.device, self.batch_size = device, batch_size
+        self.config, self.device, self.batch_size = model.config, device, batch_size
+        self._network = fold(model.to(device.torch))
+        self._enhancer_features = self._features_of(model.enhancer_conv)
+        self._promoter_features = self._features_of(model.promoter_conv)
 
+    @torch.no_grad()
     def logits(
         self,
         enhancers: Codes,
@@ -74,7 +77,7 @@ class Scorer:
         enhancer_index: NDArray[np.integer],
         promoter_index: NDArray[np.integer],
     ) -> NDArray[np.float32]:
-        """Logits (N,) of pairs of elements, by the network's weights as they are now.
+        """Logits (N,) of pairs of elements.
 
         Parameters
         ----------
@@ -83,12 +86,11 @@ class Scorer:
         enhancer_index, promoter_index : int (N,)
             The elements of each pair.
         """
-        with self._evaluating():
-            network = fold(self.model)
-            first, second = self._states(network, enhancers, promoters)
-            parts = []
+        network, parts = self._network, []
+        with self.device.autocast():
+            first, second = self._states(enhancers, promoters)
             for left, right in self._batches(enhancer_index, promoter_index):
-                states = torch.cat(self._pair_states(network, first, second, left, right), 1).flatten(1)
+                states = torch.cat(self._pair_states(first, second, left, right), 1).flatten(1)
                 dense = torch.addmm(network.dense_bias, states, network.pair)
                 dense += first.share[left]
                 dense += second.share[right]
@@ -96,6 +98,7 @@ class Scorer:
                 parts.append(logits.float().cpu().numpy())
         return np.concatenate(parts) if parts else np.empty(0, np.float32)
 
+    @torch.no_grad()
     def sequence_features(
         self,
         enhancers: Codes,
@@ -104,43 +107,46 @@ class Scorer:
         promoter_index: NDArray[np.integer],
     ) -> Tensor:
         """What the dense layer is given (N, Te + Tp, 2H), on the device; arguments as for `logits`."""
-        units = self.model.config.lstm_units
-        with self._evaluating():
-            network = fold(self.model)
-            first, second = self._states(network, enhancers, promoters)
-            parts = []
+        network, units, parts = self._network, self.config.lstm_units, []
+        with self.device.autocast():
+            first, second = self._states(enhancers, promoters)
             for left, right in self._batches(enhancer_index, promoter_index):
-                forward, backward = self._pair_states(network, first, second, left, right)
+                forward, backward = self._pair_states(first, second, left, right)
                 early = torch.cat([first.own[left].view(len(left), -1, units), backward], 2)
                 late = torch.cat([forward, second.own[right].view(len(right), -1, units)], 2)
                 parts.append(torch.cat([early, late], 1) * network.sequence_scale + network.sequence_offset)
         return torch.cat(parts)
 
-    def classify(self, features: Tensor) -> NDArray[np.float32]:
-        """Logits (N,) of sequence features (N, T, 2H)."""
-        with self._evaluating():
-            logits: NDArray[np.float32] = self.model.classify(features).float().cpu().numpy()
-        return logits
+    def _features_of(self, convolution: torch.nn.Conv1d) -> Callable[[Tensor], Tensor]:
+        """What makes features (U, T, K) of codes (U, L): look-ups where they are faster, on a CPU."""
+        pool = self.config.pool_length
+        if self.device.torch.type == "cpu":
+            return TableBranch(convolution, pool)
+        fixed = copy.deepcopy(convolution)
+        return lambda codes: branch(fixed, codes, pool).transpose(1, 2)
 
-    def _states(
-        self, network: FoldedNetwork, enhancers: Codes, promoters: Codes
-    ) -> tuple[ElementStates, ElementStates]:
-        model, forward, backward = self.model, network.forward, network.backward
+    def _states(self, enhancers: Codes, promoters: Codes) -> tuple[ElementStates, ElementStates]:
+        network = self._network
+        forward, backward = network.forward, network.backward
         return (
-            self._side(model.enhancer_conv, enhancers, forward, backward, network.enhancer_own),
-            self._side(model.promoter_conv, promoters, backward, forward, network.promoter_own),
+            self._side(self._enhancer_features, enhancers, forward, backward, network.enhancer_own),
+            self._side(self._promoter_features, promoters, backward, forward, network.promoter_own),
         )
 
     def _side(
-        self, convolution: torch.nn.Conv1d, codes: Codes, own: Direction, other: Direction, dense: Tensor
+        self,
+        features_of: Callable[[Tensor], Tensor],
+        codes: Codes,
+        own: Direction,
+        other: Direction,
+        dense: Tensor,
     ) -> ElementStates:
         """States of the elements of one side; `own` is the direction that meets it first."""
-        features_of = self._branch(convolution)
         parts = []
         for piece in self.device.put(codes).split(self.batch_size):
             features = features_of(piece).transpose(0, 1)  # (T, U, K)
             gates = features @ own.projection + own.bias
-            start = torch.zeros(len(piece), self.model.config.lstm_units, device=self.device.torch)
+            start = torch.zeros(len(piece), self.config.lstm_units, device=self.device.torch)
             states, hidden, cell = _recur(own, gates, None, start, start)
             flat = states.flatten(1)
             waiting = features @ other.projection + other.bias
@@ -150,17 +156,11 @@ class Scorer:
             torch.cat(own_states), torch.cat(hiddens), torch.cat(cells), torch.cat(shares), torch.cat(waitings, 1)
         )
 
-    def _branch(self, convolution: torch.nn.Conv1d) -> Callable[[Tensor], Tensor]:
-        """What makes features (U, T, K) of codes (U, L): look-ups where they are faster, on a CPU."""
-        pool = self.model.config.pool_length
-        if self.device.torch.type == "cpu":
-            return TableBranch(convolution, pool)
-        return lambda codes: branch(convolution, codes, pool).transpose(1, 2)
-
     def _pair_states(
-        self, network: FoldedNetwork, first: ElementStates, second: ElementStates, left: Tensor, right: Tensor
+        self, first: ElementStates, second: ElementStates, left: Tensor, right: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Forward states over the promoter (N, Tp, H), backward states over the enhancer (N, Te, H)."""
+        network = self._network
         forward, _, _ = _recur(network.forward, second.gates, right, first.hidden[left], first.cell[left])
         backward, _, _ = _recur(network.backward, first.gates, left, second.hidden[right], second.cell[right])
         return forward, backward
@@ -174,17 +174,6 @@ class Scorer:
                 self.device.put(enhancer_index[rows].astype(np.int64)),
                 self.device.put(promoter_index[rows].astype(np.int64)),
             )
-
-    @contextmanager
-    def _evaluating(self) -> Iterator[None]:
-        """Evaluation mode, no gradients, the device's precision; the model's own mode comes back."""
-        training = self.model.training
-        self.model.eval()
-        try:
-            with torch.no_grad(), self.device.autocast():
-                yield
-        finally:
-            self.model.train(training)
 
 
 def _recur(

@@ -107,7 +107,7 @@ class PairStream:
     def _probabilities(self, pairs: Sequence[ElementPair]) -> NDArray[np.float64]:
         if not pairs:
             return np.empty(0)
-        config = self.scorer.model.config
+        config = self.scorer.config
         enhancers, enhancer_index = _unique(pair.enhancer for pair in pairs)
         promoters, promoter_index = _unique(pair.promoter for pair in pairs)
         logits = self.scorer.logits(

@@ -31,25 +31,26 @@ class Inputs(Protocol):
         """Labels float32 (B,)."""
 
     def evaluation_logits(self, members: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Logits of unshifted pairs (N,) in evaluation mode."""
+        """Logits of unshifted pairs (N,) in evaluation; may leave the network in that mode."""
 
 
 class WholeNetwork:
     """Windows go through the whole network, which learns in all its parts."""
 
     def __init__(self, model: Speid, dataset: PairDataset, device: Device) -> None:
-        self._scorer = Scorer(model, device)
+        self._model, self._device = model.to(device.torch), device
         self._pairs = PairWindows(dataset, device)
         self.labels = self._pairs.labels
 
     def training_logits(self, samples: Samples) -> Tensor:
         """Logits (B,) of shifted windows."""
-        logits: Tensor = self._scorer.model(*self._pairs.windows(samples))
+        logits: Tensor = self._model(*self._pairs.windows(samples))
         return logits
 
     def evaluation_logits(self, members: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Logits of unshifted pairs (N,), each element's convolution once a block."""
-        blocks = [self._scorer.logits(*_block(self._pairs, rows)) for rows in _blocks(members)]
+        """Logits of unshifted pairs (N,), each element once a block."""
+        scorer = Scorer(self._model, self._device)
+        blocks = [scorer.logits(*_block(self._pairs, rows)) for rows in _blocks(members)]
         return np.concatenate(blocks) if blocks else np.empty(0, np.float32)
 
 
@@ -62,7 +63,7 @@ class FrozenFeatures:
     """
 
     def __init__(self, model: Speid, dataset: PairDataset, device: Device, members: NDArray[np.int64]) -> None:
-        self._scorer = Scorer(model, device)
+        self._model, self._scorer = model, Scorer(model, device)
         self._pairs = PairWindows(dataset, device)
         self.labels = self._pairs.labels
         self._row = np.full(len(dataset), -1, np.int64)
@@ -77,12 +78,14 @@ class FrozenFeatures:
 
     def training_logits(self, samples: Samples) -> Tensor:
         """Logits (B,) of the learning part."""
-        logits: Tensor = self._scorer.model.classify(self._features(samples.pair))
+        logits: Tensor = self._model.classify(self._features(samples.pair))
         return logits
 
     def evaluation_logits(self, members: NDArray[np.int64]) -> NDArray[np.float32]:
         """Logits of pairs (N,)."""
-        blocks = [self._scorer.classify(self._features(rows)) for rows in _blocks(members)]
+        self._model.eval()
+        with torch.no_grad(), self._scorer.device.autocast():
+            blocks = [self._model.classify(self._features(rows)).float().cpu().numpy() for rows in _blocks(members)]
         return np.concatenate(blocks) if blocks else np.empty(0, np.float32)
 
     def _features(self, pairs: NDArray[np.int64]) -> Tensor:
