@@ -19,7 +19,7 @@ from speid_cli.errors import DataError
 @click.argument("file", type=options.INPUT, metavar="FILE")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 @options.common
-def command(file: str, as_json: bool, verbose: bool, debug: bool) -> None:
+def command(file: str, as_json: bool, verbose: bool) -> None:
     """Show what a data set, kernel initialisers or a model hold.
 
     \b

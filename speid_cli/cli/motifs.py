@@ -67,7 +67,6 @@ def command(
     long_motifs: str,
     seed: int,
     verbose: bool,
-    debug: bool,
 ) -> None:
     """Turn JASPAR, PFM or MEME motifs into kernel initialisers.
 

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import math
+import platform
+import shlex
+import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
+
+from speid_cli import __version__
+from speid_cli.cli.console import say
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -42,8 +48,19 @@ seed = click.option(
     default=0,
     help="Seed of everything random; the same seed gives the same bytes.",
 )
-debug = click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-verbose = click.option("-v", "--verbose", is_flag=True, help="Say more on standard error.")
+debug = click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of an error.")
+
+
+def _say_what_runs(context: click.Context, parameter: click.Parameter, value: bool) -> bool:
+    if value:
+        command = shlex.join(["speid", str(context.info_name), *sys.argv[2:]])
+        say(f"speid {__version__}, Python {platform.python_version()}: {command}")
+    return value
+
+
+verbose = click.option(
+    "-v", "--verbose", is_flag=True, is_eager=True, callback=_say_what_runs, help="Say more on standard error."
+)
 
 
 def compute(function: Function) -> Function:

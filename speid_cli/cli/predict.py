@@ -60,7 +60,6 @@ def command(
     precision: Any,
     threads: int | None,
     verbose: bool,
-    debug: bool,
 ) -> None:
     """Score candidate pairs with a trained model.
 

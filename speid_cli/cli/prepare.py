@@ -85,7 +85,6 @@ def command(
     validation_chroms: tuple[str, ...],
     seed: int,
     verbose: bool,
-    debug: bool,
     **settings: object,
 ) -> None:
     """Turn labelled pairs and a reference into a data set.

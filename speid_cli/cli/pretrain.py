@@ -80,7 +80,6 @@ def command(
     precision: Any,
     threads: int | None,
     verbose: bool,
-    debug: bool,
     **training: Any,
 ) -> None:
     """Read, train, write."""

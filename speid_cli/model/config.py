@@ -133,10 +133,14 @@ class TrainingConfig:
 
 @dataclass(frozen=True)
 class ScoringConfig:
-    """How much is scored at a time: pairs that go through the LSTM together, lines held in memory."""
+    """How much is scored at a time.
+
+    Pairs that go through the LSTM together; lines held in memory; memory for their elements.
+    """
 
     batch_size: int = 256
-    block_size: int = 1024
+    block_size: int = 16384
+    element_bytes: int = 1 << 29
 
 
 @dataclass(frozen=True)

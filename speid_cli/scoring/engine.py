@@ -69,6 +69,12 @@ class Scorer:
         self._enhancer_features = self._features_of(model.enhancer_conv)
         self._promoter_features = self._features_of(model.promoter_conv)
 
+    @property
+    def element_bytes(self) -> int:
+        """Memory that the states of one enhancer take; those of a promoter take less."""
+        c = self.config
+        return 4 * (5 * c.lstm_units * max(c.enhancer_steps, c.promoter_steps) + 2 * c.lstm_units + c.dense_units)
+
     @torch.no_grad()
     def logits(
         self,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,14 +28,15 @@ class StreamSettings:
         Probability in a new last column instead of column 8.
     invalid_as_missing : bool
         Give lines that cannot be scored ``.`` instead of stopping at the first.
-    block_size : int
-        Lines held at a time.
+    block_size, element_bytes : int
+        Lines held at a time at most, and memory for what is kept of their elements.
     """
 
     append: bool = False
     promoter_first: bool = False
     invalid_as_missing: bool = False
     block_size: int = ScoringConfig.block_size
+    element_bytes: int = ScoringConfig.element_bytes
 
 
 @dataclass
@@ -71,22 +71,32 @@ class PairStream:
         DataError
             A line cannot be scored, unless invalid lines are to be marked as missing.
         """
-        lines = read_bedpe(path)
-        while block := list(islice(lines, self.settings.block_size)):
-            yield from self._score_block(path, block)
+        for block in self._blocks(path):
+            probabilities = iter(self._probabilities([pair for _, pair in block if pair is not None]))
+            for line, pair in block:
+                yield self._output_line(line, MISSING if pair is None else f"{next(probabilities):.6g}")
 
-    def _score_block(self, path: str, block: Sequence[BedpeLine]) -> Iterator[str]:
-        pairs = [self._locate(path, line) for line in block]
-        probabilities = iter(self._probabilities([pair for pair in pairs if pair is not None]))
-        for line, pair in zip(block, pairs, strict=True):
-            if line.role == "comment":
-                yield line.text
-            elif line.role == "header":
-                self._header_columns = len(line.fields)
-                yield header_with_probability(line, self.settings.append)
-            else:
-                text = MISSING if pair is None else f"{next(probabilities):.6g}"
-                yield with_probability(line.fields, text, self.settings.append, self._header_columns)
+    def _blocks(self, path: str) -> Iterator[list[tuple[BedpeLine, ElementPair | None]]]:
+        """Lines with their pairs, as many at a time as the memory for lines and for elements allows."""
+        block: list[tuple[BedpeLine, ElementPair | None]] = []
+        elements: set[Interval] = set()
+        most_elements = max(1, self.settings.element_bytes // self.scorer.element_bytes)
+        for line in read_bedpe(path):
+            pair = self._locate(path, line)
+            block.append((line, pair))
+            elements.update(pair or ())
+            if len(block) >= self.settings.block_size or len(elements) >= most_elements:
+                yield block
+                block, elements = [], set()
+        yield block
+
+    def _output_line(self, line: BedpeLine, text: str) -> str:
+        if line.role == "comment":
+            return line.text
+        if line.role == "header":
+            self._header_columns = len(line.fields)
+            return header_with_probability(line, self.settings.append)
+        return with_probability(line.fields, text, self.settings.append, self._header_columns)
 
     def _locate(self, path: str, line: BedpeLine) -> ElementPair | None:
         if line.role != "pair":

@@ -22,6 +22,9 @@ from speid_cli.cli import COMMANDS
 from speid_cli.dataset.pairs import PairDataset
 from speid_cli.genome.reference import Reference
 from speid_cli.model.checkpoint import Checkpoint
+from speid_cli.model.device import Device
+from speid_cli.scoring.engine import Scorer
+from speid_cli.scoring.stream import PairStream, StreamSettings
 from tests import builders, plain
 from tests.builders import TINY_OPTIONS, run
 
@@ -82,6 +85,18 @@ chr1\t10\t20\tchr1\t30\t40
 
 1\t1e2\t200\tchr2\t5990\t6000\tname\t7\t+\t-\textra
 """
+
+
+def test_blocks_bounded_by_elements_change_nothing(model: Checkpoint, pairs: list[str]) -> None:
+    scorer = Scorer(model.model(), Device("cpu"))
+    with Reference("genome.fa") as reference:
+        outputs = []
+        for kept in (1, 5 * scorer.element_bytes, 1 << 29):
+            stream = PairStream(scorer, reference, StreamSettings(element_bytes=kept))
+            outputs.append([float(line.split("\t")[7]) for line in list(stream.score("pairs.bedpe"))[1:]])
+            assert stream.counts.pairs == len(pairs)
+    np.testing.assert_allclose(outputs[0], outputs[2], atol=1e-6)
+    np.testing.assert_allclose(outputs[1], outputs[2], atol=1e-6)
 
 
 def test_every_line_gives_one_line(model: Checkpoint) -> None:
@@ -315,6 +330,8 @@ def test_what_nobody_foresaw_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys
 def test_version_and_debug(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--version") == 0
     assert capsys.readouterr().out == f"speid, version {speid_cli.__version__}\n"
+    assert run("info", "nowhere.npz", "-v") == 1
+    assert capsys.readouterr().err.startswith(f"speid {speid_cli.__version__}, Python ")
     assert run("info", "nowhere.npz", "--debug") == 1
     assert "Traceback" in capsys.readouterr().err
     assert run("info", "nowhere.npz") == 1
