@@ -80,15 +80,17 @@ def _decode(raw: bytes, path: str, number: int) -> str:
         ) from error
 
 
-def refuse_existing(path: str | Path, force: bool) -> None:
+def refuse_existing(path: str | Path, force: bool, inputs: Iterable[str | Path | None] = ()) -> None:
     """Refuse to replace an output, before any work is done for it.
 
     Raises
     ------
     DataError
-        `path` exists and `force` is false, or its folder does not.
+        `path` exists and `force` is false, or it is one of the inputs, or its folder does not exist.
     """
     path = Path(path)
+    if path.exists() and any(name and Path(name).exists() and path.samefile(name) for name in inputs):
+        raise DataError("is an input of this command", expected="another -o", path=path)
     if str(path) == "-" or (path.exists() and not path.is_file()):
         raise DataError("is no regular file", expected="the name of a file to write", path=path.absolute())
     if path.exists() and not force:

@@ -24,6 +24,7 @@ def test_the_built_distributions_run(tmp_path: Path) -> None:
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert {"LICENSE", "README.md", "pyproject.toml", "setup.cfg", "speid_cli/cli/prepare.py"} <= names
+    assert {"tests/builders.py", "tests/run.sh", "examples/setup.sh", "constraints.txt", "CHANGELOG.md"} <= names
     for package in (wheel, sdist):
         target = tmp_path / package.suffix
         install = [

@@ -61,7 +61,7 @@ def check_some_lines(genome: Path, checkpoint: Checkpoint, given: list[str], sco
 def test_chr22_alone_cannot_be_split_by_chromosome(chr22: Path, capsys: pytest.CaptureFixture[str]) -> None:
     candidates = builders.shared_data() / "targetfinder.K562.chr22.hg38.bedpe.gz"
     assert run("prepare", candidates, "chr22.fa", "-o", "pairs.npz") == 1
-    assert "pairs on 1 chromosome only; expected 3 or more for --split chrom" in capsys.readouterr().err
+    assert "pairs within 1 chromosome only; expected 3 or more for --split chrom" in capsys.readouterr().err
 
 
 def test_plain_gzip_is_refused_where_bgzip_is_read(chr22: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -53,7 +53,7 @@ def command(
     from speid_cli.training.stages import finetune
 
     target = Path(output or f"{Path(data).stem}.pt")
-    refuse_outputs(target, force)
+    refuse_outputs(target, force, pretrained, data)
     start, dataset = Checkpoint.read(pretrained), PairDataset.read(data)
     if start.provenance.get("dataset") != dataset.digest:
         warn(f"{data} is not the data set that {pretrained} was trained on: its test pairs may have been trained on")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import sys
 from dataclasses import asdict
 from typing import Any
 
@@ -25,7 +26,7 @@ def command(file: str, as_json: bool, verbose: bool) -> None:
     \b
     Example:
       speid info pairs.npz
-      speid info model.pt --json | jq .provenance.held_out_chromosomes
+      speid info model.pt | grep held_out
     """
     content = describe(file)
     if as_json:
@@ -115,6 +116,10 @@ def _flatten(content: dict[str, Any], prefix: str = "") -> dict[str, str]:
 
 
 def _print_table(title: str, rows: dict[str, str]) -> None:
+    """A table for a person, tab-separated lines for a pipe."""
+    if not sys.stdout.isatty():
+        click.echo("\n".join(f"{name}\t{value}" for name, value in rows.items()))
+        return
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table

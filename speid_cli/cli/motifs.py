@@ -82,9 +82,9 @@ def command(
     from speid_cli.model.kernels import choose, fit, place
 
     target = Path(output or "kernels.npz")
-    refuse_existing(target, force)
     if not files and jaspar is None:
         raise OptionError("no motifs: give motif files, or --jaspar RELEASE")
+    refuse_existing(target, force, files)
     motifs = [motif for path in files for motif in read_motifs(path)]
     if jaspar is not None:
         motifs += read_jaspar_release(jaspar, collection, tuple(tax_group.split(",")))

@@ -80,13 +80,15 @@ def command(
 
     output = None if output == "-" else output
     if output is not None:
-        refuse_existing(output, force)
+        refuse_existing(output, force, (model, candidates, reference))
     checkpoint, clock = Checkpoint.read(model), Stopwatch()
     compute = Device(device, precision, threads)
     say(f"device: {compute.description}")
     settings = StreamSettings(append, promoter_first, on_invalid == "na", block_size)
     with located(model):
         fasta = checkpoint.find_reference(reference)
+    if output is not None:
+        refuse_existing(output, force, [fasta])
     with Reference(fasta) as genome:
         checkpoint.check_reference(genome)
         stream = PairStream(Scorer(checkpoint.model(), compute, batch_size), genome, settings)

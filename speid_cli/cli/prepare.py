@@ -85,6 +85,7 @@ def command(
     validation_chroms: tuple[str, ...],
     seed: int,
     verbose: bool,
+    exclude: str | None,
     **settings: object,
 ) -> None:
     """Turn labelled pairs and a reference into a data set.
@@ -100,20 +101,22 @@ def command(
     from speid_cli.genome.reference import Reference
 
     clock, target = Stopwatch(), Path(output or _default_output(pairs))
-    refuse_existing(target, force)
+    refuse_existing(target, force, (pairs, reference, exclude))
     if not test_fraction + validation_fraction < 1:
         raise OptionError("--test-fraction and --validation-fraction leave nothing to train on")
     if method != "chrom" and (test_chroms or validation_chroms):
         raise OptionError(f"--test-chroms and --validation-chroms need --split chrom, not {method}")
     division = SplitSettings(method, test_fraction, validation_fraction, test_chroms, validation_chroms, seed)  # type: ignore[arg-type]
     with Reference(reference) as genome:
-        dataset = assemble(pairs, genome, PrepareSettings(split=division, **settings))  # type: ignore[arg-type]
+        dataset = assemble(pairs, genome, PrepareSettings(split=division, exclude=exclude, **settings))  # type: ignore[arg-type]
         if warning := genome.contigs.alias_warning():
             warn(warning)
     with whole_file(target, force) as stream:
         dataset.write(stream)
     say(f"{target}:")
     report(dataset.metadata["counts"] | {"seconds": round(clock.seconds, 2), "bytes": target.stat().st_size})
+    if not dataset.metadata["counts"]["positives"]:
+        warn("no pair is positive: nothing can be trained on this")
     if method == "random":
         warn("a random split shares elements between training and test; its test scores flatter (see README)")
 

@@ -89,7 +89,7 @@ def command(
     from speid_cli.training.stages import pretrain
 
     target = Path(output or f"{Path(data).stem}.pretrained.pt")
-    refuse_outputs(target, force)
+    refuse_outputs(target, force, data, motifs)
     dataset = PairDataset.read(data)
     kernels = KernelInitialisers.read(motifs) if motifs else None
     settings = replace(PRESETS[preset].pretrain, **options.given(training))

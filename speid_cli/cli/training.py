@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from speid_cli.cli.console import Progress, Stopwatch, format_value, progress, say
+from speid_cli.cli.console import Progress, Stopwatch, progress, say, warn
 from speid_cli.files import refuse_existing, whole_file
 from speid_cli.model.config import PRESETS, TrainingConfig
 
@@ -35,10 +35,10 @@ def history_path(model: Path) -> Path:
     return model.with_suffix(".history.tsv")
 
 
-def refuse_outputs(model: Path, force: bool) -> None:
+def refuse_outputs(model: Path, force: bool, *inputs: str | None) -> None:
     """Refuse to replace a model or its history, before training."""
     for path in (model, history_path(model)):
-        refuse_existing(path, force)
+        refuse_existing(path, force, inputs)
 
 
 def write_outputs(checkpoint: Checkpoint, model: Path, force: bool) -> None:
@@ -80,13 +80,13 @@ class ConsoleObserver:
     def epoch_ended(self, row: dict[str, Any], best: bool) -> None:
         """Close the bar and print the epoch's line."""
         self.close()
-        figures = "  ".join(
-            f"{name.removeprefix('validation_')} {format_value(round(value, 4))}"
-            for name, value in row.items()
-            if isinstance(value, float)
-        )
+        validation = {name: value for name, value in row.items() if name.startswith("validation_")}
+        figures = "  ".join(f"{name.removeprefix('validation_')} {value:.4g}" for name, value in validation.items())
         rate = self._samples / max(self._clock.seconds, 1e-9)
-        say(f"epoch {row['epoch']}  {figures}  {rate:,.0f} pairs/s{'  *' if best else ''}")
+        say(
+            f"epoch {row['epoch']}: training loss {row['training_loss']:.4g}; validation: {figures}; "
+            f"{rate:,.0f} pairs/s{', best so far' if best else ''}"
+        )
 
     def close(self) -> None:
         """Take the bar off the terminal, if one is there."""
@@ -101,9 +101,11 @@ class ConsoleObserver:
 
 def announce(dataset: PairDataset, device_description: str, settings: TrainingConfig) -> None:
     """Device first, then what is about to be done."""
-    from speid_cli.dataset.pairs import SUBSETS
+    from speid_cli.dataset.pairs import SUBSETS, VALIDATION
 
     say(f"device: {device_description}")
+    if not len(dataset.members(VALIDATION)):
+        warn("no validation pairs: the last epoch is kept, whatever it is worth")
     sizes = ", ".join(f"{len(dataset.members(part)):,} {name}" for part, name in enumerate(SUBSETS))
     say(
         f"pairs: {sizes}; up to {settings.epochs} epochs, batches of {settings.batch_size}, "

@@ -51,14 +51,12 @@ def assemble(pairs_path: str, reference: Reference, settings: PrepareSettings) -
         Any line or file is at fault; the message names it.
     """
     read = read_labelled_pairs(pairs_path, reference.contigs, settings)
-    kept, dropped = _without_excluded(read, settings.exclude, reference.contigs)
+    kept, remarks = _without_excluded(read, settings.exclude, reference.contigs)
     order = {contig: rank for rank, contig in enumerate(reference.contigs.lengths)}
     chromosomes = tuple(sorted({side.chrom for labelled in kept for side in labelled.pair}, key=order.__getitem__))
     rank = {contig: index for index, contig in enumerate(chromosomes)}
     subset = _split(settings.split, kept, rank, pairs_path, reference.contigs)
     used = [labelled for labelled, part in zip(kept, subset, strict=True) if part != DROPPED]
-    if not used:
-        raise DataError("every pair joins chromosomes of different subsets", hint="try another split", path=pairs_path)
     enhancers, enhancer_index = _unique([labelled.pair.enhancer for labelled in used], rank)
     promoters, promoter_index = _unique([labelled.pair.promoter for labelled in used], rank)
     dataset = PairDataset(
@@ -71,8 +69,14 @@ def assemble(pairs_path: str, reference: Reference, settings: PrepareSettings) -
         chromosomes,
         metadata={},
     )
-    dropped |= {"split across subsets": len(kept) - len(used)}
-    return replace(dataset, metadata=_metadata(pairs_path, reference, settings, dataset, dropped))
+    remarks |= {"dropped, split across subsets": len(kept) - len(used)} | _repeated(used)
+    return replace(dataset, metadata=_metadata(pairs_path, reference, settings, dataset, remarks))
+
+
+def _repeated(used: Sequence[LabelledPair]) -> dict[str, int]:
+    """How many pairs stand more than once, and how many of them with both labels."""
+    once = len({labelled.pair for labelled in used})
+    return {"repeated": len(used) - once, "repeated with the other label": len(set(used)) - once}
 
 
 def read_labelled_pairs(path: str, contigs: ContigNames, settings: PrepareSettings) -> list[LabelledPair]:
@@ -116,7 +120,7 @@ def _without_excluded(
     kept = [labelled for labelled, out in zip(read, hit, strict=True) if not out]
     if not kept:
         raise DataError("no pair is left outside the excluded regions", path=exclude)
-    return kept, {"excluded": len(read) - len(kept), "excluded regions on unknown contigs": elsewhere}
+    return kept, {"regions to exclude on unknown contigs": elsewhere, "dropped, excluded": len(read) - len(kept)}
 
 
 def _split(
@@ -164,7 +168,7 @@ def _elements(intervals: Sequence[Interval], window: int, rank: dict[str, int], 
 
 
 def _metadata(
-    path: str, reference: Reference, settings: PrepareSettings, dataset: PairDataset, dropped: dict[str, int]
+    path: str, reference: Reference, settings: PrepareSettings, dataset: PairDataset, remarks: dict[str, int]
 ) -> dict[str, Any]:
     return {
         "reference": {"path": str(reference.path.resolve()), "digest": reference.digest},
@@ -174,17 +178,17 @@ def _metadata(
         "promoter_first": settings.promoter_first,
         "seed": settings.split.seed,
         "speid_version": __version__,
-        "counts": counts(dataset, reference.contigs, dropped),
+        "counts": counts(dataset, reference.contigs, remarks),
     }
 
 
-def counts(dataset: PairDataset, contigs: ContigNames, dropped: dict[str, int]) -> dict[str, Any]:
+def counts(dataset: PairDataset, contigs: ContigNames, remarks: dict[str, int]) -> dict[str, Any]:
     """What a reader of the data set wants to know of it, ready to print."""
     table: dict[str, Any] = {
         "pairs": len(dataset),
         "positives": int((dataset.label == 1).sum()),
         "negatives": int((dataset.label == 0).sum()),
-        **{f"dropped, {reason}": number for reason, number in dropped.items()},
+        **remarks,
     }
     for side, elements in (("enhancer", dataset.enhancers), ("promoter", dataset.promoters)):
         table |= _element_counts(side, elements, [contigs.lengths[name] for name in dataset.chromosomes])

@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from speid_cli.dataset.pairs import TEST, TRAIN, VALIDATION
+from speid_cli.dataset.pairs import SUBSETS, TEST, TRAIN, VALIDATION
 from speid_cli.errors import DataError, OptionError
 
 Method = Literal["chrom", "random", "none"]
@@ -64,9 +64,17 @@ def split(
         return np.full(len(label), TRAIN, np.int8)
     if settings.method == "random":
         return _random(settings, len(label))
-    subset_of_chrom = _by_chromosome(settings, enhancer_chrom, label, chromosomes)
+    within = enhancer_chrom == promoter_chrom
+    subset_of_chrom = _by_chromosome(settings, enhancer_chrom[within], label[within], chromosomes)
     subset = subset_of_chrom[enhancer_chrom]
     subset[subset != subset_of_chrom[promoter_chrom]] = DROPPED
+    for part in (TRAIN, VALIDATION, TEST):
+        if (subset_of_chrom == part).any() and not (subset == part).any():
+            raise DataError(
+                f"no pair is left in the {SUBSETS[part]} subset: all join its chromosomes to others",
+                expected="pairs within chromosomes",
+                hint="choose the chromosomes by --test-chroms and --validation-chroms, or another --split",
+            )
     return subset
 
 
@@ -84,9 +92,9 @@ def _by_chromosome(
     settings: SplitSettings, pair_chrom: NDArray[np.int64], label: NDArray[np.int8], chromosomes: tuple[str, ...]
 ) -> NDArray[np.int8]:
     used = np.unique(pair_chrom)
-    if len(used) < 3:
+    if len(used) < 3 and not (settings.test_chroms and settings.validation_chroms):
         raise DataError(
-            f"pairs on {len(used)} chromosome{'s' * (len(used) != 1)} only",
+            f"pairs within {len(used)} chromosome{'s' * (len(used) != 1)} only",
             expected="3 or more for --split chrom",
             hint="use --split random and mind its leaks, or --split none",
         )
@@ -106,7 +114,7 @@ def _by_chromosome(
     for later, part in zip(reversed(range(len(chosen))), chosen, strict=True):
         free = sorted((int(i) for i in used if subset[i] == TRAIN), key=lambda i: chromosomes[i])
         subset[_nearest(counts, free, fractions[part], left_over=1 + later)] = part
-    if not (subset[used] == TRAIN).any():
+    if len(used) and not (subset[used] == TRAIN).any():
         raise DataError("no chromosome is left to train on", hint="hold out fewer chromosomes")
     return subset
 

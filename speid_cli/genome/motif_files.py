@@ -115,18 +115,19 @@ def read_jaspar_release(release: str, collection: str, tax_groups: Sequence[str]
     try:
         from pyjaspar import jaspardb
     except ImportError:
-        raise OptionError("--jaspar needs pyjaspar; try: pip install 'speid[jaspar]'") from None
+        raise OptionError("--jaspar needs pyjaspar; try: pip install pyjaspar") from None
     source = f"JASPAR{release}"
     database = jaspardb(release=source)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that nothing was found, which is told below
-            found = database.fetch_motifs(collection=collection, tax_group=list(tax_groups))
+            groups = {name: database.fetch_motifs(collection=collection, tax_group=name) for name in tax_groups}
     finally:
         database.conn.close()
-    if not found:
-        raise OptionError(f"{source} has no matrices for --collection {collection} --tax-group {','.join(tax_groups)}")
-    return [Motif(record.matrix_id, record.name, _by_letter(record.counts), source) for record in found]
+    if empty := [name for name, found in groups.items() if not found]:
+        raise OptionError(f"{source} has no matrices for --collection {collection} --tax-group {','.join(empty)}")
+    records = {record.matrix_id: record for found in groups.values() for record in found}
+    return [Motif(record.matrix_id, record.name, _by_letter(record.counts), source) for record in records.values()]
 
 
 def _by_letter(counts: dict[str, Sequence[float]]) -> NDArray[np.float64]:

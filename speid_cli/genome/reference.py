@@ -218,5 +218,5 @@ def _check_format(path: Path) -> None:
     except OSError as error:
         raise unreadable(path, error) from error
     if head[:1] != b">":
-        found = f"begins with {head[:1]!r}" if head else "empty"
+        found = f"begins with {head[:1].decode('latin-1')!r}" if head else "empty"
         raise DataError(found, expected="a FASTA, which begins with '>'", path=path)

@@ -197,10 +197,16 @@ def _is_plain(value: Any) -> bool:
     return value is None or type(value) in (bool, int, float, str)
 
 
+def _has_pickle(stream: BinaryIO) -> bool:
+    """Whether an archive is PyTorch's; an .npz is an archive too."""
+    with zipfile.ZipFile(stream) as archive:
+        return any(name.endswith("/data.pkl") for name in archive.namelist())
+
+
 def _load(path: str | Path) -> dict[str, Any]:
     try:
         with open(path, "rb") as stream:
-            if not zipfile.is_zipfile(stream):
+            if not zipfile.is_zipfile(stream) or not _has_pickle(stream):
                 raise DataError("not a PyTorch file", expected="a model written by speid", path=path)
             stream.seek(0)
             content = torch.load(stream, map_location="cpu", weights_only=True)
@@ -213,7 +219,16 @@ def _load(path: str | Path) -> dict[str, Any]:
         ) from error
     except OSError as error:
         raise unreadable(path, error) from error
-    except (RuntimeError, ValueError, KeyError, EOFError, AttributeError, TypeError, IndexError) as error:
+    except (
+        zipfile.BadZipFile,
+        RuntimeError,
+        ValueError,
+        KeyError,
+        EOFError,
+        AttributeError,
+        TypeError,
+        IndexError,
+    ) as error:
         raise DataError(f"damaged ({str(error).splitlines()[0]})", path=path) from error
     if not isinstance(content, dict):
         raise DataError("not a speid model", path=path)

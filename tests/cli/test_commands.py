@@ -183,7 +183,11 @@ def test_all_of_jaspar_2016_is_placed(folder: Path, capsys: pytest.CaptureFixtur
 
 
 def test_info_says_what_each_file_holds(
-    dataset: PairDataset, model: Checkpoint, capsys: pytest.CaptureFixture[str], fails: Fails
+    dataset: PairDataset,
+    model: Checkpoint,
+    capsys: pytest.CaptureFixture[str],
+    fails: Fails,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     Path("m.jaspar").write_text(JASPAR)
     run("motifs", "m.jaspar")
@@ -191,9 +195,13 @@ def test_info_says_what_each_file_holds(
     contents = {}
     for name in ("pairs.npz", "kernels.npz", "model.pt"):
         assert run("info", name) == 0
-        assert name in capsys.readouterr().out
+        assert "kind\t" in capsys.readouterr().out
         assert run("info", name, "--json") == 0
         contents[name] = json.loads(capsys.readouterr().out)
+    with monkeypatch.context() as patch:
+        patch.setattr(sys.stdout, "isatty", lambda: True)
+        assert run("info", "pairs.npz") == 0
+    assert "counts.pairs" in capsys.readouterr().out
     assert contents["pairs.npz"]["counts"]["pairs"] == 60
     assert contents["kernels.npz"]["motifs"][0]["identifier"] == "MA1"
     assert contents["model.pt"]["parameters"] == sum(v.numel() for v in model.model().parameters())
@@ -201,6 +209,29 @@ def test_info_says_what_each_file_holds(
     assert "odd.pt: not a speid model" in fails("info", "odd.pt")
     np.savez("odd.npz", x=1)
     assert "not a data set, kernel initialisers or a model" in fails("info", "odd.npz")
+
+
+def test_an_output_never_replaces_an_input(dataset: PairDataset, model: Checkpoint, fails: Fails) -> None:
+    Path("link.bedpe").symlink_to("pairs.bedpe")
+    Path("m.jaspar").write_text(JASPAR)
+    for arguments in (
+        ["prepare", "pairs.bedpe", "genome.fa", "-o", "genome.fa"],
+        ["prepare", "pairs.bedpe", "genome.fa", "-o", "link.bedpe"],
+        ["motifs", "m.jaspar", "-o", "m.jaspar"],
+        ["pretrain", "pairs.npz", "-o", "pairs.npz"],
+        ["finetune", "model.pt", "pairs.npz", "-o", "model.pt"],
+        ["predict", "model.pt", "pairs.bedpe", "-o", "model.pt"],
+        ["predict", "model.pt", "pairs.bedpe", "-o", "genome.fa"],
+    ):
+        assert "is an input of this command; expected another -o" in fails(*arguments, "--force")
+
+
+def test_training_without_validation_says_what_it_keeps(
+    dataset: PairDataset, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("prepare", "pairs.bedpe", "genome.fa", *builders.WINDOW_OPTIONS, "--split", "none", "-o", "all.npz")
+    assert run("pretrain", "all.npz", *TINY_OPTIONS, "--epochs", 1) == 0
+    assert "warning: no validation pairs: the last epoch is kept" in capsys.readouterr().err
 
 
 def test_training_refuses_before_it_trains(dataset: PairDataset, fails: Fails) -> None:

@@ -130,7 +130,7 @@ def test_excluded_regions_take_their_pairs_away(pairs: list[str], capsys: pytest
     dataset = prepare("--exclude", "exclude.bed")
     assert dataset.label.tolist() == [int(line.split("\t")[10]) for line in kept]
     assert dataset.metadata["counts"]["dropped, excluded"] == len(pairs) - len(kept)
-    assert dataset.metadata["counts"]["dropped, excluded regions on unknown contigs"] == 1
+    assert dataset.metadata["counts"]["regions to exclude on unknown contigs"] == 1
     Path("all.bed").write_text("".join(f"{chrom}\t0\t999999999999\n" for chrom in builders.CHROMOSOMES))
     assert run("prepare", "pairs.bedpe", "genome.fa", "--exclude", "all.bed", "-o", "none.npz") == 1
     assert "all.bed: no pair is left outside the excluded regions" in capsys.readouterr().err
@@ -186,7 +186,7 @@ def test_bad_lines_are_refused(genome: dict[str, str], fails: Fails, line: str, 
         (f"{builders.HEADER}\n{GOOD}\n", ["--label-column", "x"], "no column named 'x'; expected one of the header's: chrom1,"),
         ("", [], "pairs.bedpe: no pairs; expected at least one BEDPE line of 6 or more columns"),
         ("# only\n\n", [], "pairs.bedpe: no pairs; expected at least one BEDPE line of 6 or more columns"),
-        (f"{GOOD}\n", [], "pairs.bedpe: pairs on 1 chromosome only; expected 3 or more for --split chrom; use --split"),
+        (f"{GOOD}\n", [], "pairs.bedpe: pairs within 1 chromosome only; expected 3 or more for --split chrom; use --split"),
     ],
 )  # fmt: skip
 def test_bad_files_are_refused(
@@ -201,7 +201,22 @@ def test_pairs_that_all_join_subsets_are_refused(genome: dict[str, str], fails: 
     lines = [f"{a}\t10\t20\t{b}\t30\t40\tn\t{i % 2}" for i, (a, b) in joined]
     builders.write_pairs(Path("pairs.bedpe"), lines, None)
     message = fails("prepare", "pairs.bedpe", "genome.fa", "--test-chroms", "chr1", "--validation-chroms", "chr2")
-    assert "pairs.bedpe: every pair joins chromosomes of different subsets; try another split" in message
+    assert (
+        "pairs.bedpe: no pair is left in the train subset: all join its chromosomes to others; expected pairs"
+        in message
+    )
+
+
+def test_repeated_and_contradictory_pairs_are_counted(
+    genome: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = "chr1\t10\t20\tchr1\t30\t40\tn\t"
+    builders.write_pairs(Path("pairs.bedpe"), [row + "0", row + "0", row + "1"], None)
+    counts = prepare("--split", "none").metadata["counts"]
+    assert (counts["repeated"], counts["repeated with the other label"]) == (2, 1)
+    builders.write_pairs(Path("pairs.bedpe"), [row + "0"], None)
+    prepare("--split", "none")
+    assert "warning: no pair is positive: nothing can be trained on this" in capsys.readouterr().err
 
 
 def test_a_stream_that_is_no_file_has_no_checksum(pairs: list[str]) -> None:

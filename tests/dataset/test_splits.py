@@ -94,7 +94,7 @@ def test_a_chromosome_without_pairs_cannot_be_held_out() -> None:
         (
             SplitSettings(),
             [0, 1],
-            "pairs on 2 chromosomes only; expected 3 or more for --split chrom; use --split random",
+            "pairs within 2 chromosomes only; expected 3 or more for --split chrom; use --split random",
         ),
         (
             SplitSettings(test_chroms=("chr1", "chr2"), validation_chroms=("chr3",)),
@@ -107,3 +107,16 @@ def test_splits_that_cannot_be(settings: SplitSettings, chroms: list[int], messa
     with pytest.raises(DataError) as caught:
         divided(settings, chroms)
     assert str(caught.value).startswith(message)
+
+
+def test_pairs_between_chromosomes_do_not_count_for_the_choice() -> None:
+    within = [0] * 60 + [1] * 20 + [2] * 20
+    enhancer, promoter = within + [3] * 500, within + [0] * 500
+    subset = divided(SplitSettings("chrom", 0.2, 0.2), enhancer, promoter)
+    assert np.bincount(subset[:100]).tolist() == [60, 20, 20]
+
+
+def test_a_subset_that_loses_all_its_pairs_is_an_error() -> None:
+    settings = SplitSettings("chrom", test_chroms=("chr4",), validation_chroms=("chr2",))
+    with pytest.raises(DataError, match="no pair is left in the test subset: all join its chromosomes to others"):
+        divided(settings, [0, 1, 2, 3], [0, 1, 2, 0])
