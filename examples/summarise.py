@@ -33,8 +33,9 @@ def main(data: str, scored: str, model: str) -> None:
         "scored pairs": scored,
     }
     for what, names in results.items():
-        for name in names.split():
-            print(f"{what + ':':<14}{Path(name).resolve(strict=True)}")
+        for path in map(Path, names.split()):
+            if path.exists():
+                print(f"{what + ':':<14}{path.resolve()}")
     held_out = ", ".join(dataset.chromosomes_of(TEST))
     auprc = average_precision_score(label, [scores[member] for member in members])
     print(f"test subset:  {len(members)} pairs on {held_out}, held out of training")
