@@ -42,7 +42,12 @@ from speid_cli.model.config import ScoringConfig
     default=ScoringConfig.batch_size,
     help="Pairs computed together.",
 )
-@click.option("--block-size", type=click.IntRange(1), default=1024, help="Lines held in memory at a time.")
+@click.option(
+    "--block-size",
+    type=click.IntRange(1, 10_000_000),
+    default=ScoringConfig.block_size,
+    help="Lines held in memory at a time, at most.",
+)
 @options.compute
 @options.common
 def command(

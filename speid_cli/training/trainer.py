@@ -77,7 +77,13 @@ class Trainer:
         history: list[Row] = []
         best, best_state, best_epoch = -math.inf, _state(self.model), 0
         for epoch in range(1, self.settings.epochs + 1):
-            row = {"epoch": epoch, "training_loss": self._epoch(epoch, observer), **self._validate(epoch)}
+            training_loss = self._epoch(epoch, observer)
+            logits = self.inputs.evaluation_logits(self._validation)
+            if not (math.isfinite(training_loss) and np.isfinite(logits).all()):
+                raise DataError(f"training diverged in epoch {epoch}: the loss is no number", hint="try a lower --lr")
+            figures = classification_metrics(self.dataset.label[self._validation], logits)
+            validation = {f"validation_{name}": value for name, value in figures.items()}
+            row = {"epoch": epoch, "training_loss": training_loss, **validation}
             history.append(row)
             improved = (quality := _quality(row)) > best
             if improved or not len(self._validation):
@@ -104,13 +110,6 @@ class Trainer:
             total += loss.detach() * len(batch)
             observer.samples_done(len(batch))
         return float(total) / len(samples)
-
-    def _validate(self, epoch: int) -> Row:
-        logits = self.inputs.evaluation_logits(self._validation)
-        if not np.isfinite(logits).all():
-            raise DataError(f"training diverged in epoch {epoch}: logits are no numbers", hint="try a lower --lr")
-        figures = classification_metrics(self.dataset.label[self._validation], logits)
-        return {f"validation_{name}": value for name, value in figures.items()}
 
 
 def check_trainable(dataset: PairDataset) -> None:
