@@ -13,7 +13,7 @@ import click
 from speid_cli.cli import options
 from speid_cli.cli.console import Stopwatch, progress, say, warn
 from speid_cli.errors import located
-from speid_cli.files import refuse_existing, unreadable, whole_file
+from speid_cli.files import refuse_existing, whole_file
 from speid_cli.model.config import ScoringConfig
 
 
@@ -107,13 +107,8 @@ def command(
 @contextmanager
 def _writer(output: str | None, force: bool) -> Iterator[IO[bytes]]:
     if output is None:
-        try:
-            yield sys.stdout.buffer
-            sys.stdout.buffer.flush()
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            raise unreadable("standard output", error) from error
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
         return
     with whole_file(output, force) as stream:
         if output.endswith(".gz"):
