@@ -22,6 +22,8 @@ from speid_cli.genome.onehot import N_CODE, pack_sequence
 from speid_cli.genome.overlaps import overlapping, read_bed
 from speid_cli.genome.reference import ContigNames, Reference
 
+_ROWS_AT_A_TIME = 1024
+
 
 @dataclass(frozen=True)
 class PrepareSettings:
@@ -215,9 +217,6 @@ def _element_counts(side: str, elements: Elements, contig_lengths: Iterable[int]
         f"{side} windows that overhang": int(overhang.sum()),
         f"N fraction of {side} windows": round(unknown / max(len(elements) * elements.window, 1), 6),
     }
-
-
-_ROWS_AT_A_TIME = 1024
 
 
 def _window_codes(elements: Elements, row: int) -> NDArray[np.uint8]:

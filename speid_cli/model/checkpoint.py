@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import zipfile
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -45,7 +45,7 @@ class Checkpoint:
     history: list[dict[str, Any]]
     provenance: dict[str, Any]
     threshold: float | None = None
-    calibration: dict[str, Any] | None = field(default=None)
+    calibration: dict[str, Any] | None = None
 
     @property
     def n_parameters(self) -> int:
