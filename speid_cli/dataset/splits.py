@@ -128,9 +128,9 @@ def _index_of(name: str, chromosomes: tuple[str, ...]) -> int:
 def _nearest(counts: NDArray[np.int64], free: list[int], fraction: float, left_over: int) -> list[int]:
     """Chromosomes whose pairs and positives together come nearest `fraction` of all.
 
-    From the nearest single chromosomes and couples on, adds, removes or exchanges the one that helps most until none
-    does; the best end wins. `free` is sorted by name, so that ties go to the first name; at least
-    `left_over` of them are not chosen.
+    From the nearest single chromosomes and couples on, adds, removes or exchanges the one that
+    helps most until none does; the best end wins. `free` is sorted by name, so that ties go to the
+    first name; at least `left_over` of them are not chosen.
     """
     share = (counts / np.maximum(counts.sum(axis=0), 1))[free]  # (C, 2): pairs, positives
     most = len(free) - left_over

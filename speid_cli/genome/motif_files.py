@@ -28,7 +28,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from speid_cli.errors import DataError, OptionError
+from speid_cli.errors import DataError, OptionError, located
 from speid_cli.files import read_lines
 from speid_cli.genome.onehot import ALPHABET
 
@@ -95,10 +95,8 @@ def read_motifs(path: str) -> list[Motif]:
     """
     lines = [(number, text.rstrip()) for number, text in read_lines(path)]
     first = next((text for _, text in lines if text.strip() and not text.startswith("#")), "")
-    try:
+    with located(path):
         motifs = list(_read_meme(lines, path) if first.startswith("MEME version") else _read_pfm(lines, path))
-    except DataError as error:
-        raise error.at(path) from None
     if not motifs:
         raise DataError("no motif", expected="a JASPAR, PFM or minimal-MEME file", path=path)
     return motifs

@@ -94,8 +94,8 @@ def _spellings(chrom: str) -> list[str]:
 class Reference:
     """An indexed FASTA, plain or bgzip-compressed.
 
-    The index ``.fai`` (and ``.gzi``) is made where it is missing or older than the FASTA; where the folder cannot be
-    written, it is made for this run beside a temporary link to the FASTA.
+    The index ``.fai`` (and ``.gzi``) is made where it is missing or older than the FASTA; where the
+    folder cannot be written, it is made for this run beside a temporary link to the FASTA.
 
     Raises
     ------

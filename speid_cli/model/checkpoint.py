@@ -57,7 +57,7 @@ class Checkpoint:
         """A network with copies of the tensors, in evaluation mode."""
         with torch.device("meta"):
             model = Speid(self.config)
-        model.load_state_dict({name: values.clone() for name, values in self.state_dict.items()}, assign=True)
+        model.load_state_dict({name: values.detach().clone() for name, values in self.state_dict.items()}, assign=True)
         return model.eval()
 
     def find_reference(self, given: str | None) -> str:
@@ -98,6 +98,10 @@ class Checkpoint:
                 hint="is this the right genome build?",
                 path=reference.path,
             )
+
+    @property
+    def _stages(self) -> list[dict[str, Any]]:
+        return self.provenance.get("stages") or []
 
     @property
     def _reference(self) -> dict[str, str]:
@@ -171,14 +175,14 @@ class Checkpoint:
         rows = all(isinstance(row, dict) for row in self.history)
         kinds: dict[str, type] = {"reference": dict, "stages": list, "preset": str, "motifs": list}
         known = all(isinstance(self.provenance.get(name) or kind(), kind) for name, kind in kinds.items())
-        if not (plain and rows and known):
+        if not (plain and rows and known and all(isinstance(entry, dict) for entry in self._stages)):
             raise DataError("a history or provenance that speid did not write")
-        if not all(isinstance(value, str) for value in (self.provenance.get("reference") or {}).values()):
+        if not all(isinstance(value, str) for value in self._reference.values()):
             raise DataError("a reference that is no path and digest")
 
 
 def _check_tensor(name: str, values: Any, like: Tensor) -> None:
-    if type(values) is not Tensor or values.shape != like.shape or values.dtype != like.dtype:
+    if not isinstance(values, Tensor) or values.shape != like.shape or values.dtype != like.dtype:
         found = f"{values.dtype} {tuple(values.shape)}" if isinstance(values, Tensor) else repr(type(values))
         raise DataError(f"tensor {name} is {found}", expected=f"{like.dtype} {tuple(like.shape)}")
     if values.layout != torch.strided or values.is_meta:

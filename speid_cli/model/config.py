@@ -53,7 +53,7 @@ class SpeidConfig:
             value = getattr(self, item.name)
             if isinstance(item.default, int) and not (type(value) is int and 0 < value <= LARGEST):
                 raise DataError(f"{item.name} is {value!r}", expected=f"a whole number from 1 to {LARGEST}")
-            if isinstance(item.default, float) and not (type(value) is float and 0 <= value < 1):
+            if isinstance(item.default, float) and not (type(value) in (int, float) and 0 <= value < 1):
                 raise DataError(f"{item.name} is {value!r}", expected="a number from 0 to below 1")
         for side, steps in (("enhancer", self.enhancer_steps), ("promoter", self.promoter_steps)):
             if steps < 1:

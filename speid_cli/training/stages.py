@@ -78,7 +78,8 @@ def finetune(
     inputs = FrozenFeatures(model, dataset, device, members)
     trainer = Trainer(model, inputs, dataset, settings, device, seed)
     history = [{"stage": "finetuned"} | row for row in trainer.run(observer)]
-    provenance = start.provenance | _provenance(dataset, "finetuned", settings, seed, start.provenance["stages"])
+    before = start.provenance.get("stages", [])
+    provenance = start.provenance | _provenance(dataset, "finetuned", settings, seed, before)
     return Checkpoint(start.config, _cpu_state(model), "finetuned", start.history + history, provenance)
 
 
@@ -110,7 +111,7 @@ def _provenance(
         "settings": asdict(settings),
     }
     stages = [*before, this]
-    trained = {chrom for entry in stages for chrom in entry["trained_chromosomes"]}
+    trained = {chrom for entry in stages for chrom in entry.get("trained_chromosomes", [])}
     return {
         "dataset": dataset.digest,
         "source": dataset.metadata.get("source"),

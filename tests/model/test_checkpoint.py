@@ -118,6 +118,7 @@ def spoilt(change: Callable[[dict[str, Any]], Any]) -> None:
         (lambda c: c["provenance"].update(reference={"path": 5}), "a reference that is no path and digest"),
         (lambda c: c["provenance"].update(stages=5), "a history or provenance that speid did not write"),
         (lambda c: c["provenance"].update(extra=torch.ones(3)), "a history or provenance that speid did not write"),
+        (lambda c: c["provenance"].update(stages=[5]), "a history or provenance that speid did not write"),
         (lambda c: c.update(history=[1, 2]), "a history or provenance that speid did not write"),
         (lambda c: c.update(format_version=torch.ones(3)), "format version tensor"),
         (lambda c: c["config"].update(lstm_units=10**6, dense_units=10**6), "tensor "),

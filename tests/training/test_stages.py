@@ -151,6 +151,12 @@ def test_what_pretraining_saw_is_not_held_out_later(dataset: PairDataset) -> Non
     assert finetuned(start, turned).provenance["held_out_chromosomes"] == {"validation": [], "test": []}
 
 
+def test_a_model_of_only_what_the_format_promises_can_be_tuned(dataset: PairDataset) -> None:
+    bare = replace(builders.random_checkpoint(), stage="pretrained", provenance={})
+    tuned = finetuned(bare, dataset)
+    assert [stage["stage"] for stage in tuned.provenance["stages"]] == ["finetuned"]
+
+
 def test_divergence_is_said(dataset: PairDataset) -> None:
     whole = builders.relabelled(dataset, subset=np.zeros_like(dataset.subset))
     for data in (dataset, whole):
