@@ -12,6 +12,7 @@ import numpy as np
 import pysam
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from speid_cli.cli import main
 from speid_cli.dataset.pairs import PairDataset
@@ -19,6 +20,7 @@ from speid_cli.model.checkpoint import Checkpoint
 from speid_cli.model.config import SpeidConfig
 from speid_cli.model.initialisers import initialise
 from speid_cli.model.speid import Speid
+from speid_cli.scoring.engine import Scorer
 
 CHROMOSOMES = ("chr1", "chr2", "chr3", "chr4")
 CONTIG_BP = 6000
@@ -115,6 +117,22 @@ def random_checkpoint(config: SpeidConfig = TINY, seed: int = 0, **provenance: o
             low = -0.4 if name.endswith(("bias", "mean")) else 0.5
             values.uniform_(low, low + 0.8, generator=generator)
     return Checkpoint(config, state, "finetuned", [], dict(provenance))
+
+
+def score(
+    scorer: Scorer, enhancers: NDArray[np.uint8], promoters: NDArray[np.uint8], left: object, right: object
+) -> NDArray[np.float32]:
+    """Logits of pairs of elements given by their base codes."""
+    return scorer.logits(*found(scorer, enhancers, promoters, left, right))
+
+
+def found(
+    scorer: Scorer, enhancers: NDArray[np.uint8], promoters: NDArray[np.uint8], left: object, right: object
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Slots of pairs whose elements are known to a scorer by their rows here."""
+    first = scorer.enhancers.find(range(len(enhancers)), lambda rows: enhancers[rows])
+    second = scorer.promoters.find(range(len(promoters)), lambda rows: promoters[rows])
+    return first[np.asarray(left)], second[np.asarray(right)]
 
 
 def relabelled(dataset: PairDataset, **arrays: object) -> PairDataset:

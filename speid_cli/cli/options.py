@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import platform
+import re
 import shlex
 import sys
 from collections.abc import Callable
@@ -30,6 +31,19 @@ class FiniteFloat(click.FloatRange):
         if not math.isfinite(number):
             self.fail(f"{value!r} is no finite number", param, ctx)
         return number
+
+
+class Bytes(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """An amount of memory: a number with K, M, G or T behind it, powers of 1024."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The number of bytes, or a usage error."""
+        match = re.fullmatch(r"([0-9]{1,6})([KMGT]?)B?", str(value).upper())
+        if match is None or int(match[1]) == 0:
+            self.fail(f"{value!r}: expected an amount of memory such as 500M or 8G", param, ctx)
+        return int(match[1]) * 1024 ** " KMGT".index(match[2] or " ")
 
 
 def output(help_text: str) -> Callable[[Function], Function]:

@@ -48,6 +48,12 @@ from speid_cli.model.config import ScoringConfig
     default=ScoringConfig.block_size,
     help="Lines held in memory at a time, at most.",
 )
+@click.option(
+    "--cache-memory",
+    type=options.Bytes(),
+    metavar="SIZE",
+    help="Memory for elements that later lines may share: 500M, 8G.  [default: a quarter of the device's]",
+)
 @options.compute
 @options.common
 def command(
@@ -61,6 +67,7 @@ def command(
     promoter_first: bool,
     batch_size: int,
     block_size: int,
+    cache_memory: int | None,
     device: str,
     precision: Any,
     threads: int | None,
@@ -96,7 +103,7 @@ def command(
         refuse_existing(output, force, [fasta])
     with Reference(fasta) as genome:
         checkpoint.check_reference(genome)
-        stream = PairStream(Scorer(checkpoint.model(), compute, batch_size), genome, settings)
+        stream = PairStream(Scorer(checkpoint.model(), compute, batch_size, cache_memory), genome, settings)
         with _writer(output, force) as out, progress("scoring", None) as bar:
             for line in stream.score(candidates):
                 out.write(f"{line}\n".encode())

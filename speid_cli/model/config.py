@@ -135,12 +135,11 @@ class TrainingConfig:
 class ScoringConfig:
     """How much is scored at a time.
 
-    Pairs that go through the LSTM together; lines held in memory; memory for their elements.
+    Elements, and pairs, that go through the network together; lines held in memory.
     """
 
     batch_size: int = 256
     block_size: int = 16384
-    element_bytes: int = 1 << 29
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
@@ -11,9 +12,12 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from speid_cli.errors import OptionError
+from speid_cli.model.native.layers import NativeLayers
+from speid_cli.model.native.library import load
+from speid_cli.model.speid import Speid
 
 Precision = Literal["fp32", "tf32", "bf16"]
 
@@ -48,6 +52,9 @@ class Device:
             torch.backends.cudnn.deterministic = True
         if threads is not None:
             torch.set_num_threads(threads)
+        self.kernels, self._route = None, "PyTorch kernels"
+        if self.torch.type == "cpu" and precision == "fp32":
+            self.kernels, self._route = load(torch.get_num_threads())
 
     @property
     def is_cuda(self) -> bool:
@@ -56,11 +63,25 @@ class Device:
 
     @property
     def description(self) -> str:
-        """The device, its name and the precision, for a person."""
+        """The device, its name, the precision and whose kernels run, for a person."""
         if self.is_cuda:
-            return f"{self.torch} ({torch.cuda.get_device_name(self.torch)}), {self.precision}"
-        threads = f", {torch.get_num_threads()} threads" if self.torch.type == "cpu" else ""
-        return f"{self.torch} ({_processor()}{threads}), {self.precision}"
+            name = torch.cuda.get_device_name(self.torch)
+        else:
+            threads = f", {torch.get_num_threads()} threads" if self.torch.type == "cpu" else ""
+            name = f"{_processor()}{threads}"
+        return f"{self.torch} ({name}), {self.precision}, {self._route}"
+
+    @property
+    def memory_bytes(self) -> int:
+        """Memory of the GPU, else of the machine or of the container that this runs in."""
+        if self.is_cuda:
+            return torch.cuda.get_device_properties(self.torch).total_memory
+        physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        try:
+            limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
+        except OSError:
+            return physical
+        return min(physical, int(limit)) if limit.isdecimal() else physical
 
     def put(self, array: NDArray[Any] | Tensor) -> Tensor:
         """The values as a tensor on the device; the host does not wait for the copy."""
@@ -73,9 +94,15 @@ class Device:
         """Context in which matrix products run in bf16, if that was asked for."""
         return torch.autocast(self.torch.type, torch.bfloat16) if self.precision == "bf16" else nullcontext()
 
-    def adam(self, parameters: Iterable[nn.Parameter], learning_rate: float) -> torch.optim.Adam:
-        """Adam (Kingma and Ba 2014), one fused kernel where the device has it."""
-        return torch.optim.Adam(parameters, lr=learning_rate, fused=self.torch.type in ("cuda", "cpu"))
+    def adam(self, groups: Iterable[dict[str, Any]], learning_rate: float) -> torch.optim.Adam:
+        """Adam (Kingma and Ba 2014) of parameter groups, one fused kernel where the device has it."""
+        return torch.optim.Adam(groups, lr=learning_rate, fused=self.torch.type in ("cuda", "cpu"))
+
+    def prepare_training(self, model: Speid) -> Speid:
+        """The model on the device, trained with the layers that are fastest there."""
+        if self.kernels is not None:
+            model.train_with(NativeLayers(self.kernels))
+        return model.to(self.torch)
 
 
 def _processor() -> str:

@@ -6,28 +6,13 @@ each way; D dense units.
 
 from __future__ import annotations
 
-import torch
+from typing import Any
+
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from speid_cli.model.config import SpeidConfig
-from speid_cli.model.convolution import branch
-
-
-class Dropout(nn.Module):
-    """Dropout that draws from a generator of its own when training."""
-
-    def __init__(self, share: float) -> None:
-        super().__init__()
-        self.share = share
-        self.generator: Generator | None = None
-
-    def forward(self, x: Tensor) -> Tensor:
-        """`x` with a share of its values at zero and the others scaled up; `x` itself in evaluation."""
-        if not self.training or self.share == 0:
-            return x
-        keep = 1 - self.share
-        return x * torch.empty_like(x).bernoulli_(keep, generator=self.generator).div_(keep)
+from speid_cli.model.layers import Dropout, Layers, ModuleLayers
 
 
 class Speid(nn.Module):
@@ -46,6 +31,7 @@ class Speid(nn.Module):
         super().__init__()
         self.config = c = config
         self._frozen: tuple[nn.Module, ...] = ()
+        self._layers: Layers = ModuleLayers()
 
         def norm(features: int) -> nn.BatchNorm1d:
             return nn.BatchNorm1d(features, eps=c.norm_epsilon, momentum=c.norm_momentum)
@@ -65,34 +51,45 @@ class Speid(nn.Module):
 
     def forward(self, enhancer: Tensor, promoter: Tensor) -> Tensor:
         """Logits (B,) of enhancers (B, Le) and promoters (B, Lp), both as base codes uint8."""
-        return self.classify(self.recur(self.enhancer_features(enhancer), self.promoter_features(promoter)))
+        return self.classify(self.sequence_features(enhancer, promoter))
 
-    def enhancer_features(self, codes: Tensor) -> Tensor:
-        """Pooled features (B, K, Te) of enhancers' base codes (B, Le)."""
-        return branch(self.enhancer_conv, codes, self.config.pool_length)
-
-    def promoter_features(self, codes: Tensor) -> Tensor:
-        """Pooled features (B, K, Tp) of promoters' base codes (B, Lp)."""
-        return branch(self.promoter_conv, codes, self.config.pool_length)
-
-    def recur(self, enhancer: Tensor, promoter: Tensor) -> Tensor:
-        """Sequence features (B, T, 2H), normalised, of branch features (B, K, Te) and (B, K, Tp)."""
-        x = torch.cat([enhancer, promoter], 2)  # (B, K, T)
-        x = self.feature_dropout(self.feature_norm(x)).transpose(1, 2)  # (B, T, K)
-        x, _ = self.lstm(x)  # (B, T, 2H)
-        return self.sequence_norm(x.transpose(1, 2)).transpose(1, 2)
+    def sequence_features(self, enhancer: Tensor, promoter: Tensor) -> Tensor:
+        """What fine-tuning freezes: normalised LSTM states (B, T, 2H) of base codes."""
+        layers = self._training_layers()
+        x = layers.features(
+            self.enhancer_conv, self.promoter_conv, (enhancer, promoter), self.config.pool_length
+        )  # (B, T, K)
+        x = layers.normalise(self.feature_norm, self.feature_dropout, x)
+        x = layers.recur(self.lstm, x)  # (B, T, 2H)
+        return layers.normalise(self.sequence_norm, None, x)
 
     def classify(self, sequence: Tensor) -> Tensor:
         """Logits (B,) of sequence features (B, T, 2H): what fine-tuning trains."""
-        x = self.sequence_dropout(sequence).flatten(1)  # (B, T * 2H), step by step
-        x = self.dense_dropout(F.relu(self.dense_norm(self.dense(x))))  # (B, D)
+        layers = self._training_layers()
+        x = layers.drop(self.sequence_dropout, sequence.flatten(1))  # (B, T * 2H), step by step
+        x = self.dense_dropout(F.relu(self.dense_norm(layers.linear(self.dense, x))))  # (B, D)
         return self.output_norm(self.output(x)).squeeze(1)
 
-    def penalty(self) -> Tensor:
-        """L2 penalty of the weights that learn: convolution and dense (section 2.1)."""
-        layers = (self.enhancer_conv, self.promoter_conv, self.dense)
-        squares = [layer.weight.square().sum() for layer in layers if layer.weight.requires_grad]
-        return self.config.l2_penalty * torch.stack(squares).sum()
+    def train_with(self, layers: Layers) -> None:
+        """Train with other layers than PyTorch's modules; evaluation always runs the modules."""
+        self._layers = layers
+
+    def _training_layers(self) -> Layers:
+        return self._layers if self.training else ModuleLayers()
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """What learns, for an optimiser whose weight decay adds `weight_decay` times a weight to its gradient.
+
+        This is the gradient of the L2 penalty on convolution and dense weights (section 2.1).
+        """
+        penalised = [layer.weight for layer in (self.enhancer_conv, self.promoter_conv, self.dense)]
+        ids = {id(weight) for weight in penalised}
+        others = [values for values in self.parameters() if id(values) not in ids]
+        groups = ((penalised, 2 * self.config.l2_penalty), (others, 0.0))
+        return [
+            {"params": [values for values in group if values.requires_grad], "weight_decay": decay}
+            for group, decay in groups
+        ]
 
     def freeze_features(self) -> None:
         """Fix everything before the dense layer (section 2.2.2): weights, and norms in evaluation mode."""

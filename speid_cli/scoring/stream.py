@@ -28,15 +28,14 @@ class StreamSettings:
         Probability in a new last column instead of column 8.
     invalid_as_missing : bool
         Give lines that cannot be scored ``.`` instead of stopping at the first.
-    block_size, element_bytes : int
-        Lines held at a time at most, and memory for what is kept of their elements.
+    block_size : int
+        Lines held at a time, at most.
     """
 
     append: bool = False
     promoter_first: bool = False
     invalid_as_missing: bool = False
     block_size: int = ScoringConfig.block_size
-    element_bytes: int = ScoringConfig.element_bytes
 
 
 @dataclass
@@ -77,15 +76,15 @@ class PairStream:
                 yield self._output_line(line, MISSING if pair is None else f"{next(probabilities):.6g}")
 
     def _blocks(self, path: str) -> Iterator[list[tuple[BedpeLine, ElementPair | None]]]:
-        """Lines with their pairs, as many at a time as the memory for lines and for elements allows."""
+        """Lines with their pairs, as many at a time as may be held and as the scorer has slots for."""
         block: list[tuple[BedpeLine, ElementPair | None]] = []
         elements: set[Interval] = set()
-        most_elements = max(1, self.settings.element_bytes // self.scorer.element_bytes)
+        most = min(self.scorer.enhancers.slots, self.scorer.promoters.slots)
         for line in read_bedpe(path):
             pair = self._locate(path, line)
             block.append((line, pair))
             elements.update(pair or ())
-            if len(block) >= self.settings.block_size or len(elements) >= most_elements:
+            if len(block) >= self.settings.block_size or len(elements) >= most:
                 yield block
                 block, elements = [], set()
         yield block
@@ -117,16 +116,12 @@ class PairStream:
     def _probabilities(self, pairs: Sequence[ElementPair]) -> NDArray[np.float64]:
         if not pairs:
             return np.empty(0)
-        config = self.scorer.config
-        enhancers, enhancer_index = _unique(pair.enhancer for pair in pairs)
-        promoters, promoter_index = _unique(pair.promoter for pair in pairs)
-        logits = self.scorer.logits(
-            self._windows(enhancers, config.enhancer_window),
-            self._windows(promoters, config.promoter_window),
-            enhancer_index,
-            promoter_index,
-        )
-        return sigmoid(logits)
+        config, scorer = self.scorer.config, self.scorer
+        enhancers, left = _unique(pair.enhancer for pair in pairs)
+        promoters, right = _unique(pair.promoter for pair in pairs)
+        first = scorer.enhancers.find(enhancers, lambda some: self._windows(some, config.enhancer_window))
+        second = scorer.promoters.find(promoters, lambda some: self._windows(some, config.promoter_window))
+        return sigmoid(scorer.logits(first[left], second[right]))
 
     def _windows(self, intervals: Sequence[Interval], length: int) -> NDArray[np.uint8]:
         codes = np.empty((len(intervals), length), np.uint8)

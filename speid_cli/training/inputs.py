@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -17,7 +15,7 @@ from speid_cli.model.speid import Speid
 from speid_cli.scoring.engine import Scorer
 from speid_cli.training.batches import PairWindows, Samples
 
-# Pairs scored together: their unique elements' features are held at once.
+# Pairs scored together.
 BLOCK_PAIRS = 512
 
 
@@ -38,7 +36,7 @@ class WholeNetwork:
     """Windows go through the whole network, which learns in all its parts."""
 
     def __init__(self, model: Speid, dataset: PairDataset, device: Device) -> None:
-        self._model, self._device = model.to(device.torch), device
+        self._model, self._device = device.prepare_training(model), device
         self._pairs = PairWindows(dataset, device)
         self.labels = self._pairs.labels
 
@@ -48,9 +46,9 @@ class WholeNetwork:
         return logits
 
     def evaluation_logits(self, members: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Logits of unshifted pairs (N,), each element once a block."""
-        scorer = Scorer(self._model, self._device)
-        blocks = [scorer.logits(*_block(self._pairs, rows)) for rows in _blocks(members)]
+        """Logits of unshifted pairs (N,), each element once."""
+        pairs = UnshiftedPairs(self._model, self._pairs, self._device, features=False)
+        blocks = [pairs.scorer.logits(*pairs.slots(rows)) for rows in _blocks(members)]
         return np.concatenate(blocks) if blocks else np.empty(0, np.float32)
 
 
@@ -58,23 +56,26 @@ class FrozenFeatures:
     """The frozen part has been run; what follows the LSTM learns (Singh et al. 2016, section 2.2.2).
 
     Frozen layers are in evaluation mode, so the dropout between the convolution and the LSTM is
-    off. Features are computed once where those of all pairs fit into a quarter of the memory, and
-    else for each batch.
+    off. Elements are computed once, as far as a quarter of the memory holds them. So are the
+    features of all pairs where another quarter holds them; else a batch's features are put
+    together from its elements: the LSTM over the second element only.
     """
 
     def __init__(self, model: Speid, dataset: PairDataset, device: Device, members: NDArray[np.int64]) -> None:
-        self._model, self._scorer = model, Scorer(model, device)
-        self._pairs = PairWindows(dataset, device)
-        self.labels = self._pairs.labels
+        self._model = device.prepare_training(model)
+        windows = PairWindows(dataset, device)
+        self.labels = windows.labels
+        self._device, self._pairs = device, UnshiftedPairs(model, windows, device, features=True)
         self._row = np.full(len(dataset), -1, np.int64)
         config = model.config
         needed = len(members) * config.steps * 2 * config.lstm_units * 4
         self._cache: Tensor | None = None
-        if needed <= _memory_bytes() // 4:
-            self._cache = torch.empty(len(members), config.steps, 2 * config.lstm_units)
-            self._row[members] = np.arange(len(members))
+        if needed <= device.memory_bytes // 4:
+            cache = torch.empty(len(members), config.steps, 2 * config.lstm_units, device=device.torch)
             for rows in _blocks(np.arange(len(members))):
-                self._cache[rows] = self._compute(members[rows]).float().cpu()
+                cache[rows] = self._features(members[rows])
+            self._row[members] = np.arange(len(members))
+            self._cache = cache
 
     def training_logits(self, samples: Samples) -> Tensor:
         """Logits (B,) of the learning part."""
@@ -84,37 +85,43 @@ class FrozenFeatures:
     def evaluation_logits(self, members: NDArray[np.int64]) -> NDArray[np.float32]:
         """Logits of pairs (N,)."""
         self._model.eval()
-        with torch.no_grad(), self._scorer.device.autocast():
+        with torch.no_grad(), self._device.autocast():
             blocks = [self._model.classify(self._features(rows)).float().cpu().numpy() for rows in _blocks(members)]
         return np.concatenate(blocks) if blocks else np.empty(0, np.float32)
 
     def _features(self, pairs: NDArray[np.int64]) -> Tensor:
         if self._cache is None:
-            return self._compute(pairs)
-        return self._scorer.device.put(self._cache[self._row[pairs]])
+            return self._pairs.scorer.sequence_features(*self._pairs.slots(pairs))
+        return self._cache[self._device.put(self._row[pairs])]
 
-    def _compute(self, pairs: NDArray[np.int64]) -> Tensor:
-        return self._scorer.sequence_features(*_block(self._pairs, pairs))
+
+class UnshiftedPairs:
+    """The elements of a data set, each scored once for as long as its weights stay.
+
+    Parameters
+    ----------
+    features : bool
+        Whether the scorer will be asked for sequence features.
+    """
+
+    def __init__(self, model: Speid, windows: PairWindows, device: Device, features: bool) -> None:
+        self._windows, dataset = windows, windows.dataset
+        most = len(dataset.enhancers), len(dataset.promoters)
+        self.scorer = Scorer(model, device, most_elements=most, features=features)
+
+    def slots(self, members: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Where the scorer keeps the elements of pairs (N,), computed where they are new."""
+        dataset = self._windows.dataset
+        enhancers, left = np.unique(dataset.enhancer_index[members], return_inverse=True)
+        promoters, right = np.unique(dataset.promoter_index[members], return_inverse=True)
+        first = self.scorer.enhancers.find(
+            enhancers.tolist(), lambda some: self._windows.enhancers.gather(np.array(some))
+        )
+        second = self.scorer.promoters.find(
+            promoters.tolist(), lambda some: self._windows.promoters.gather(np.array(some))
+        )
+        return first[left], second[right]
 
 
 def _blocks(members: NDArray[np.int64]) -> list[NDArray[np.int64]]:
     return [members[start : start + BLOCK_PAIRS] for start in range(0, len(members), BLOCK_PAIRS)]
-
-
-def _block(
-    pairs: PairWindows, members: NDArray[np.int64]
-) -> tuple[Tensor, Tensor, NDArray[np.int64], NDArray[np.int64]]:
-    """Unique windows of some pairs and where each pair finds its own."""
-    enhancers, enhancer_index = np.unique(pairs.dataset.enhancer_index[members], return_inverse=True)
-    promoters, promoter_index = np.unique(pairs.dataset.promoter_index[members], return_inverse=True)
-    return pairs.enhancers.gather(enhancers), pairs.promoters.gather(promoters), enhancer_index, promoter_index
-
-
-def _memory_bytes() -> int:
-    """Memory of the machine, or of the container that this runs in."""
-    physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    try:
-        limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
-    except OSError:
-        return physical
-    return min(physical, int(limit)) if limit.isdecimal() else physical

@@ -62,8 +62,7 @@ class Trainer:
     def __post_init__(self) -> None:
         self._members = self.dataset.members(TRAIN)
         self._validation = self.dataset.members(VALIDATION)
-        learning = [values for values in self.model.parameters() if values.requires_grad]
-        self._optimiser = self.device.adam(learning, self.settings.learning_rate)
+        self._optimiser = self.device.adam(self.model.parameter_groups(), self.settings.learning_rate)
         self.model.use_generator(torch.Generator(self.device.torch).manual_seed(self.seed))
 
     def run(self, observer: Observer) -> list[Row]:
@@ -105,7 +104,7 @@ class Trainer:
                 logits = self.inputs.training_logits(batch)
             loss = F.binary_cross_entropy_with_logits(logits.float(), self.inputs.labels(batch))
             self._optimiser.zero_grad(set_to_none=True)
-            (loss + self.model.penalty()).backward()
+            loss.backward()
             self._optimiser.step()
             total += loss.detach() * len(batch)
             observer.samples_done(len(batch))

@@ -87,16 +87,21 @@ chr1\t10\t20\tchr1\t30\t40
 """
 
 
-def test_blocks_bounded_by_elements_change_nothing(model: Checkpoint, pairs: list[str]) -> None:
-    scorer = Scorer(model.model(), Device("cpu"))
+def test_neither_blocks_nor_a_small_cache_change_a_score(model: Checkpoint, pairs: list[str]) -> None:
     with Reference("genome.fa") as reference:
         outputs = []
-        for kept in (1, 5 * scorer.element_bytes, 1 << 29):
-            stream = PairStream(scorer, reference, StreamSettings(element_bytes=kept))
+        for cache_bytes, block_size in ((1, 1000), (150_000, 7), (1 << 29, 1000)):
+            stream = PairStream(Scorer(model.model(), Device("cpu"), cache_bytes=cache_bytes), reference,
+                                StreamSettings(block_size=block_size))  # fmt: skip
             outputs.append([float(line.split("\t")[7]) for line in list(stream.score("pairs.bedpe"))[1:]])
             assert stream.counts.pairs == len(pairs)
     np.testing.assert_allclose(outputs[0], outputs[2], atol=1e-6)
     np.testing.assert_allclose(outputs[1], outputs[2], atol=1e-6)
+
+
+@pytest.mark.parametrize(("size", "status"), [("300K", 0), ("8g", 0), ("0", 2), ("much", 2), ("1.5G", 2)])
+def test_memory_for_elements(model: Checkpoint, pairs: list[str], size: str, status: int) -> None:
+    assert run("predict", "model.pt", "pairs.bedpe", "-o", "out.bedpe", "--cache-memory", size) == status
 
 
 def test_every_line_gives_one_line(model: Checkpoint) -> None:

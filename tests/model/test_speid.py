@@ -12,7 +12,8 @@ from speid_cli.errors import DataError, OptionError
 from speid_cli.genome.onehot import onehot
 from speid_cli.model.config import PRESETS, SpeidConfig
 from speid_cli.model.convolution import branch, expand
-from speid_cli.model.speid import Dropout, Speid
+from speid_cli.model.layers import Dropout
+from speid_cli.model.speid import Speid
 from tests import builders, plain
 
 
@@ -59,14 +60,20 @@ def test_pieces_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.testing.assert_close(branch(convolution, codes, 4), whole)
 
 
-def test_the_penalty_is_the_sum_of_squares_of_what_learns() -> None:
+def test_weight_decay_is_the_gradient_of_the_l2_penalty_of_what_learns() -> None:
     model = Speid(builders.TINY)
     weights = [model.enhancer_conv.weight, model.promoter_conv.weight, model.dense.weight]
-    expected = 1e-5 * sum(float((values.detach().double() ** 2).sum()) for values in weights)
-    assert model.penalty().item() == pytest.approx(expected, rel=1e-5)
+    penalised, others = model.parameter_groups()
+    assert [id(values) for values in penalised["params"]] == [id(values) for values in weights]
+    assert len(penalised["params"]) + len(others["params"]) == len(list(model.parameters()))
+    (1e-5 * sum(values.square().sum() for values in weights)).backward()
+    for values in weights:
+        torch.testing.assert_close(values.grad, penalised["weight_decay"] * values.detach())
+    assert others["weight_decay"] == 0
     model.freeze_features()
-    expected = 1e-5 * float((model.dense.weight.detach().double() ** 2).sum())
-    assert model.penalty().item() == pytest.approx(expected, rel=1e-5)
+    penalised, others = model.parameter_groups()
+    assert [id(values) for values in penalised["params"]] == [id(model.dense.weight)]
+    assert all(values.requires_grad for values in others["params"])
 
 
 def test_frozen_parts_stay_in_evaluation_mode() -> None:

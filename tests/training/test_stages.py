@@ -14,7 +14,6 @@ from speid_cli.errors import DataError
 from speid_cli.model.checkpoint import Checkpoint
 from speid_cli.model.config import TrainingConfig
 from speid_cli.model.device import Device
-from speid_cli.training import inputs
 from speid_cli.training.inputs import FrozenFeatures
 from speid_cli.training.stages import finetune, pretrain
 from tests import builders
@@ -65,7 +64,7 @@ def test_the_same_seed_gives_the_same_bytes(dataset: PairDataset) -> None:
 def test_features_kept_or_computed_again_are_alike(dataset: PairDataset, monkeypatch: pytest.MonkeyPatch) -> None:
     model, members = builders.random_checkpoint().model(), dataset.members(TRAIN)
     kept = FrozenFeatures(model, dataset, Device("cpu"), members)
-    monkeypatch.setattr(inputs, "_memory_bytes", lambda: 0)
+    monkeypatch.setattr(Device, "memory_bytes", 100_000)
     again = FrozenFeatures(model, dataset, Device("cpu"), members)
     some = members[[5, 3, 3, 0]]
     torch.testing.assert_close(kept._features(some), again._features(some), atol=1e-6, rtol=1e-5)

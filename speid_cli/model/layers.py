@@ -1,0 +1,87 @@
+"""The network's layers as PyTorch's modules: every device, and the oracle of the native ones.
+
+Shapes: B pairs; Le, Lp windows in bp; K kernels; T pooled steps, the enhancer's first; H LSTM
+units each way; D dense units.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+from torch import Generator, Tensor, nn
+
+from speid_cli.model.convolution import branch
+
+
+class Dropout(nn.Module):
+    """Dropout that draws from a generator of its own when training."""
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.share = share
+        self.generator: Generator | None = None
+
+    @property
+    def drops(self) -> bool:
+        """Whether anything is dropped now."""
+        return self.training and self.share > 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`x` with a share of its values at zero and the others scaled up; `x` itself in evaluation."""
+        if not self.drops:
+            return x
+        keep = 1 - self.share
+        return x * torch.empty_like(x).bernoulli_(keep, generator=self.generator).div_(keep)
+
+
+class Layers(Protocol):
+    """How the network's layers are computed, with gradients."""
+
+    def features(
+        self, enhancer: nn.Conv1d, promoter: nn.Conv1d, codes: tuple[Tensor, Tensor], pool_length: int
+    ) -> Tensor:
+        """Pooled features (B, T, K) of base codes (B, Le) and (B, Lp): convolution, ReLU, max-pool."""
+
+    def normalise(self, norm: nn.BatchNorm1d, dropout: Dropout | None, x: Tensor) -> Tensor:
+        """Batch normalisation of x (..., C) over all but its last dimension, then dropout."""
+
+    def drop(self, dropout: Dropout, x: Tensor) -> Tensor:
+        """Dropout of x (B, C)."""
+
+    def recur(self, lstm: nn.LSTM, x: Tensor) -> Tensor:
+        """States (B, T, 2H) of both directions over x (B, T, K)."""
+
+    def linear(self, layer: nn.Linear, x: Tensor) -> Tensor:
+        """A dense layer (B, D) on x (B, C)."""
+
+
+class ModuleLayers:
+    """PyTorch's modules."""
+
+    def features(
+        self, enhancer: nn.Conv1d, promoter: nn.Conv1d, codes: tuple[Tensor, Tensor], pool_length: int
+    ) -> Tensor:
+        """See `Layers`."""
+        sides = [branch(conv, side, pool_length) for conv, side in zip((enhancer, promoter), codes, strict=True)]
+        return torch.cat(sides, 2).transpose(1, 2)
+
+    def normalise(self, norm: nn.BatchNorm1d, dropout: Dropout | None, x: Tensor) -> Tensor:
+        """See `Layers`."""
+        x = norm(x.flatten(0, -2)).view(x.shape)
+        return x if dropout is None else dropout(x)
+
+    def drop(self, dropout: Dropout, x: Tensor) -> Tensor:
+        """See `Layers`."""
+        dropped: Tensor = dropout(x)
+        return dropped
+
+    def recur(self, lstm: nn.LSTM, x: Tensor) -> Tensor:
+        """See `Layers`."""
+        states: Tensor = lstm(x)[0]
+        return states
+
+    def linear(self, layer: nn.Linear, x: Tensor) -> Tensor:
+        """See `Layers`."""
+        y: Tensor = layer(x)
+        return y

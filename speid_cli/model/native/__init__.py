@@ -1,0 +1,1 @@
+"""The native kernels (C, optional) and the network's layers on them."""

@@ -1,0 +1,268 @@
+"""The network's layers for training on the native kernels.
+
+Shapes: B pairs; T steps, Te of them the enhancer's; K kernels; H LSTM units each way; R rows; C
+columns.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.autograd import Function
+
+from speid_cli.model.layers import Dropout, ModuleLayers
+from speid_cli.model.native.convolution import Branch, branch_gradients, convolve_tasks
+from speid_cli.model.native.library import Dropped, Kernels
+from speid_cli.model.native.recurrence import Direction, recur, recur_backward
+
+Gradients = tuple[Tensor | None, ...]
+
+
+class NativeLayers(ModuleLayers):
+    """`Layers` on the kernels, for training; dropout draws other masks than PyTorch's.
+
+    Parameters
+    ----------
+    kernels : Kernels
+    """
+
+    def __init__(self, kernels: Kernels) -> None:
+        self._kernels = kernels
+
+    def features(
+        self, enhancer: nn.Conv1d, promoter: nn.Conv1d, codes: tuple[Tensor, Tensor], pool_length: int
+    ) -> Tensor:
+        """See `Layers`."""
+        weights = [value for layer in (enhancer, promoter) for value in (layer.weight, layer.bias)]
+        result: Tensor = _Features.apply(self._kernels, codes, pool_length, *weights)
+        return result
+
+    def normalise(self, norm: nn.BatchNorm1d, dropout: Dropout | None, x: Tensor) -> Tensor:
+        """See `Layers`."""
+        if not norm.training:
+            return super().normalise(norm, dropout, x)
+        result: Tensor = _Normalise.apply(self._kernels, norm, dropout, x, norm.weight, norm.bias)
+        return result
+
+    def drop(self, dropout: Dropout, x: Tensor) -> Tensor:
+        """See `Layers`."""
+        result: Tensor = _Drop.apply(self._kernels, dropout, x) if dropout.drops else x
+        return result
+
+    def recur(self, lstm: nn.LSTM, x: Tensor) -> Tensor:
+        """See `Layers`."""
+        result: Tensor = _Recur.apply(self._kernels, x, *lstm.all_weights[0], *lstm.all_weights[1])
+        return result
+
+    def linear(self, layer: nn.Linear, x: Tensor) -> Tensor:
+        """See `Layers`."""
+        result: Tensor = _Linear.apply(self._kernels, x, layer.weight, layer.bias)
+        return result
+
+
+class _Features(Function):
+    @staticmethod
+    def forward(ctx: Any, kernels: Kernels, codes: tuple[Tensor, Tensor], pool_length: int, *weights: Tensor) -> Tensor:
+        pairs, kernel_length = len(codes[0]), weights[0].shape[2]
+        steps = [(side.shape[1] - kernel_length + 1) // pool_length for side in codes]
+        out = kernels.memory.empty(pairs, sum(steps), len(weights[0]))
+        ctx.kernels, ctx.branches, tasks = kernels, [], []
+        ctx.where = kernels.memory.empty(*out.shape, dtype=torch.uint16)
+        for side, first, count in zip((0, 1), (0, steps[0]), steps, strict=True):
+            part = slice(first, first + count)
+            branch = Branch.of(kernels, weights[2 * side], weights[2 * side + 1], pool_length)
+            index = kernels.group_codes(codes[side])
+            ctx.branches.append((branch.kernel_length, pool_length, index, part))
+            tasks += convolve_tasks(kernels, branch, index, out[:, part], ctx.where[:, part])
+        kernels.run(tasks)
+        ctx.save_for_backward(out)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Gradients:
+        (out,) = ctx.saved_tensors
+        gradient, tasks, results = gradient.contiguous(), [], []
+        for kernel_length, pool_length, index, part in ctx.branches:
+            weight, bias, some = branch_gradients(
+                ctx.kernels, kernel_length, pool_length, index, out[:, part], gradient[:, part], ctx.where[:, part]
+            )
+            tasks += some
+            results += [weight, bias]
+        ctx.kernels.run(tasks)
+        return (None, None, None, *results)
+
+
+class _Normalise(Function):
+    """Batch normalisation by the batch's statistics, as `nn.BatchNorm1d` in training, with dropout."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        kernels: Kernels,
+        norm: nn.BatchNorm1d,
+        dropout: Dropout | None,
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+    ) -> Tensor:
+        flat = x.flatten(0, -2).contiguous()
+        rows = len(flat)
+        shift = flat[0].clone()
+        first, second = _moments(kernels, flat, shift) / rows
+        mean, variance = first + shift, second - first * first
+        with torch.no_grad():
+            running = cast(Tensor, norm.running_mean), cast(Tensor, norm.running_var)
+            for average, value in zip(running, (mean, variance * rows / (rows - 1)), strict=True):
+                average.lerp_(value.float(), cast(float, norm.momentum))
+            cast(Tensor, norm.num_batches_tracked).add_(1)
+        ctx.inverse = torch.rsqrt(variance + norm.eps)
+        ctx.keep, ctx.dropped = _dropped(dropout)
+        ctx.kernels, ctx.mean = kernels, mean.float()
+        scale = weight * ctx.inverse / ctx.keep
+        ctx.save_for_backward(flat, weight)
+        offset = bias / ctx.keep - mean * scale
+        return _affine(kernels, flat, scale.float(), offset.float(), ctx.dropped).view(x.shape)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Gradients:
+        flat, weight = ctx.saved_tensors
+        kernels, (rows, columns) = ctx.kernels, flat.shape
+        shape, gradient = gradient.shape, gradient.reshape(flat.shape)
+        kept = kernels.memory.empty(rows, columns)
+
+        def moments(part: slice) -> Tensor:
+            sums = torch.zeros(2, columns, dtype=torch.float64)
+            kernels.call("normalise_moments", gradient[part], flat[part], part.start, part.stop - part.start, columns,
+                         ctx.mean, ctx.dropped, kept[part], sums)  # fmt: skip
+            return sums
+
+        parts = kernels.spans(rows, 64)
+        total, product = torch.stack(kernels.parallel(moments, parts)).sum(0) / ctx.keep
+        scale = weight * ctx.inverse
+        constant, slope = scale * total / rows, scale * ctx.inverse**2 * product / rows
+        fixed = [value.float() for value in (ctx.mean, scale / ctx.keep, constant, slope)]
+
+        def combine(part: slice) -> None:
+            kernels.call("normalise_backward", kept[part], flat[part], part.stop - part.start, columns, *fixed)
+
+        kernels.parallel(combine, parts)
+        return None, None, None, kept.view(shape), (product * ctx.inverse).float(), total.float()
+
+
+class _Drop(Function):
+    @staticmethod
+    def forward(ctx: Any, kernels: Kernels, dropout: Dropout, x: Tensor) -> Tensor:
+        ctx.kernels, (ctx.keep, ctx.dropped) = kernels, _dropped(dropout)
+        return _scaled(kernels, x, ctx.keep, ctx.dropped)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Gradients:
+        return None, None, _scaled(ctx.kernels, gradient, ctx.keep, ctx.dropped)
+
+
+class _Recur(Function):
+    @staticmethod
+    def forward(ctx: Any, kernels: Kernels, x: Tensor, *weights: Tensor) -> Tensor:
+        pairs, steps, features = x.shape
+        units = weights[1].shape[1]
+        x = x.contiguous()
+        projection = torch.cat([weights[0], weights[4]])  # (8H, K)
+        bias = torch.cat([weights[2] + weights[3], weights[6] + weights[7]])
+        gates = kernels.memory.empty(pairs, steps, 8 * units)
+        panels, flat, inputs = kernels.panels(projection.T), x.view(-1, features), gates.view(-1, 8 * units)
+        kernels.product_by_rows(flat, panels, inputs, bias)
+        ctx.kernels, ctx.gates, ctx.cells = kernels, gates, kernels.memory.empty(pairs, steps, 2 * units)
+        states = kernels.memory.empty(pairs, steps, 2 * units)
+        kernels.run(
+            task
+            for direction, recurrent in ((Direction.FORWARD, weights[1]), (Direction.BACKWARD, weights[5]))
+            for task in recur(kernels, direction, recurrent, gates, states, ctx.cells)
+        )
+        ctx.save_for_backward(x, projection, weights[1], weights[5], states)
+        return states
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Gradients:
+        x, projection, *recurrent, states = ctx.saved_tensors
+        kernels, units, features = ctx.kernels, recurrent[0].shape[1], x.shape[2]
+        gates, ctx.gates = ctx.gates, None  # their memory becomes the gradients'
+        gradient = gradient.contiguous()
+        kernels.run(
+            task
+            for direction, weight in zip(Direction, recurrent, strict=True)
+            for task in recur_backward(kernels, direction, weight, gates, gradient, ctx.cells)
+        )
+        flat, inputs = gates.view(-1, 8 * units), x.view(-1, features)
+        panels, passed = kernels.panels(projection), kernels.memory.empty(*inputs.shape)
+        kernels.product_by_rows(flat, panels, passed)
+        weight = kernels.memory.empty(8 * units, features)
+        kernels.product_of(flat.T, inputs, weight)
+        bias = _moments(kernels, flat, torch.zeros(8 * units))[0].float()
+        results = []
+        for direction in Direction:
+            before = direction.before(states).reshape(-1, units)
+            part = slice(4 * units * direction.value, 4 * units * (direction.value + 1))
+            carried = torch.empty(units, 4 * units)
+            kernels.product_of(before.T, flat[:, part], carried)
+            results += [weight[part], carried.T.contiguous(), bias[part], bias[part].clone()]
+        return None, passed.view(x.shape), *results
+
+
+class _Linear(Function):
+    @staticmethod
+    def forward(ctx: Any, kernels: Kernels, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        ctx.kernels = kernels
+        ctx.save_for_backward(x, weight)
+        out = torch.empty(len(x), len(weight))
+        kernels.product_of(x, weight.T, out, bias)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Gradients:
+        x, weight = ctx.saved_tensors
+        kernels, gradient = ctx.kernels, gradient.contiguous()
+        passed = None
+        if ctx.needs_input_grad[1]:
+            passed = kernels.memory.empty(*x.shape)
+            kernels.product_of(gradient, weight, passed)
+        changes = kernels.memory.empty(*weight.shape)
+        kernels.product_of(gradient.T, x, changes)
+        return None, passed, changes, gradient.sum(0)
+
+
+def _dropped(dropout: Dropout | None) -> tuple[float, Dropped]:
+    """The share that a dropout keeps now, and what it drops: new each time, from its generator."""
+    if dropout is None or not dropout.drops:
+        return 1.0, Dropped(0, 0)
+    seed = int(torch.randint(2**63 - 1, (), generator=dropout.generator))
+    return 1 - dropout.share, Dropped.share(dropout.share, seed)
+
+
+def _moments(kernels: Kernels, x: Tensor, shift: Tensor) -> Tensor:
+    """Sums float64 (2, C) over the rows of x (R, C) less shift (C,), and of the squares."""
+
+    def task(part: slice) -> Tensor:
+        sums = torch.zeros(2, x.shape[1], dtype=torch.float64)
+        kernels.call("column_moments", x[part], part.stop - part.start, x.shape[1], shift, sums)
+        return sums
+
+    return torch.stack(kernels.parallel(task, kernels.spans(len(x), 64))).sum(0)
+
+
+def _affine(kernels: Kernels, x: Tensor, scale: Tensor, offset: Tensor, dropped: Dropped) -> Tensor:
+    """x * scale + offset of x (R, C), zero where dropped."""
+    out = kernels.memory.empty(*x.shape)
+
+    def task(part: slice) -> None:
+        kernels.call("normalise", x[part], part.start, part.stop - part.start, x.shape[1], scale, offset, dropped,
+                     out[part])  # fmt: skip
+
+    kernels.parallel(task, kernels.spans(len(x)))
+    return out
+
+
+def _scaled(kernels: Kernels, x: Tensor, keep: float, dropped: Dropped) -> Tensor:
+    scale = torch.full((x.shape[1],), 1 / keep)
+    return _affine(kernels, x.contiguous(), scale, torch.zeros(x.shape[1]), dropped)

@@ -1,0 +1,173 @@
+"""The shared-element scorer in PyTorch: every device, and the oracle of the native one.
+
+Shapes as in `elements`.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from speid_cli.model.convolution import TableBranch, branch
+from speid_cli.model.device import Device
+from speid_cli.model.speid import Speid
+from speid_cli.scoring.elements import Codes, ElementStates
+from speid_cli.scoring.folding import Direction, fold
+
+
+class _Side(NamedTuple):
+    """How elements of one side are computed; `own` is the direction that meets it first."""
+
+    steps: int
+    features: Callable[[Tensor], Tensor]
+    own: Direction
+    other: Direction
+    own_dense: Tensor
+
+
+class TorchRoute:
+    """A network as it is now, in evaluation.
+
+    Parameters
+    ----------
+    model : Speid
+        On the device.
+    device : Device
+    batch_size : int
+        Pairs that go through the LSTM together.
+    keep_own : bool
+        Keep the states that the pairs' sequence features need.
+    """
+
+    def __init__(self, model: Speid, device: Device, batch_size: int, keep_own: bool) -> None:
+        self._config, self._device, self._batch_size, self._keep_own = model.config, device, batch_size, keep_own
+        self._network = network = fold(model)
+        forward, backward = _double(network.forward), _double(network.backward)
+        self._sides = (
+            _Side(model.config.enhancer_steps, self._features_of(model.enhancer_conv), forward, backward,
+                  network.enhancer_forward.flatten(0, 1)),
+            _Side(model.config.promoter_steps, self._features_of(model.promoter_conv), backward, forward,
+                  network.promoter_backward.flatten(0, 1)),
+        )  # fmt: skip
+        self._pair_dense = torch.cat([network.promoter_forward.flatten(0, 1), network.enhancer_backward.flatten(0, 1)])
+
+    def element_bytes(self, side: int) -> int:
+        """See `Route`."""
+        units, steps = self._config.lstm_units, self._sides[side].steps
+        return 4 * ((4 + self._keep_own) * units * steps + 2 * units + self._config.dense_units)
+
+    def allocate(self, side: int, slots: int) -> ElementStates:
+        """See `Route`."""
+        units, steps = self._config.lstm_units, self._sides[side].steps
+
+        def empty(*shape: int) -> Tensor:
+            return torch.empty(slots, *shape, device=self._device.torch)
+
+        own = empty(steps, units) if self._keep_own else None
+        return ElementStates(empty(units), empty(units), empty(self._config.dense_units), empty(steps, 4 * units), own)
+
+    @torch.no_grad()
+    def fill(self, side: int, states: ElementStates, slots: NDArray[np.int64], codes: Codes) -> None:
+        """See `Route`."""
+        steps, features_of, own, other, dense = self._sides[side]
+        with self._device.autocast():
+            for rows, piece in zip(self._put(slots), self._device.put(codes).split(self._batch_size), strict=True):
+                features = features_of(piece)  # (U, T, K)
+                start = torch.zeros(len(piece), self._config.lstm_units, device=self._device.torch)
+                gates = features @ own.projection + own.bias
+                reached, hidden, cell = _recur(own, gates, None, start, start)
+                states.hidden[rows], states.cell[rows] = hidden, cell
+                states.share[rows] = (reached.flatten(1) @ dense).float()
+                states.gates[rows] = (features @ other.projection + other.bias).float()
+                if states.own is not None:
+                    states.own[rows] = reached
+
+    @torch.no_grad()
+    def logits(
+        self, first: ElementStates, second: ElementStates, left: NDArray[np.int64], right: NDArray[np.int64]
+    ) -> Tensor:
+        """See `Route`."""
+        network, parts = self._network, [torch.empty(0)]
+        with self._device.autocast():
+            for enhancer, promoter in zip(self._put(left), self._put(right), strict=True):
+                states = torch.cat(self._states(first, second, enhancer, promoter), 1).flatten(1)
+                dense = torch.addmm(network.dense_bias, states, self._pair_dense)
+                dense += first.share[enhancer]
+                dense += second.share[promoter]
+                parts.append((F.relu_(dense) @ network.output + network.output_bias).float().cpu())
+        return torch.cat(parts)
+
+    @torch.no_grad()
+    def pair_states(
+        self, first: ElementStates, second: ElementStates, left: NDArray[np.int64], right: NDArray[np.int64]
+    ) -> tuple[Tensor, Tensor]:
+        """See `Route`."""
+        with self._device.autocast():
+            parts = [self._states(first, second, *rows) for rows in zip(self._put(left), self._put(right), strict=True)]
+        forward, backward = zip(*parts, strict=True)
+        return torch.cat(forward), torch.cat(backward)
+
+    def _states(
+        self, first: ElementStates, second: ElementStates, left: Tensor, right: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        enhancer, promoter = self._sides
+        forward, _, _ = _recur(enhancer.own, second.gates, right, first.hidden[left], first.cell[left])
+        backward, _, _ = _recur(promoter.own, first.gates, left, second.hidden[right], second.cell[right])
+        return forward, backward
+
+    def _put(self, slots: NDArray[np.int64]) -> tuple[Tensor, ...]:
+        return self._device.put(slots).split(self._batch_size)
+
+    def _features_of(self, convolution: nn.Conv1d) -> Callable[[Tensor], Tensor]:
+        """What makes features (U, T, K) of codes (U, L): look-ups where they are faster, on a CPU."""
+        pool = self._config.pool_length
+        if self._device.torch.type == "cpu":
+            return TableBranch(convolution, pool)
+        fixed = copy.deepcopy(convolution)
+        return lambda codes: branch(fixed, codes, pool).transpose(1, 2)
+
+
+def _double(direction: Direction) -> Direction:
+    """The same with the gate g doubled, since tanh(z) = 2 sigmoid(2 z) - 1: one function for all gates."""
+    factor = torch.ones(4, len(direction.recurrent), device=direction.bias.device)
+    factor[2] = 2  # gates i, f, g, o
+    columns = factor.flatten()
+    return Direction(
+        direction.projection * columns, direction.bias * columns, direction.recurrent * columns, direction.backward
+    )
+
+
+def _recur(
+    direction: Direction, gates: Tensor, rows: Tensor | None, hidden: Tensor, cell: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Run one direction over its steps.
+
+    Parameters
+    ----------
+    gates : (S, T, 4H)
+        Gate inputs of the elements.
+    rows : int64 (B,), optional
+        The element of each row; None: row b is element b.
+    hidden, cell : (B, H)
+        Where to start.
+
+    Returns
+    -------
+    states (B, T, H), hidden (B, H), cell (B, H)
+    """
+    steps = range(gates.shape[1])
+    states = hidden.new_empty(len(hidden), len(steps), hidden.shape[1])
+    for step in reversed(steps) if direction.backward else steps:
+        inputs = gates[:, step] if rows is None else gates[:, step].index_select(0, rows)
+        i, f, g, o = torch.addmm(inputs, hidden, direction.recurrent).float().sigmoid_().chunk(4, 1)
+        cell = (f * cell).addcmul_(i, g.mul_(2).sub_(1))
+        hidden = o * torch.tanh(cell)
+        states[:, step] = hidden
+    return states, hidden, cell
