@@ -5,34 +5,59 @@ from __future__ import annotations
 import json
 import math
 import os
+import platform
 import sys
 from dataclasses import asdict
+from importlib.metadata import version
 from typing import Any
 
 import click
 
+from speid_cli import __version__
 from speid_cli.cli import options
 from speid_cli.cli.console import format_value
 from speid_cli.errors import DataError
 
 
 @click.command()
-@click.argument("file", type=options.INPUT, metavar="FILE")
+@click.argument("file", type=options.INPUT, metavar="[FILE]", required=False)
+@click.option("--system", is_flag=True, help="Show versions, devices and whose kernels run here instead.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 @options.common
-def command(file: str, as_json: bool, verbose: bool) -> None:
+def command(file: str | None, system: bool, as_json: bool, verbose: bool) -> None:
     """Show what a data set, kernel initialisers or a model hold.
 
     \b
     Example:
       speid info pairs.npz
       speid info model.pt | grep held_out
+      speid info --system
     """
-    content = describe(file)
+    if (file is None) != system:
+        raise click.UsageError("give one of FILE and --system")
+    content = describe_system() if file is None else describe(file)
     if as_json:
         click.echo(json.dumps(_finite(content), indent=2, allow_nan=False))
     else:
-        _print_table(file, _flatten(content))
+        _print_table(file or "system", _flatten(content))
+
+
+def describe_system() -> dict[str, Any]:
+    """Versions, devices and kernels, as plain values."""
+    import torch
+
+    from speid_cli.model.device import Device
+
+    count = torch.cuda.device_count()
+    return {
+        "kind": "system",
+        "speid": __version__,
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in ("torch", "numpy", "pysam")},
+        "default device": Device().description,
+        "cpu": Device("cpu").description,
+        "cuda devices": [torch.cuda.get_device_name(index) for index in range(count)],
+    }
 
 
 def describe(path: str) -> dict[str, Any]:

@@ -39,8 +39,8 @@ from speid_cli.model.config import ScoringConfig
 @click.option(
     "--batch-size",
     type=click.IntRange(1, 1_000_000),
-    default=ScoringConfig.batch_size,
-    help="Pairs computed together.",
+    help="Pairs computed together, where PyTorch's kernels run.  "
+    f"[default: {ScoringConfig.batch_size}, on a GPU {ScoringConfig.gpu_batch_size}]",
 )
 @click.option(
     "--block-size",
@@ -65,7 +65,7 @@ def command(
     append: bool,
     on_invalid: str,
     promoter_first: bool,
-    batch_size: int,
+    batch_size: int | None,
     block_size: int,
     cache_memory: int | None,
     device: str,

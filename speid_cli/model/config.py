@@ -135,10 +135,19 @@ class TrainingConfig:
 class ScoringConfig:
     """How much is scored at a time.
 
-    Elements, and pairs, that go through the network together; lines held in memory.
+    Attributes
+    ----------
+    batch_size, gpu_batch_size : int
+        Pairs that go through the network together, on a CPU and on a GPU, which needs more to be busy.
+    element_batch_size : int
+        Elements that do.
+    block_size : int
+        Lines held in memory.
     """
 
     batch_size: int = 256
+    gpu_batch_size: int = 8192
+    element_batch_size: int = 256
     block_size: int = 16384
 
 

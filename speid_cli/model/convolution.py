@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-# Activations of one piece, in values, that stay inside the cache between convolution and pooling.
-_PIECE = 1 << 21
+# Activations of one piece, in values: they stay inside a CPU's cache between convolution and
+# pooling, and do not fill a GPU's memory.
+_PIECE, _GPU_PIECE = 1 << 21, 1 << 28
 _TABLE_PIECE = 1 << 19
 _SYMBOLS = 5  # A, T, C, G and everything else
 _GROUP = 4  # bases looked up together
@@ -30,7 +31,8 @@ def branch(convolution: nn.Conv1d, codes: Tensor, pool_length: int) -> Tensor:
     The batch goes through in pieces, since the activations before pooling are 20 times larger
     than the result. ReLU commutes with the maximum and comes after it.
     """
-    size = max(1, _PIECE // (convolution.out_channels * codes.shape[1]))
+    values = _PIECE if codes.device.type == "cpu" else _GPU_PIECE
+    size = max(1, values // (convolution.out_channels * codes.shape[1]))
     pooled = [F.max_pool1d(convolution(expand(piece)), pool_length) for piece in codes.split(size)]
     return F.relu(torch.cat(pooled))
 

@@ -38,22 +38,20 @@ class ElementStore:
         Enhancer or promoter.
     slots : int
         Elements kept.
-    batch_size : int
-        Elements computed together.
     """
 
-    def __init__(self, route: Route, side: int, slots: int, batch_size: int) -> None:
+    def __init__(self, route: Route, side: int, slots: int) -> None:
         self.slots = slots
         self.states = route.allocate(side, slots)
-        self._route, self._side, self._batch_size = route, side, batch_size
+        self._route, self._side = route, side
         self._cache = SlotCache(slots)
 
     def find(self, keys: Sequence[Key], read: Callable[[list[Key]], Codes]) -> NDArray[np.int64]:
         """Slots (N,) of distinct elements; `read` gives the base codes (M, L) of those not yet there."""
         slots, new = self._cache.place(keys)
         try:
-            for start in range(0, len(new), self._batch_size):
-                rows = new[start : start + self._batch_size]
+            for start in range(0, len(new), ScoringConfig.element_batch_size):
+                rows = new[start : start + ScoringConfig.element_batch_size]
                 self._route.fill(self._side, self.states, slots[rows], read([keys[row] for row in rows]))
         except BaseException:
             self._cache.clear()  # a slot may not hold what it is placed for
@@ -69,8 +67,8 @@ class Scorer:
     model : Speid
         Moved to the device.
     device : Device
-    batch_size : int
-        Elements, and pairs, that go through the network together.
+    batch_size : int, optional
+        Pairs that go through the network together, where PyTorch runs it; default: the device's.
     cache_bytes : int, optional
         Memory for computed elements; default: a quarter of the device's.
     most_elements : tuple of int, optional
@@ -83,24 +81,23 @@ class Scorer:
         self,
         model: Speid,
         device: Device,
-        batch_size: int = ScoringConfig.batch_size,
+        batch_size: int | None = None,
         cache_bytes: int | None = None,
         most_elements: tuple[int, int] | None = None,
         features: bool = False,
     ) -> None:
         self.config, self.device = model.config, device
         model.to(device.torch)
+        usual = ScoringConfig.batch_size if device.torch.type == "cpu" else ScoringConfig.gpu_batch_size
         self._route: Route = (
-            TorchRoute(model, device, batch_size, features)
+            TorchRoute(model, device, batch_size or usual, features)
             if device.kernels is None
             else NativeRoute(model, device.kernels, features)
         )
         with torch.no_grad():
             self._scale, self._offset = affine(model.sequence_norm)
         slots = _slots(self._route, cache_bytes or device.memory_bytes // 4, most_elements)
-        self.enhancers, self.promoters = (
-            ElementStore(self._route, side, count, batch_size) for side, count in enumerate(slots)
-        )
+        self.enhancers, self.promoters = (ElementStore(self._route, side, count) for side, count in enumerate(slots))
 
     def logits(self, left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.float32]:
         """Logits (N,) of pairs of an enhancer's slot and a promoter's, as the stores found them."""

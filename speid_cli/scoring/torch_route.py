@@ -78,16 +78,15 @@ class TorchRoute:
         """See `Route`."""
         steps, features_of, own, other, dense = self._sides[side]
         with self._device.autocast():
-            for rows, piece in zip(self._put(slots), self._device.put(codes).split(self._batch_size), strict=True):
-                features = features_of(piece)  # (U, T, K)
-                start = torch.zeros(len(piece), self._config.lstm_units, device=self._device.torch)
-                gates = features @ own.projection + own.bias
-                reached, hidden, cell = _recur(own, gates, None, start, start)
-                states.hidden[rows], states.cell[rows] = hidden, cell
-                states.share[rows] = (reached.flatten(1) @ dense).float()
-                states.gates[rows] = (features @ other.projection + other.bias).float()
-                if states.own is not None:
-                    states.own[rows] = reached
+            rows, features = self._device.put(slots), features_of(self._device.put(codes))  # (N, T, K)
+            start = torch.zeros(len(rows), self._config.lstm_units, device=self._device.torch)
+            gates = features @ own.projection + own.bias
+            reached, hidden, cell = _recur(own, gates, None, start, start)
+            states.hidden[rows], states.cell[rows] = hidden, cell
+            states.share[rows] = (reached.flatten(1) @ dense).float()
+            states.gates[rows] = (features @ other.projection + other.bias).float()
+            if states.own is not None:
+                states.own[rows] = reached
 
     @torch.no_grad()
     def logits(

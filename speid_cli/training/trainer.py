@@ -76,7 +76,7 @@ class Trainer:
         history: list[Row] = []
         best, best_state, best_epoch = -math.inf, _state(self.model), 0
         for epoch in range(1, self.settings.epochs + 1):
-            training_loss = self._epoch(epoch, observer)
+            training_loss = float(self.steps(epoch, observer))
             logits = self.inputs.evaluation_logits(self._validation)
             if not (math.isfinite(training_loss) and np.isfinite(logits).all()):
                 raise DataError(f"training diverged in epoch {epoch}: the loss is no number", hint="try a lower --lr")
@@ -94,7 +94,8 @@ class Trainer:
             self.model.load_state_dict(best_state)
         return history
 
-    def _epoch(self, epoch: int, observer: Observer) -> float:
+    def steps(self, epoch: int, observer: Observer) -> Tensor:
+        """Train one epoch; its mean loss (), still on the device: no step waits for the device."""
         samples = epoch_samples(self.dataset, self._members, self.settings, self.seed, epoch)
         observer.epoch_begins(epoch, self.settings.epochs, len(samples))
         total = torch.zeros((), device=self.device.torch)
@@ -108,7 +109,7 @@ class Trainer:
             self._optimiser.step()
             total += loss.detach() * len(batch)
             observer.samples_done(len(batch))
-        return float(total) / len(samples)
+        return total / len(samples)
 
 
 def check_trainable(dataset: PairDataset) -> None:

@@ -187,6 +187,19 @@ def test_all_of_jaspar_2016_is_placed(folder: Path, capsys: pytest.CaptureFixtur
     assert "kernels.npz: 519 kernels of 40 bp" in capsys.readouterr().err
 
 
+def test_info_says_what_runs_here(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run("info", "--system", "--json") == 0
+    content = json.loads(capsys.readouterr().out)
+    assert content["versions"]["torch"] == torch.__version__
+    assert "kernels" in content["cpu"]
+    monkeypatch.setenv("SPEID_NATIVE", "0")
+    assert run("info", "--system") == 0
+    assert "fp32, PyTorch kernels (SPEID_NATIVE=0)" in capsys.readouterr().out
+    for arguments in ([], ["x.npz", "--system"]):
+        assert run("info", *arguments) == 2
+        assert "give one of FILE and --system" in capsys.readouterr().err
+
+
 def test_info_says_what_each_file_holds(
     dataset: PairDataset,
     model: Checkpoint,

@@ -491,7 +491,7 @@ TARGET int NAME(recur_backward)(const recurrence *r, int64_t first, int64_t last
 /* All bits set where a value is kept. */
 INLINE ivec NAME(kept)(uint32_t seed, uint32_t threshold, int64_t column)
 {
-    uvec z;
+    uvec z = {0};
     for (int lane = 0; lane < LANES; lane++)
         z[lane] = (uint32_t)(column + lane);
     z = z * 0x9E3779B9u + seed;

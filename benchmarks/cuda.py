@@ -1,0 +1,165 @@
+#!/usr/bin/env python3
+"""What a GPU does: scoring and training by precision, with the error of each against float64.
+
+usage: python benchmarks/cuda.py [--preset paper|small|tiny] [--rounds N]
+
+Works vary only in device, precision and batch. Sequence is random and the weights are untrained,
+with norm statistics far from their start, which changes no amount of work. Training runs the
+trainer itself with PyTorch set to fail at any call that makes the host wait for the device.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+import speid_cli
+from speid_cli.dataset.pairs import Elements, PairDataset
+from speid_cli.model.config import PRESETS, SpeidConfig
+from speid_cli.model.device import Device
+from speid_cli.model.initialisers import initialise
+from speid_cli.model.speid import Speid
+from speid_cli.scoring.engine import Scorer
+from speid_cli.training.inputs import WholeNetwork
+from speid_cli.training.trainer import Trainer
+
+
+def main() -> None:
+    """Measure and print."""
+    options = parse()
+    config = PRESETS[options.preset].model
+    name = torch.cuda.get_device_name()
+    print(f"speid {speid_cli.__version__}, PyTorch {torch.__version__}, {name}, preset {options.preset}\n")
+    model = untrained(config)
+    score(model, options.rounds)
+    train(config, options.rounds)
+
+
+def parse() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--preset", choices=list(PRESETS), default="paper")
+    return parser.parse_args()
+
+
+def untrained(config: SpeidConfig) -> Speid:
+    """A network with random weights and norm statistics."""
+    generator = torch.Generator().manual_seed(0)
+    model = Speid(config).eval()
+    initialise(model, generator)
+    for name, values in model.state_dict().items():
+        if "norm" in name and "num_batches" not in name:
+            low = -0.4 if name.endswith(("bias", "mean")) else 0.5
+            values.uniform_(low, low + 0.8, generator=generator)
+    return model
+
+
+def score(model: Speid, rounds: int) -> None:
+    """Elements and pairs per second, and the largest error in probability of 64 pairs against float64."""
+    config, count = model.config, 512
+    rng = np.random.default_rng(0)
+    codes = [rng.integers(0, 4, (count, w), dtype=np.uint8) for w in (config.enhancer_window, config.promoter_window)]
+    left, right = np.arange(count * 100) // 100, np.arange(count * 100) * 7 % count
+    checked = np.arange(0, count * 100, count * 100 // 64)
+    with torch.no_grad():
+        exact = torch.sigmoid(exact_logits(model, codes[0][left[checked]], codes[1][right[checked]])).numpy()
+    print("| scoring | elements/s | pairs/s | largest error in probability |\n|---|---|---|---|")
+    for precision in ("fp32", "tf32", "bf16"):
+        for batch_size in (256, 1024, 4096, 16384):
+            device = Device("cuda", precision)  # type: ignore[arg-type]
+            scorer = Scorer(model, device, batch_size)
+            elements, pairs, logits = [], [], np.empty(0)
+            for _ in range(rounds + 1):
+                for store in (scorer.enhancers, scorer.promoters):
+                    store._cache.clear()
+                with timed(elements):
+                    first = scorer.enhancers.find(range(count), lambda rows: codes[0][rows])
+                    second = scorer.promoters.find(range(count), lambda rows: codes[1][rows])
+                with timed(pairs):
+                    logits = scorer.logits(first[left], second[right])
+            error = np.abs(1 / (1 + np.exp(-logits[checked].astype(np.float64))) - exact).max()
+            rates = [n / statistics.median(times[1:]) for n, times in ((2 * count, elements), (len(left), pairs))]
+            print(f"| {precision}, batches of {batch_size} | {rates[0]:,.0f} | {rates[1]:,.0f} | {error:.1e} |")
+            model.cpu()
+
+
+def exact_logits(model: Speid, enhancers: np.ndarray, promoters: np.ndarray) -> torch.Tensor:
+    """The network's modules in float64 on the CPU."""
+    exact = Speid(model.config).double().eval()
+    exact.load_state_dict(model.state_dict())
+    from speid_cli.model import convolution
+
+    expand = convolution.expand
+    convolution.expand = lambda codes: expand(codes).double()
+    try:
+        logits: torch.Tensor = exact(torch.from_numpy(enhancers), torch.from_numpy(promoters))
+    finally:
+        convolution.expand = expand
+    return logits
+
+
+@contextmanager
+def timed(times: list[float]) -> Iterator[None]:
+    """Adds the time until the device is done."""
+    torch.cuda.synchronize()
+    start = time.perf_counter()
+    yield
+    torch.cuda.synchronize()
+    times.append(time.perf_counter() - start)
+
+
+def train(config: SpeidConfig, rounds: int) -> None:
+    """Training steps of 100 pairs; the loss after them, so that precisions can be compared."""
+    data = random_dataset(config, 400)
+    settings = replace(PRESETS["paper"].pretrain, learning_rate=1e-4, copies=1)
+    print("\n| training, batches of 100 | pairs/s | first and last loss |\n|---|---|---|")
+    for precision in ("fp32", "tf32", "bf16"):
+        device = Device("cuda", precision)  # type: ignore[arg-type]
+        model = Speid(config)
+        initialise(model, torch.Generator().manual_seed(0))
+        trainer = Trainer(model, WholeNetwork(model, data, device), data, settings, device, 0)
+        times: list[float] = []
+        losses = []
+        for epoch in range(rounds + 1):
+            torch.cuda.set_sync_debug_mode("error" if epoch else "default")
+            with timed(times):
+                losses.append(trainer.steps(epoch, _Nobody()))
+            torch.cuda.set_sync_debug_mode("default")
+        values = [float(loss) for loss in losses]
+        rate = 400 / statistics.median(times[1:])
+        print(f"| {precision} | {rate:,.0f} | {values[0]:.4f}, {values[-1]:.4f} |")
+
+
+class _Nobody:
+    def epoch_begins(self, epoch: int, epochs: int, samples: int) -> None: ...
+
+    def samples_done(self, samples: int) -> None: ...
+
+    def epoch_ended(self, row: dict[str, object], best: bool) -> None: ...
+
+
+def random_dataset(config: SpeidConfig, pairs: int) -> PairDataset:
+    """Unrelated pairs of random sequence, every other one interacting, all for training."""
+    rng = np.random.default_rng(0)
+
+    def side(window: int) -> Elements:
+        bases = 1 << rng.integers(0, 4, (2, pairs, window // 2))
+        onehot = (bases[0] * 16 + bases[1]).astype(np.uint8)
+        return Elements(onehot, window, window, np.zeros((pairs, 2), np.int16), np.zeros((pairs, 3), np.int64))
+
+    index = np.arange(pairs, dtype=np.int32)
+    label = (index % 2).astype(np.int8)
+    sides = side(config.enhancer_window), side(config.promoter_window)
+    return PairDataset(*sides, index, index, label, np.zeros(pairs, np.int8), ("chr1",), {})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""The native kernels as they are built: without a compiler, and under the sanitizers."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SOURCE = ROOT / "speid_cli/model/native/kernels.c"
+
+
+def test_the_kernels_compile_without_a_warning(tmp_path: Path) -> None:
+    compiler = shutil.which("gcc") or pytest.skip("no gcc here")
+    flags = ["-O1", "-std=gnu11", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wno-sign-conversion", "-Werror"]
+    subprocess.run([compiler, *flags, "-c", SOURCE, "-o", tmp_path / "kernels.o"], check=True)
+
+
+@pytest.mark.slow
+def test_the_kernels_run_clean_under_the_sanitizers(tmp_path: Path) -> None:
+    """Their tests again, with every access and every undefined operation checked."""
+    compiler = shutil.which("gcc") or pytest.skip("no gcc here")
+    library = tmp_path / "kernels.so"
+    checks = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+    subprocess.run(
+        [compiler, "-O1", "-g", "-std=gnu11", "-fPIC", "-shared", *checks, SOURCE, "-o", library], check=True
+    )
+    runtime = [
+        subprocess.run(
+            [compiler, f"-print-file-name={name}"], check=True, capture_output=True, text=True
+        ).stdout.strip()
+        for name in ("libasan.so", "libubsan.so", "libstdc++.so.6")
+    ]
+    environment = os.environ | {
+        "LD_PRELOAD": ":".join(runtime),
+        "ASAN_OPTIONS": "detect_leaks=0:allocator_may_return_null=1",
+        "SPEID_TEST_LIBRARY": str(library),
+    }
+    tests = ROOT / "tests/model/test_native.py"
+    done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", tests], env=environment,
+                          cwd=ROOT, capture_output=True, text=True)  # fmt: skip
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert "passed" in done.stdout
+
+
+@pytest.mark.slow
+def test_without_a_compiler_the_install_goes_through_and_says_so(tmp_path: Path) -> None:
+    source, target = tmp_path / "source", tmp_path / "target"
+    left_out = shutil.ignore_patterns(".*", "build", "*.egg-info", "*.so", "__pycache__", "quickstart")
+    shutil.copytree(ROOT, source, ignore=left_out)
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", target, source]
+    subprocess.run(install, check=True, capture_output=True, env=os.environ | {"CC": "/no/compiler"})
+    assert not list(target.rglob("_kernels*"))
+    said = subprocess.run([sys.executable, "-m", "speid_cli", "info", "--system"], check=True, capture_output=True,
+                          text=True, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(target)})  # fmt: skip
+    assert "fp32, PyTorch kernels (the native ones were not built)" in said.stdout
