@@ -1,0 +1,200 @@
+"""speid itself: scoring, training and fine-tuning, and what the machine could do at most.
+
+usage: speid_peer.py WORK.npz
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache, partial
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from serve import Work, serve
+
+import speid_cli
+from speid_cli.dataset.pairs import Elements, PairDataset
+from speid_cli.model.config import PRESETS, SpeidConfig
+from speid_cli.model.device import Device
+from speid_cli.model.initialisers import initialise
+from speid_cli.model.speid import Speid
+from speid_cli.scoring.engine import Scorer
+from speid_cli.training.inputs import FrozenFeatures, WholeNetwork
+from speid_cli.training.trainer import Trainer
+
+PAPER = PRESETS["paper"].model
+Index = NDArray[np.int64]
+Codes = NDArray[np.uint8]
+
+
+class Nobody:
+    """An observer that looks away."""
+
+    def epoch_begins(self, epoch: int, epochs: int, samples: int) -> None:
+        """Nothing."""
+
+    def samples_done(self, samples: int) -> None:
+        """Nothing."""
+
+    def epoch_ended(self, row: dict[str, object], best: bool) -> None:
+        """Nothing."""
+
+
+def main() -> None:
+    """Serve."""
+    with np.load(sys.argv[1]) as data:
+        arrays = dict(data)
+    device = Device("cpu")
+    unrelated = np.arange(len(arrays["enhancers"]))
+
+    @cache
+    def scorer() -> Scorer:
+        return Scorer(untrained(), device, most_elements=(200, 200))
+
+    def shared() -> Pairs:
+        return Pairs(scorer(), arrays["shared_enhancers"], arrays["shared_promoters"], arrays["left"], arrays["right"])
+
+    works = {
+        "score unrelated": lambda: Pairs(scorer(), arrays["enhancers"], arrays["promoters"], unrelated, unrelated).all,
+        "score shared": lambda: shared().all,
+        "score shared, pairs only": lambda: shared().pairs_only(),
+        "train": lambda: training(device, arrays),
+        "finetune": lambda: finetuning(device, arrays, keep_pairs=True),
+        "finetune from elements": lambda: finetuning(device, arrays, keep_pairs=False),
+        "matrix product": lambda: matrix_product(device),
+        "PyTorch matrix product": torch_product,
+        "copy": copy,
+    } | scaling(device, scorer)
+    serve(works, {"speid": speid_cli.__version__, "PyTorch": torch.__version__, "device": device.description})
+
+
+def untrained(config: SpeidConfig = PAPER) -> Speid:
+    """Random weights: they change no amount of work."""
+    model = Speid(config).eval()
+    initialise(model, torch.Generator().manual_seed(0))
+    return model
+
+
+class Pairs:
+    """Pairs and their elements with a scorer that has slots for all of them."""
+
+    def __init__(self, scorer: Scorer, enhancers: Codes, promoters: Codes, left: Index, right: Index) -> None:
+        self.scorer, self.enhancers, self.promoters = scorer, enhancers, promoters
+        self.left, self.right = left, right
+
+    def all(self) -> object:
+        """Elements and pairs, everything counted."""
+        for store in (self.scorer.enhancers, self.scorer.promoters):
+            store._cache.clear()
+        return self.scorer.logits(*self.slots())
+
+    def slots(self) -> tuple[Index, Index]:
+        """Where the elements are, computed where they are not."""
+        first = self.scorer.enhancers.find(range(len(self.enhancers)), lambda rows: self.enhancers[rows])
+        second = self.scorer.promoters.find(range(len(self.promoters)), lambda rows: self.promoters[rows])
+        return first[self.left], second[self.right]
+
+    def pairs_only(self) -> Work:
+        """Pairs whose elements are there."""
+        for store in (self.scorer.enhancers, self.scorer.promoters):
+            store._cache.clear()
+        slots = self.slots()
+        return lambda: self.scorer.logits(*slots)
+
+
+def scaling(device: Device, scorer: Callable[[], Scorer]) -> dict[str, Callable[[], Work]]:
+    """How cost grows: one size at a time, the rest at the paper's."""
+    rng = np.random.default_rng(0)
+    nothing = np.empty(0, np.int64)
+
+    def codes(count: int, width: int) -> Codes:
+        return rng.integers(0, 4, (count, width), dtype=np.uint8)
+
+    def elements(count: int) -> Work:
+        return Pairs(scorer(), codes(count // 2, 3000), codes(count // 2, 2000), nothing, nothing).all
+
+    def pairs(count: int) -> Work:
+        left, right = np.divmod(np.arange(count), 40)
+        return Pairs(scorer(), codes(96, 3000), codes(40, 2000), left, right).pairs_only()
+
+    def enhancers(config: SpeidConfig) -> Work:
+        scorer = Scorer(untrained(config), device, most_elements=(48, 1))
+        return Pairs(scorer, codes(48, config.enhancer_window), codes(0, 2000), nothing, nothing).all
+
+    works: dict[str, Callable[[], Work]] = {}
+    for count in (96, 192, 384):
+        works[f"elements {count}"] = partial(elements, count)
+    for count in (960, 1920, 3840):
+        works[f"pairs {count}"] = partial(pairs, count)
+    for window in (750, 1500, 3000, 6000):
+        works[f"enhancer window {window}"] = partial(enhancers, replace(PAPER, enhancer_window=window))
+    for kernels in (256, 512, 1024, 2048):
+        works[f"kernels {kernels}"] = partial(enhancers, replace(PAPER, n_kernels=kernels))
+    return works
+
+
+def training(device: Device, arrays: dict[str, NDArray[Any]]) -> Work:
+    """An epoch of the trainer on unrelated pairs."""
+    count = len(arrays["enhancers"])
+    data = dataset(arrays["enhancers"], arrays["promoters"], np.arange(count), np.arange(count))
+    model = untrained()
+    settings = replace(PRESETS["paper"].pretrain, copies=1)
+    trainer = Trainer(model, WholeNetwork(model, data, device), data, settings, device, 0)
+    return lambda: float(trainer.steps(1, Nobody()))
+
+
+def finetuning(device: Device, arrays: dict[str, NDArray[Any]], keep_pairs: bool) -> Work:
+    """An epoch of the trainer on frozen features: of pairs, or put together from their elements."""
+    sides = arrays["shared_enhancers"], arrays["shared_promoters"]
+    data = dataset(*sides, arrays["left"][:2000], arrays["right"][:2000])
+    model = untrained()
+    model.freeze_features()
+    members = np.arange(2000)
+    inputs = FrozenFeatures(model, data, device, members if keep_pairs else members[:0])
+    if not keep_pairs:
+        inputs._cache = None
+    trainer = Trainer(model, inputs, data, PRESETS["paper"].finetune, device, 0)
+    return lambda: float(trainer.steps(1, Nobody()))
+
+
+def dataset(enhancers: Codes, promoters: Codes, left: Index, right: Index) -> PairDataset:
+    """Pairs for training, every other one interacting, without margins for shifts."""
+
+    def side(codes: Codes) -> Elements:
+        bits = np.array([8, 4, 2, 1, 0], np.uint8)[codes]
+        onehot = bits[:, ::2] * 16 + bits[:, 1::2]
+        count, width = codes.shape
+        return Elements(onehot, width, width, np.zeros((count, 2), np.int16), np.zeros((count, 3), np.int64))
+
+    label = (np.arange(len(left)) % 2).astype(np.int8)
+    index = left.astype(np.int32), right.astype(np.int32)
+    return PairDataset(side(enhancers), side(promoters), *index, label, np.zeros_like(label), ("chr22",), {})
+
+
+def matrix_product(device: Device) -> Work:
+    """The native product at the shape of the LSTM's projection."""
+    kernels = device.kernels
+    if kernels is None:
+        return torch_product()
+    a, panels, out = torch.randn(9600, 1024), kernels.panels(torch.randn(1024, 800)), torch.empty(9600, 800)
+    return lambda: kernels.product_by_rows(a, panels, out)
+
+
+def torch_product() -> Work:
+    """PyTorch's at the same shape."""
+    a, b, out = torch.randn(9600, 1024), torch.randn(1024, 800), torch.empty(9600, 800)
+    return lambda: torch.mm(a, b, out=out)
+
+
+def copy() -> Work:
+    """256 MB from here to there."""
+    a, b = torch.zeros(1 << 26), torch.zeros(1 << 26)
+    return lambda: b.copy_(a)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,230 @@
+"""The table that a run writes, with what each work costs at least; limits.md derives the counts."""
+
+from __future__ import annotations
+
+import math
+import platform
+import statistics
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from speid_cli.model.config import PRESETS
+from speid_cli.model.device import Device
+
+if TYPE_CHECKING:
+    from prepare import Run
+    from run import Times
+    from work import Work
+
+C = PRESETS["paper"].model
+BATCH = 100
+PARAMETERS = 46_746_679
+PREPARED_PAIRS, PREPARED_BYTES = 44_313, 31e9 / 6
+TARGETS = {
+    "score unrelated": (3.5, 15),
+    "score shared": (25, 120),
+    "score shared, pairs only": (30, None),
+    "train": (3, 12),
+    "finetune": (6, None),
+}
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a work needs at least: multiplications and additions of matrix products, and bytes moved."""
+
+    flop: float
+    bytes: float = 0
+
+    def seconds(self, flop_rate: float, byte_rate: float) -> float:
+        """At the machine's measured rates, one after the other."""
+        return self.flop / flop_rate + self.bytes / byte_rate
+
+
+def element_cost(steps: int) -> Cost:
+    """One element: gates of both directions, one recurrence, its dense share; the tables' look-ups."""
+    units, groups = C.lstm_units, math.ceil(C.kernel_length / 4)
+    flop = 2 * steps * (C.n_kernels * 8 * units + 4 * units * units + units * C.dense_units)
+    return Cost(flop, 4 * steps * C.pool_length * C.n_kernels * groups / CACHED)
+
+
+def pair_cost() -> Cost:
+    """One pair whose elements are there: one recurrence over each side, its dense share."""
+    units = C.lstm_units
+    return Cost(2 * C.steps * (4 * units * units + units * C.dense_units))
+
+
+# Look-ups come from the second-level cache, which moves about this many times what memory does.
+CACHED = 8.0
+
+
+def training_cost(pairs: int, steps: int) -> Cost:
+    """Steps over pairs: every product of the forward pass and twice as many backwards; Adam's seven passes."""
+    units = C.lstm_units
+    flop = 2 * C.steps * (C.n_kernels * 8 * units + 8 * units * units + 2 * units * C.dense_units)
+    return Cost(3 * flop * pairs, 7 * 4 * PARAMETERS * steps)
+
+
+def finetuning_cost(pairs: int, steps: int) -> Cost:
+    """The dense layer forwards, its weights' gradient, and Adam."""
+    dense = C.steps * 2 * C.lstm_units * C.dense_units
+    return Cost(2 * 2 * dense * pairs, 7 * 4 * dense / C.dense_units * C.dense_units * steps)
+
+
+def machine() -> dict[str, str]:
+    """What the run stands on."""
+    return {"Python": platform.python_version(), "system": platform.platform(), "cpu": Device("cpu").description}
+
+
+class Report:
+    """The page."""
+
+    def __init__(
+        self,
+        work: Work,
+        times: dict[tuple[str, str], Times],
+        prepared: dict[str, Run],
+        about: dict[str, str],
+        rounds: int,
+    ) -> None:
+        self._work, self._times, self._prepared = work, times, prepared
+        self._about, self._rounds = about, rounds
+        self._flop_rate = 2 * 9600 * 1024 * 800 / self._seconds("speid", "matrix product")
+        self._byte_rate = 2 * 4 * 2**26 / self._seconds("speid", "copy")
+
+    def write(self, path: Path) -> None:
+        """Write the page."""
+        parts = [self._head(), self._speeds(), self._growth(), self._prepare()]
+        path.write_text("\n\n".join(part for part in parts if part) + "\n")
+
+    def _seconds(self, peer: str, work: str) -> float:
+        return self._times[peer, work].median
+
+    def _head(self) -> str:
+        torch_rate = 2 * 9600 * 1024 * 800 / self._seconds("speid, PyTorch", "PyTorch matrix product")
+        foreign = [value for times in self._times.values() for value in times.foreign]
+        about = "; ".join(f"{name} {value}" for name, value in self._about.items())
+        return f"""# Speed
+
+Written by `python benchmarks/run.py`; [limits.md](limits.md) says how the limits are counted.
+
+{about}.
+
+{self._rounds} rounds, the peers taking turns, medians (range). Other processes kept {statistics.median(foreign):.2f}
+cores busy meanwhile (median; at most {max(foreign):.2f}). fp32. Measured rates: matrix products
+{self._flop_rate / 1e9:.0f} GFLOP/s (native; PyTorch's {torch_rate / 1e9:.0f}), copies {self._byte_rate / 1e9:.0f} GB/s,
+read and written.
+
+Shared pairs: {self._work.pairs:,} pairs of {self._work.enhancers:,} enhancers and {self._work.promoters:,} promoters
+({self._work.pairs / self._work.elements:.1f} pairs an element): {self._work.source}. Unrelated pairs:
+{self._work.unrelated}, no element twice. Everything else at the paper preset, batches of {BATCH}."""
+
+    def _speeds(self) -> str:
+        lines = [
+            "| work | pairs/s | against Keras, its better mode | against plain PyTorch | of the limit |",
+            "|---|---|---|---|---|",
+        ]
+        best: dict[str, float] = {}
+        for kind, pairs in (("score", {"predict": self._work.unrelated, "predict_on_batch": BATCH}),
+                            ("train", {"fit": self._work.unrelated, "train_on_batch": BATCH}),
+                            ("finetune", {"fit": self._work.unrelated, "train_on_batch": BATCH})):  # fmt: skip
+            for mode, count in pairs.items():
+                lines.append(self._row("Keras", f"{kind}: {mode}", count, f"Keras, {kind}, `{mode}`"))
+                best[kind] = max(best.get(kind, 0), count / self._seconds("Keras", f"{kind}: {mode}"))
+            if kind != "finetune":
+                lines.append(self._row("plain", kind, BATCH, f"plain PyTorch, {kind}"))
+        for peer in ("speid, PyTorch", "speid"):
+            for work, count, cost in self._works():
+                if (peer, work) in self._times:
+                    kind = work.partition(" ")[0]
+                    lines.append(self._row(peer, work, count, f"**{peer} kernels**, {work}".replace("speid kernels",
+                                 "speid, native kernels"), best[kind], self._plain(kind), cost))  # fmt: skip
+        targets = "; ".join(
+            f"{work}: {keras}x" + (f", {plain}x" if plain else "") for work, (keras, plain) in TARGETS.items()
+        )
+        return "\n".join(lines) + f"\n\nWhat was aimed at, against Keras and against plain PyTorch: {targets}."
+
+    def _works(self) -> list[tuple[str, int, Cost]]:
+        unrelated, shared = self._work.unrelated, self._work.pairs
+        sides = element_cost(C.enhancer_steps), element_cost(C.promoter_steps)
+        pair = pair_cost()
+
+        def whole(enhancers: int, promoters: int, pairs: int) -> Cost:
+            return Cost(
+                enhancers * sides[0].flop + promoters * sides[1].flop + pairs * pair.flop,
+                enhancers * sides[0].bytes + promoters * sides[1].bytes,
+            )
+
+        return [
+            ("score unrelated", unrelated, whole(unrelated, unrelated, unrelated)),
+            ("score shared", shared, whole(self._work.enhancers, self._work.promoters, shared)),
+            ("score shared, pairs only", shared, whole(0, 0, shared)),
+            ("train", unrelated, training_cost(unrelated, unrelated // BATCH)),
+            ("finetune", 2000, finetuning_cost(2000, 20)),
+            ("finetune from elements", 2000, finetuning_cost(2000, 20)),
+        ]
+
+    def _plain(self, kind: str) -> float | None:
+        return BATCH / self._seconds("plain", kind) if ("plain", kind) in self._times else None
+
+    def _row(
+        self,
+        peer: str,
+        work: str,
+        pairs: int,
+        title: str,
+        keras: float | None = None,
+        plain: float | None = None,
+        cost: Cost | None = None,
+    ) -> str:
+        times = self._times[peer, work]
+        rate = pairs / times.median
+        spread = f"{rate:,.0f} ({pairs / max(times.seconds):,.0f} to {pairs / min(times.seconds):,.0f})"
+        reached = f"{cost.seconds(self._flop_rate, self._byte_rate) / times.median:.0%}" if cost else ""
+        ratios = [f"{rate / other:.1f}x" if other else "" for other in (keras, plain)]
+        return f"| {title} | {spread} | {ratios[0]} | {ratios[1]} | {reached} |"
+
+    def _growth(self) -> str:
+        """How cost grows: a line through the medians, and the exponent of a power law through them."""
+        lines = ["## How cost grows", "", "| with | sizes | milliseconds | slope | power |", "|---|---|---|---|---|"]
+        groups: dict[str, list[tuple[int, float]]] = {}
+        for (peer, work), times in self._times.items():
+            what, _, size = work.rpartition(" ")
+            if peer == "speid" and size.isdigit():
+                groups.setdefault(what, []).append((int(size), 1e3 * times.median))
+        for what, points in groups.items():
+            sizes, values = (np.array(column, float) for column in zip(*points, strict=True))
+            slope = np.polyfit(sizes, values, 1)[0]
+            power = np.polyfit(np.log(sizes), np.log(values), 1)[0]
+            each = {"elements": "ms an element", "pairs": "ms a pair"}.get(what, "ms each for 48 enhancers")
+            lines.append(
+                f"| {what} | {', '.join(f'{size:,.0f}' for size in sizes)} "
+                f"| {', '.join(f'{value:,.0f}' for value in values)} | {slope:.3g} {each} | {power:.2f} |"
+            )
+        return "\n".join(lines) + "\n\nAimed at: a power of 1, at most 2 ms an element and 0.25 ms a pair."
+
+    def _prepare(self) -> str:
+        if not self._prepared:
+            return ""
+        lines = [
+            "## `prepare`",
+            "",
+            f"GM12878, {PREPARED_PAIRS:,} pairs, a genome of hg19's sizes.",
+            "",
+            "| way | seconds (range) | largest memory, MB | bytes written |",
+            "|---|---|---|---|",
+        ]
+        for way, run in self._prepared.items():
+            spread = f" ({min(run.seconds):.1f} to {max(run.seconds):.1f})" if len(run.seconds) > 1 else ""
+            written = f"{run.written:,}" if run.written else ""
+            lines.append(f"| {way} | {run.median:.1f}{spread} | {run.memory:,.0f} | {written} |")
+        ours, alone, usual, _ = self._prepared.values()
+        return "\n".join(lines) + (
+            f"\n\n`speid prepare` takes {ours.median / alone.median:.1f} times as long as `bedtools getfasta` alone "
+            f"(aimed at: at most 6), the usual way {usual.median / ours.median:.1f} times as long as it (aimed at: at "
+            f"least 8); its file is {PREPARED_BYTES / ours.written:.0f} times smaller than a sixth of the authors' "
+            "31 GB (aimed at: 50)."
+        )
