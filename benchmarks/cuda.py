@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What a GPU does: scoring and training by precision, with the error of each against float64.
 
-usage: python benchmarks/cuda.py [--preset paper|small|tiny] [--rounds N]
+usage: python benchmarks/cuda.py [--preset paper|small|tiny] [--rounds N] > CUDA.md
 
 Works vary only in device, precision and batch. Sequence is random and the weights are untrained,
 with norm statistics far from their start, which changes no amount of work. Training runs the
@@ -36,7 +36,8 @@ def main() -> None:
     options = parse()
     config = PRESETS[options.preset].model
     name = torch.cuda.get_device_name()
-    print(f"speid {speid_cli.__version__}, PyTorch {torch.__version__}, {name}, preset {options.preset}\n")
+    print("# On a GPU\n\nWritten by `python benchmarks/cuda.py`. Medians; convolution, LSTM and dense in PyTorch.\n")
+    print(f"speid {speid_cli.__version__}, PyTorch {torch.__version__}, {name}, preset {options.preset}.\n")
     model = untrained(config)
     score(model, options.rounds)
     train(config, options.rounds)
@@ -63,7 +64,7 @@ def untrained(config: SpeidConfig) -> Speid:
 
 
 def score(model: Speid, rounds: int) -> None:
-    """Elements and pairs per second, and the largest error in probability of 64 pairs against float64."""
+    """Elements and pairs per second, and the largest error in probability of some pairs against float64."""
     config, count = model.config, 512
     rng = np.random.default_rng(0)
     codes = [rng.integers(0, 4, (count, w), dtype=np.uint8) for w in (config.enhancer_window, config.promoter_window)]
@@ -71,6 +72,7 @@ def score(model: Speid, rounds: int) -> None:
     checked = np.arange(0, count * 100, count * 100 // 64)
     with torch.no_grad():
         exact = torch.sigmoid(exact_logits(model, codes[0][left[checked]], codes[1][right[checked]])).numpy()
+    print("512 enhancers and 512 promoters; 51,200 pairs of them. Error: of 64 pairs, against float64.\n")
     print("| scoring | elements/s | pairs/s | largest error in probability |\n|---|---|---|---|")
     for precision in ("fp32", "tf32", "bf16"):
         for batch_size in (256, 1024, 4096, 16384):
@@ -120,7 +122,8 @@ def train(config: SpeidConfig, rounds: int) -> None:
     """Training steps of 100 pairs; the loss after them, so that precisions can be compared."""
     data = random_dataset(config, 400)
     settings = replace(PRESETS["paper"].pretrain, learning_rate=1e-4, copies=1)
-    print("\n| training, batches of 100 | pairs/s | first and last loss |\n|---|---|---|")
+    print("\n400 unrelated pairs an epoch; from the second epoch on no call may wait for the device.\n")
+    print("| training, batches of 100 | pairs/s | first and last loss |\n|---|---|---|")
     for precision in ("fp32", "tf32", "bf16"):
         device = Device("cuda", precision)  # type: ignore[arg-type]
         model = Speid(config)

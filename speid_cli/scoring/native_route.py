@@ -108,10 +108,10 @@ class NativeRoute:
         share = (self._dense_bias if side == 0 else torch.zeros_like(self._dense_bias)).repeat(len(slots), 1)
 
         def add_shares(part: slice) -> None:
-            panels = slice(part.start // kernels.panel, -(-part.stop // kernels.panel))
-            kernels.product(reached.flatten(1), own.dense[panels], share[:, part], add=True)
+            kernels.product(reached.flatten(1), own.dense[part.start // kernels.panel :], share[:, part], add=True)
 
-        kernels.parallel(add_shares, kernels.spans(share.shape[1], kernels.panel, 2 * kernels.threads))
+        panels = -(-share.shape[1] // kernels.panel)
+        kernels.parallel(add_shares, kernels.spans(share.shape[1], kernels.panel, panels))
         states.share[slots] = share
         if states.own is not None:
             states.own[slots] = reached.flip(1) if own.backward else reached
