@@ -89,10 +89,13 @@ class NativeRoute:
     def allocate(self, side: int, slots: int) -> ElementStates:
         """See `Route`."""
         units, steps = self._config.lstm_units, self._sides[side].steps
-        shapes = (units,), (units,), (self._config.dense_units,), (steps, 4 * units)
-        hidden, cell, share, gates = (self._kernels.memory.empty(slots, *shape) for shape in shapes)
-        own = self._kernels.memory.empty(slots, steps, units) if self._keep_own else None
-        return ElementStates(hidden, cell, share, gates, own)
+
+        def empty(*shape: int) -> Tensor:
+            return torch.from_numpy(np.empty((slots, *shape), np.float32))  # NumPy asks for large pages
+
+        own = empty(steps, units) if self._keep_own else None
+        hidden, cell, share = empty(units), empty(units), empty(self._config.dense_units)
+        return ElementStates(hidden, cell, share, empty(steps, 4 * units), own)
 
     @torch.no_grad()
     def fill(self, side: int, states: ElementStates, slots: NDArray[np.int64], codes: Codes) -> None:

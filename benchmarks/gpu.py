@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What a GPU does: scoring and training by precision, with the error of each against float64.
 
-usage: python benchmarks/cuda.py [--preset paper|small|tiny] [--rounds N] > CUDA.md
+usage: python benchmarks/gpu.py [--preset paper|small|tiny] [--rounds N] > GPU.md
 
 Works vary only in device, precision and batch. Sequence is random and the weights are untrained,
 with norm statistics far from their start, which changes no amount of work. Training runs the
@@ -36,7 +36,7 @@ def main() -> None:
     options = parse()
     config = PRESETS[options.preset].model
     name = torch.cuda.get_device_name()
-    print("# On a GPU\n\nWritten by `python benchmarks/cuda.py`. Medians; convolution, LSTM and dense in PyTorch.\n")
+    print("# On a GPU\n\nWritten by `python benchmarks/gpu.py`. Medians; convolution, LSTM and dense in PyTorch.\n")
     print(f"speid {speid_cli.__version__}, PyTorch {torch.__version__}, {name}, preset {options.preset}.\n")
     model = untrained(config)
     score(model, options.rounds)
