@@ -10,6 +10,7 @@
 #define SYMBOLS 5             /* A, T, C, G and everything else */
 #define GROUP 4               /* bases looked up together */
 #define GROUP_SYMBOLS 625     /* SYMBOLS to the power of GROUP */
+#define USUAL_GROUPS 10       /* of kernels of 40 bp: loops over so many are unrolled */
 #define CACHE_LINE 16         /* in floats */
 #define INNER 384             /* products summed before the sums go back to memory */
 #define KERNELS 16            /* whose table entries, and SEQUENCES whose gradients, are in the cache */

@@ -227,7 +227,7 @@ TARGET int NAME(convolution_table)(const float *weight, int64_t kernels, int64_t
 }
 
 /* The larger of four sums and, where `keep`, at which position they were found. */
-INLINE void NAME(pool)(int keep, const uint16_t *index, int64_t groups, const float *table, int64_t positions,
+INLINE void NAME(pool)(int keep, int64_t groups, const uint16_t *index, const float *table, int64_t positions,
                        vec best[4], ivec where[4])
 {
     UNROLL for (int v = 0; v < 4; v++) {
@@ -237,7 +237,7 @@ INLINE void NAME(pool)(int keep, const uint16_t *index, int64_t groups, const fl
     for (int64_t p = 0; p < positions; p++) {
         const float *row = table;
         vec sums[4] = {{0}};
-        for (int64_t group = 0; group < groups; group++, row += GROUP_SYMBOLS * PANEL) {
+        _Pragma("GCC unroll 10") for (int64_t group = 0; group < groups; group++, row += GROUP_SYMBOLS * PANEL) {
             const float *found = row + (int64_t)index[p + GROUP * group] * PANEL;
             UNROLL for (int v = 0; v < 4; v++)
                 sums[v] += *(const vec *)(found + v * LANES);
@@ -267,10 +267,12 @@ TARGET int NAME(convolve)(const uint16_t *index, int64_t sequences, int64_t leng
                 const int64_t to = n * out_step + t * kernels + k;
                 vec best[4];
                 ivec at[4];
-                if (where)
-                    NAME(pool)(1, from, groups, table, width, best, at);
+                if (groups == USUAL_GROUPS && where)
+                    NAME(pool)(1, USUAL_GROUPS, from, table, width, best, at);
+                else if (groups == USUAL_GROUPS)
+                    NAME(pool)(0, USUAL_GROUPS, from, table, width, best, at);
                 else
-                    NAME(pool)(0, from, groups, table, width, best, at);
+                    NAME(pool)(where != NULL, groups, from, table, width, best, at);
                 UNROLL for (int v = 0; v < 4; v++) {
                     const int64_t first = k + v * LANES;
                     const vec active = best[v] + NAME(load)(bias + first, kernels - first);
@@ -283,6 +285,18 @@ TARGET int NAME(convolve)(const uint16_t *index, int64_t sequences, int64_t leng
                 }
             }
     return 0;
+}
+
+/* Add the gradients of one kernel's maxima to the table entries that their windows looked up. */
+INLINE void NAME(scatter)(int64_t groups, const uint16_t *index, const float *values, const int32_t *positions,
+                          int64_t count, float *table)
+{
+    for (int64_t i = 0; i < count; i++)
+        if (values[i] != 0) {
+            const uint16_t *at = index + positions[i];
+            _Pragma("GCC unroll 10") for (int64_t group = 0; group < groups; group++)
+                table[group * GROUP_SYMBOLS + at[group * GROUP]] += values[i];
+        }
 }
 
 /* Gradients of one kernel (4, length) and its bias from those of its table entries. */
@@ -341,14 +355,10 @@ TARGET int NAME(convolve_backward)(const uint16_t *index, int64_t sequences, int
                 }
             }
             for (int64_t x = 0; x < wide; x++)
-                for (int64_t i = 0; i < count; i++) {
-                    const float value = values[x * most + i];
-                    const uint16_t *at = index + positions[x * most + i];
-                    float *entry = table + x * entries;
-                    if (value != 0)
-                        for (int64_t group = 0; group < groups; group++, entry += GROUP_SYMBOLS, at += GROUP)
-                            entry[*at] += value;
-                }
+                if (groups == USUAL_GROUPS)
+                    NAME(scatter)(USUAL_GROUPS, index, values + x * most, positions + x * most, count, table + x * entries);
+                else
+                    NAME(scatter)(groups, index, values + x * most, positions + x * most, count, table + x * entries);
         }
         for (int64_t x = 0; x < wide; x++)
             NAME(sum_entries)(table + x * entries, groups, kernel_length, weight + (k + x) * 4 * kernel_length,
