@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import platform
 import statistics
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +19,6 @@ if TYPE_CHECKING:
 
 C = PRESETS["paper"].model
 BATCH = 100
-PARAMETERS = 46_746_679
 PREPARED_PAIRS, PREPARED_BYTES = 44_313, 31e9 / 6
 TARGETS = {
     "score unrelated": (3.5, 15),
@@ -32,46 +29,27 @@ TARGETS = {
 }
 
 
-@dataclass(frozen=True)
-class Cost:
-    """What a work needs at least: multiplications and additions of matrix products, and bytes moved."""
-
-    flop: float
-    bytes: float = 0
-
-    def seconds(self, flop_rate: float, byte_rate: float) -> float:
-        """At the machine's measured rates, one after the other."""
-        return self.flop / flop_rate + self.bytes / byte_rate
+def element_flop(steps: int) -> float:
+    """One element: gates of both directions, one recurrence, its dense share."""
+    units = C.lstm_units
+    return 2 * steps * (C.n_kernels * 8 * units + 4 * units * units + units * C.dense_units)
 
 
-def element_cost(steps: int) -> Cost:
-    """One element: gates of both directions, one recurrence, its dense share; the tables' look-ups."""
-    units, groups = C.lstm_units, math.ceil(C.kernel_length / 4)
-    flop = 2 * steps * (C.n_kernels * 8 * units + 4 * units * units + units * C.dense_units)
-    return Cost(flop, 4 * steps * C.pool_length * C.n_kernels * groups / CACHED)
-
-
-def pair_cost() -> Cost:
+def pair_flop() -> float:
     """One pair whose elements are there: one recurrence over each side, its dense share."""
     units = C.lstm_units
-    return Cost(2 * C.steps * (4 * units * units + units * C.dense_units))
+    return 2 * C.steps * (4 * units * units + units * C.dense_units)
 
 
-# Look-ups come from the second-level cache, which moves about this many times what memory does.
-CACHED = 8.0
-
-
-def training_cost(pairs: int, steps: int) -> Cost:
-    """Steps over pairs: every product of the forward pass and twice as many backwards; Adam's seven passes."""
+def training_flop() -> float:
+    """One pair: every product of the forward pass, and twice as many backwards."""
     units = C.lstm_units
-    flop = 2 * C.steps * (C.n_kernels * 8 * units + 8 * units * units + 2 * units * C.dense_units)
-    return Cost(3 * flop * pairs, 7 * 4 * PARAMETERS * steps)
+    return 3 * 2 * C.steps * (C.n_kernels * 8 * units + 8 * units * units + 2 * units * C.dense_units)
 
 
-def finetuning_cost(pairs: int, steps: int) -> Cost:
-    """The dense layer forwards, its weights' gradient, and Adam."""
-    dense = C.steps * 2 * C.lstm_units * C.dense_units
-    return Cost(2 * 2 * dense * pairs, 7 * 4 * dense / C.dense_units * C.dense_units * steps)
+def finetuning_flop() -> float:
+    """One pair: the dense layer forwards, and its weights' gradient."""
+    return 2 * 2 * C.steps * 2 * C.lstm_units * C.dense_units
 
 
 def machine() -> dict[str, str]:
@@ -106,7 +84,7 @@ class Report:
     def _head(self) -> str:
         torch_rate = 2 * 9600 * 1024 * 800 / self._seconds("speid, PyTorch", "PyTorch matrix product")
         foreign = [value for times in self._times.values() for value in times.foreign]
-        about = "; ".join(f"{name} {value}" for name, value in self._about.items())
+        about = "; ".join(f"{name} {value}" for name, value in self._about.items() if name != "device")
         return f"""# Speed
 
 Written by `python benchmarks/run.py`; [limits.md](limits.md) says how the limits are counted.
@@ -137,34 +115,28 @@ Shared pairs: {self._work.pairs:,} pairs of {self._work.enhancers:,} enhancers a
             if kind != "finetune":
                 lines.append(self._row("plain", kind, BATCH, f"plain PyTorch, {kind}"))
         for peer in ("speid, PyTorch", "speid"):
-            for work, count, cost in self._works():
+            for work, count, flop in self._works():
                 if (peer, work) in self._times:
                     kind = work.partition(" ")[0]
                     lines.append(self._row(peer, work, count, f"**{peer} kernels**, {work}".replace("speid kernels",
-                                 "speid, native kernels"), best[kind], self._plain(kind), cost))  # fmt: skip
+                                 "speid, native kernels"), best[kind], self._plain(kind), flop))  # fmt: skip
         targets = "; ".join(
             f"{work}: {keras}x" + (f", {plain}x" if plain else "") for work, (keras, plain) in TARGETS.items()
         )
         return "\n".join(lines) + f"\n\nWhat was aimed at, against Keras and against plain PyTorch: {targets}."
 
-    def _works(self) -> list[tuple[str, int, Cost]]:
+    def _works(self) -> list[tuple[str, int, float]]:
+        """Name, pairs, and operations of matrix products in all."""
         unrelated, shared = self._work.unrelated, self._work.pairs
-        sides = element_cost(C.enhancer_steps), element_cost(C.promoter_steps)
-        pair = pair_cost()
-
-        def whole(enhancers: int, promoters: int, pairs: int) -> Cost:
-            return Cost(
-                enhancers * sides[0].flop + promoters * sides[1].flop + pairs * pair.flop,
-                enhancers * sides[0].bytes + promoters * sides[1].bytes,
-            )
-
+        sides = element_flop(C.enhancer_steps), element_flop(C.promoter_steps)
+        elements = self._work.enhancers * sides[0] + self._work.promoters * sides[1]
         return [
-            ("score unrelated", unrelated, whole(unrelated, unrelated, unrelated)),
-            ("score shared", shared, whole(self._work.enhancers, self._work.promoters, shared)),
-            ("score shared, pairs only", shared, whole(0, 0, shared)),
-            ("train", unrelated, training_cost(unrelated, unrelated // BATCH)),
-            ("finetune", 2000, finetuning_cost(2000, 20)),
-            ("finetune from elements", 2000, finetuning_cost(2000, 20)),
+            ("score unrelated", unrelated, unrelated * (sum(sides) + pair_flop())),
+            ("score shared", shared, elements + shared * pair_flop()),
+            ("score shared, pairs only", shared, shared * pair_flop()),
+            ("train", unrelated, unrelated * training_flop()),
+            ("finetune", 2000, 2000 * finetuning_flop()),
+            ("finetune from elements", 2000, 2000 * finetuning_flop()),
         ]
 
     def _plain(self, kind: str) -> float | None:
@@ -178,12 +150,12 @@ Shared pairs: {self._work.pairs:,} pairs of {self._work.enhancers:,} enhancers a
         title: str,
         keras: float | None = None,
         plain: float | None = None,
-        cost: Cost | None = None,
+        flop: float = 0,
     ) -> str:
         times = self._times[peer, work]
         rate = pairs / times.median
         spread = f"{rate:,.0f} ({pairs / max(times.seconds):,.0f} to {pairs / min(times.seconds):,.0f})"
-        reached = f"{cost.seconds(self._flop_rate, self._byte_rate) / times.median:.0%}" if cost else ""
+        reached = f"{flop / self._flop_rate / times.median:.0%}" if flop else ""
         ratios = [f"{rate / other:.1f}x" if other else "" for other in (keras, plain)]
         return f"| {title} | {spread} | {ratios[0]} | {ratios[1]} | {reached} |"
 

@@ -41,20 +41,17 @@ SCALING = {
 def main() -> None:
     """Measure and write the report."""
     options = parse()
-    with tempfile.TemporaryDirectory() as folder, ExitStack() as peers:
+    with tempfile.TemporaryDirectory() as folder:
         work = make_work(options.data, Path(folder) / "work.npz")
-        keras = environment()
-        running = {
-            "Keras": peers.enter_context(Peer.started(keras, "keras_peer.py", work.path)),
-            "plain": peers.enter_context(Peer.started(sys.executable, "plain_peer.py", work.path)),
-            "speid": peers.enter_context(Peer.started(sys.executable, "speid_peer.py", work.path)),
-            "speid, PyTorch": peers.enter_context(
-                Peer.started(sys.executable, "speid_peer.py", work.path, SPEID_NATIVE="0")
-            ),
-        }
-        times = measure(running, requests(), options.rounds)
+        commands = peer_commands(environment(), work.path)
+        times: dict[tuple[str, str], Times] = {}
+        about: dict[str, str] = {}
+        for wanted in phases():
+            with ExitStack() as stack:
+                peers = {name: stack.enter_context(Peer.started(*commands[name])) for name in dict(wanted)}
+                times |= measure(peers, wanted, options.rounds)
+                about |= {name: value for peer in peers.values() for name, value in peer.about.items()}
         prepared = measure_prepare(options.data, options.genome, Path(folder), options.rounds) if options.data else {}
-        about = {name: value for peer in running.values() for name, value in peer.about.items()}
         Report(work, times, prepared, about | machine(), options.rounds).write(options.output)
     print(f"written: {options.output}")
 
@@ -69,9 +66,9 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def requests() -> list[tuple[str, str]]:
-    """Peer and work, in the order of a round: what is compared stands together."""
-    wanted = [
+def phases() -> list[list[tuple[str, str]]]:
+    """Peer and work, in the order of a round. Each phase starts its peers anew: together they fill a memory."""
+    scoring = [
         ("speid", "copy"),
         ("speid", "matrix product"),
         ("speid, PyTorch", "PyTorch matrix product"),
@@ -84,17 +81,33 @@ def requests() -> list[tuple[str, str]]:
         ("speid, PyTorch", "score unrelated"),
         ("speid, PyTorch", "score shared"),
         ("speid, PyTorch", "score shared, pairs only"),
+    ]
+    training = [
         ("Keras", "train: fit"),
         ("speid", "train"),
         ("Keras", "train: train_on_batch"),
         ("plain", "train"),
         ("speid, PyTorch", "train"),
+    ]
+    finetuning = [
         ("Keras", "finetune: fit"),
         ("speid", "finetune"),
         ("Keras", "finetune: train_on_batch"),
         ("speid", "finetune from elements"),
     ]
-    return wanted + [("speid", f"{what} {size}") for what, sizes in SCALING.items() for size in sizes]
+    growth = [("speid", f"{what} {size}") for what, sizes in SCALING.items() for size in sizes]
+    return [scoring, training, finetuning, growth]
+
+
+def peer_commands(keras: str, work: Path) -> dict[str, tuple[str, str, Path, dict[str, str]]]:
+    """How each peer is started: Python, script, work, environment variables."""
+    here = sys.executable
+    return {
+        "Keras": (keras, "keras_peer.py", work, {}),
+        "plain": (here, "plain_peer.py", work, {}),
+        "speid": (here, "speid_peer.py", work, {}),
+        "speid, PyTorch": (here, "speid_peer.py", work, {"SPEID_NATIVE": "0"}),
+    }
 
 
 def environment() -> str:
@@ -142,7 +155,7 @@ class Peer:
 
     @classmethod
     @contextmanager
-    def started(cls, python: str, script: str, work: Path, **variables: str) -> Iterator[Peer]:
+    def started(cls, python: str, script: str, work: Path, variables: dict[str, str]) -> Iterator[Peer]:
         """A peer until the block ends."""
         command = [python, str(HERE / "peers" / script), str(work)]
         environment = os.environ | variables

@@ -343,7 +343,7 @@ TARGET int NAME(convolve_backward)(const uint16_t *index, int64_t sequences, int
             const int64_t count = least(SEQUENCES, sequences - n) * steps;
             for (int64_t i = 0; i < count; i++) {
                 const int64_t from = (n + i / steps) * out_step + i % steps * kernels + k;
-                const int32_t position = (int32_t)((n + i / steps) * length + i % steps * width);
+                const int32_t position = (int32_t)(i / steps * length + i % steps * width);
                 for (int64_t x = 0; x < KERNELS; x += CACHE_LINE) {
                     __builtin_prefetch(out + from + AHEAD * kernels + x);
                     __builtin_prefetch(gradient + from + AHEAD * kernels + x);
@@ -354,11 +354,14 @@ TARGET int NAME(convolve_backward)(const uint16_t *index, int64_t sequences, int
                     positions[x * most + i] = position + where[from + x];
                 }
             }
-            for (int64_t x = 0; x < wide; x++)
+            for (int64_t x = 0; x < wide; x++) {
+                const float *found = values + x * most;
+                const int32_t *at = positions + x * most;
                 if (groups == USUAL_GROUPS)
-                    NAME(scatter)(USUAL_GROUPS, index, values + x * most, positions + x * most, count, table + x * entries);
+                    NAME(scatter)(USUAL_GROUPS, index + n * length, found, at, count, table + x * entries);
                 else
-                    NAME(scatter)(groups, index, values + x * most, positions + x * most, count, table + x * entries);
+                    NAME(scatter)(groups, index + n * length, found, at, count, table + x * entries);
+            }
         }
         for (int64_t x = 0; x < wide; x++)
             NAME(sum_entries)(table + x * entries, groups, kernel_length, weight + (k + x) * 4 * kernel_length,
@@ -398,10 +401,11 @@ INLINE void NAME(advance)(int rows, const recurrence *r, int64_t row, int64_t st
     for (int64_t u = 0; u < r->units; u += LANES) {
         const int64_t wide = r->units - u;
         vec sums[ROWS][4];
-        UNROLL for (int i = 0; i < rows; i++)
+        UNROLL for (int i = 0; i < rows; i++) {
+            const float *gates = r->gates + r->gate_start[row + i] + step * r->gate_step + u;
             UNROLL for (int gate = 0; gate < 4; gate++)
-                sums[i][gate] = NAME(load)(r->gates + r->gate_start[row + i] + step * r->gate_step + gate * r->units + u,
-                                           wide);
+                sums[i][gate] = NAME(load)(gates + gate * r->units, wide);
+        }
         NAME(multiply)(rows, 4, sums, before, stride, 1, r->weights + u * 4 * r->units, r->units);
         UNROLL for (int i = 0; i < rows; i++) {
             float *gates = r->gates + r->gate_start[row + i] + step * r->gate_step + u;

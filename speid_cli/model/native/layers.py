@@ -18,6 +18,7 @@ from speid_cli.model.native.library import Dropped, Kernels
 from speid_cli.model.native.recurrence import Direction, recur, recur_backward
 
 Gradients = tuple[Tensor | None, ...]
+_LONGEST_POOL = 2**16  # where a maximum was found is kept in 16 bits
 
 
 class NativeLayers(ModuleLayers):
@@ -35,6 +36,8 @@ class NativeLayers(ModuleLayers):
         self, enhancer: nn.Conv1d, promoter: nn.Conv1d, codes: tuple[Tensor, Tensor], pool_length: int
     ) -> Tensor:
         """See `Layers`."""
+        if pool_length > _LONGEST_POOL:
+            return super().features(enhancer, promoter, codes, pool_length)
         weights = [value for layer in (enhancer, promoter) for value in (layer.weight, layer.bias)]
         result: Tensor = _Features.apply(self._kernels, codes, pool_length, *weights)
         return result
