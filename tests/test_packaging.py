@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -25,6 +27,10 @@ def test_the_built_distributions_run(tmp_path: Path) -> None:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert {"LICENSE", "README.md", "pyproject.toml", "setup.cfg", "speid_cli/cli/prepare.py"} <= names
     assert {"tests/builders.py", "tests/run.sh", "examples/setup.sh", "constraints.txt", "CHANGELOG.md"} <= names
+    assert {f"speid_cli/model/native/kernels.{kind}" for kind in "ch"} <= names
+    if shutil.which("cc") or shutil.which("gcc"):
+        with zipfile.ZipFile(wheel) as archive:
+            assert any("native/_kernels" in name for name in archive.namelist())
     for package in (wheel, sdist):
         target = tmp_path / package.suffix
         install = [
