@@ -11,8 +11,6 @@ and norm statistics are a trained network's.
 from __future__ import annotations
 
 import argparse
-import gzip
-import shutil
 import statistics
 import subprocess
 import sys
@@ -27,9 +25,8 @@ import torch
 from numpy.typing import NDArray
 from report import machine
 from torch import nn
-from work import DISTANCE_BP, WINDOWS, apart, windows
+from work import DISTANCE_BP, WINDOWS, apart, real_elements, unpacked_chr22, windows
 
-from speid_cli.genome.bedpe import parse_pair, read_bedpe
 from speid_cli.genome.intervals import Interval
 from speid_cli.genome.reference import Reference
 from speid_cli.model import convolution
@@ -78,9 +75,7 @@ def parse() -> argparse.Namespace:
 
 def trained(data: Path, folder: Path) -> tuple[Path, Path]:
     """Unpacked chr22, and a model of the paper's sizes after one epoch on GM12878's pairs there."""
-    fasta, model = folder / "chr22.fa", folder / "model.pt"
-    with gzip.open(data / "chr22.hg38.fa.gz") as packed, open(fasta, "wb") as plain:
-        shutil.copyfileobj(packed, plain)
+    fasta, model = unpacked_chr22(data, folder), folder / "model.pt"
     pairs = data / "targetfinder.GM12878.chr22.hg38.bedpe.gz"
     for command in (
         ["prepare", pairs, fasta, "--split", "random", "-o", folder / "pairs.npz"],
@@ -92,13 +87,7 @@ def trained(data: Path, folder: Path) -> tuple[Path, Path]:
 
 def candidates(data: Path, count: int) -> tuple[list[tuple[int, int]], list[list[Interval]]]:
     """The first pairs along chr22 within 2 Mb of each other, of all elements of six cell lines."""
-    found: tuple[set[Interval], set[Interval]] = set(), set()
-    for bedpe in sorted(data.glob("targetfinder.*.chr22.hg38.bedpe.gz")):
-        for line in read_bedpe(str(bedpe)):
-            if line.role == "pair":
-                for side, element in zip(found, parse_pair(line.fields, False), strict=True):
-                    side.add(element)
-    elements = [sorted(side) for side in found]
+    elements = real_elements(data)
     pairs = [
         (i, j)
         for i, enhancer in enumerate(elements[0])

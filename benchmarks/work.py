@@ -57,22 +57,33 @@ def make_work(data: Path | None, path: Path) -> Work:
 
 def real_neighbours(data: Path, folder: Path) -> tuple[list[NDArray[np.uint8]], NDArray[np.int64], NDArray[np.int64]]:
     """Windows of neighbouring elements and all pairs of them within 2 Mb between the nearest edges."""
+    elements = real_elements(data)
+    enhancers = elements[0][NEIGHBOURS]
+    promoters = [p for p in elements[1] if any(apart(e, p) <= DISTANCE_BP for e in enhancers)]
+    pairs = [(i, j) for i, e in enumerate(enhancers) for j, p in enumerate(promoters) if apart(e, p) <= DISTANCE_BP]
+    left, right = np.array(pairs, np.int64).T
+    with Reference(str(unpacked_chr22(data, folder))) as reference:
+        sides = [windows(reference, side, width) for side, width in zip((enhancers, promoters), WINDOWS, strict=True)]
+    return sides, left, right
+
+
+def real_elements(data: Path) -> list[list[Interval]]:
+    """All enhancers and all promoters of six cell lines on chr22, in order along it."""
     found: tuple[set[Interval], set[Interval]] = set(), set()
     for bedpe in sorted(data.glob("targetfinder.*.chr22.hg38.bedpe.gz")):
         for line in read_bedpe(str(bedpe)):
             if line.role == "pair":
                 for side, element in zip(found, parse_pair(line.fields, False), strict=True):
                     side.add(element)
-    enhancers = sorted(found[0])[NEIGHBOURS]
-    promoters = [p for p in sorted(found[1]) if any(apart(e, p) <= DISTANCE_BP for e in enhancers)]
-    pairs = [(i, j) for i, e in enumerate(enhancers) for j, p in enumerate(promoters) if apart(e, p) <= DISTANCE_BP]
-    left, right = np.array(pairs, np.int64).T
+    return [sorted(side) for side in found]
+
+
+def unpacked_chr22(data: Path, folder: Path) -> Path:
+    """The FASTA of chr22, unpacked into a folder."""
     fasta = folder / "chr22.fa"
     with gzip.open(data / "chr22.hg38.fa.gz") as packed, open(fasta, "wb") as plain:
         shutil.copyfileobj(packed, plain)
-    with Reference(str(fasta)) as reference:
-        sides = [windows(reference, side, width) for side, width in zip((enhancers, promoters), WINDOWS, strict=True)]
-    return sides, left, right
+    return fasta
 
 
 def apart(one: Interval, other: Interval) -> int:
