@@ -128,6 +128,49 @@ def whole_file(path: str | Path, force: bool) -> Iterator[BinaryIO]:
         raise
 
 
+def refuse_existing_folder(path: str | Path, force: bool) -> None:
+    """Refuse to write into a folder that exists, before any work is done for it.
+
+    Raises
+    ------
+    DataError
+        `path` exists and `force` is false, or it is no folder, or its parent does not exist.
+    """
+    path = Path(path)
+    if path.exists() and not path.is_dir():
+        raise DataError("is no folder", expected="the name of a folder to write", path=path)
+    if path.exists() and not force:
+        raise DataError("exists already", hint="give --force to replace what it holds, or another -o", path=path)
+    if not path.absolute().parent.is_dir():
+        raise DataError("no such folder", hint=f"mkdir -p {path.parent}", path=path.parent)
+
+
+@contextlib.contextmanager
+def whole_folder(path: str | Path, force: bool) -> Iterator[Path]:
+    """A folder whose files stand in `path` only once all of them are complete.
+
+    Written beside `path`, then renamed; into a folder that exists, file by file, and what else it
+    holds stays. If the block fails, nothing is changed.
+    """
+    refuse_existing_folder(path, force)
+    path = Path(path).resolve()
+    try:
+        with tempfile.TemporaryDirectory(prefix=f".{path.name}.", suffix=".part", dir=path.parent) as temporary:
+            folder = Path(temporary, "folder")
+            folder.mkdir()
+            yield folder
+            for file in folder.iterdir():
+                with file.open("rb") as stream:
+                    os.fsync(stream.fileno())
+            if path.exists():
+                for file in folder.iterdir():
+                    os.replace(file, path / file.name)
+            else:
+                os.replace(folder, path)
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
 def _umask() -> int:
     mask = os.umask(0o077)
     os.umask(mask)

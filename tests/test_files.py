@@ -12,7 +12,7 @@ import pytest
 
 from speid_cli import files
 from speid_cli.errors import DataError
-from speid_cli.files import read_lines, refuse_existing, whole_file
+from speid_cli.files import read_lines, refuse_existing, refuse_existing_folder, whole_file, whole_folder
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
@@ -105,3 +105,23 @@ def test_outputs_that_cannot_be_are_refused(tmp_path: Path) -> None:
         refuse_existing(tmp_path, force=True)
     with pytest.raises(DataError, match="no such folder; mkdir -p"):
         refuse_existing(tmp_path / "no" / "out", force=False)
+
+
+def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError), whole_folder(tmp_path / "out", False) as folder:
+        (folder / "a").write_text("half")
+        raise RuntimeError
+    assert not list(tmp_path.iterdir())
+    with whole_folder(tmp_path / "out", False) as folder:
+        (folder / "a").write_text("all")
+    assert (tmp_path / "out" / "a").read_text() == "all"
+    with pytest.raises(DataError, match="out: No space left on device"), whole_folder(tmp_path / "out", True) as folder:
+        (folder / "a").write_text("new")
+        raise OSError(28, "No space left on device")
+    assert (tmp_path / "out" / "a").read_text() == "all"
+
+
+def test_a_folder_that_cannot_be_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match="file: is no folder; expected the name of a folder to write"):
+        refuse_existing_folder(tmp_path / "file", force=True)

@@ -48,6 +48,25 @@ def report(rows: Mapping[str, Any]) -> None:
         say(f"  {name:<{width}}  {format_value(value)}")
 
 
+def report_leaks(leaks: Mapping[str, Any]) -> None:
+    """What a data set's test subset shares with its training subset, as `leak_report` gives it."""
+    if not leaks:
+        say("leaks: there are no test pairs that could share anything with training pairs")
+        return
+    for group in ("test pairs", "test positives"):
+        counts = dict(leaks[group])
+        pairs = counts.pop("pairs")
+        say(f"leaks: of {pairs:,} {group}, these share with a training pair")
+        report({name: f"{count:,} ({100 * count / max(pairs, 1):.1f}%)" for name, count in counts.items()})
+    if names := leaks["element names"]:
+        say(
+            f"leaks: the names of the elements alone rank the test pairs with AUROC {names['auroc']:.3f}, "
+            f"AUPRC {names['auprc']:.3f} (base rate {names['base rate']:.3f})"
+        )
+    if leaks["test pairs"]["any of these"]:
+        warn("test pairs share elements or sequence with training pairs; test scores flatter (--split chrom does not)")
+
+
 class Stopwatch:
     """Seconds since it was made."""
 

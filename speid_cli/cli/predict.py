@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import IO, Any
 
@@ -12,7 +12,7 @@ import click
 
 from speid_cli.cli import options
 from speid_cli.cli.console import Stopwatch, progress, say, warn
-from speid_cli.errors import located
+from speid_cli.errors import DataError, located
 from speid_cli.files import refuse_existing, whole_file
 from speid_cli.model.config import ScoringConfig
 
@@ -34,6 +34,14 @@ from speid_cli.model.config import ScoringConfig
     type=click.Choice(["error", "na"]),
     default="error",
     help="A line that cannot be scored: stop there, or give it '.' and count it.",
+)
+@click.option(
+    "--calibrated", is_flag=True, help="Print calibrated probabilities (of a model fitted by evaluate --fit)."
+)
+@click.option(
+    "--prevalence",
+    type=options.FiniteFloat(0, 1, min_open=True, max_open=True),
+    help="Share of positives to expect among the candidates; implies --calibrated.  [default: validation's]",
 )
 @options.promoter_first
 @click.option(
@@ -64,6 +72,8 @@ def command(
     force: bool,
     append: bool,
     on_invalid: str,
+    calibrated: bool,
+    prevalence: float | None,
     promoter_first: bool,
     batch_size: int | None,
     block_size: int,
@@ -77,7 +87,7 @@ def command(
 
     CANDIDATES.bedpe may be gzip-compressed, or - for standard input. Every input line gives one
     output line, in order; column 8 is the probability that the pair interacts. No threshold is
-    applied.
+    applied; the one that `evaluate --fit` chose is in `speid info MODEL.pt`.
 
     \b
     Example:
@@ -99,16 +109,32 @@ def command(
     settings = StreamSettings(append, promoter_first, on_invalid == "na", block_size)
     with located(model):
         fasta = checkpoint.find_reference(reference)
+        probabilities = _probabilities(checkpoint, calibrated, prevalence)
     if output is not None:
         refuse_existing(output, force, [fasta])
     with Reference(fasta) as genome:
         checkpoint.check_reference(genome)
-        stream = PairStream(Scorer(checkpoint.model(), compute, batch_size, cache_memory), genome, settings)
+        stream = PairStream(
+            Scorer(checkpoint.model(), compute, batch_size, cache_memory), genome, settings, probabilities
+        )
         with _writer(output, force) as out, progress("scoring", None) as bar:
             for line in stream.score(candidates):
                 out.write(f"{line}\n".encode())
                 bar.advance(1)
         _report(stream.counts, genome.contigs.alias_warning(), clock.seconds)
+
+
+def _probabilities(checkpoint: Any, calibrated: bool, prevalence: float | None) -> Callable[[Any], Any]:
+    """What makes probabilities of logits."""
+    from speid_cli.evaluation.calibration import Calibration
+    from speid_cli.scoring.metrics import sigmoid
+
+    if not calibrated and prevalence is None:
+        return sigmoid
+    if checkpoint.calibration is None:
+        raise DataError("the model has no calibration", hint="speid evaluate MODEL.pt DATA.npz --fit stores one")
+    calibration = Calibration.from_plain(checkpoint.calibration)
+    return lambda logits: calibration.probabilities(logits, prevalence)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from speid_cli.cli import options
-from speid_cli.cli.console import Stopwatch, report, say, warn
+from speid_cli.cli.console import Stopwatch, report, report_leaks, say, warn
 from speid_cli.dataset.pairs import LONGEST_WINDOW
 from speid_cli.dataset.splits import SplitSettings
 from speid_cli.errors import OptionError
@@ -46,9 +46,10 @@ def _chromosomes(context: click.Context, parameter: click.Parameter, value: str 
 @click.option(
     "--split",
     "method",
-    type=click.Choice(["chrom", "random", "none"]),
+    type=click.Choice(["chrom", "block", "random", "none"]),
     default="chrom",
-    help="chrom: whole chromosomes to validation and test; random: the paper's, which leaks; none: train on all.",
+    help="chrom: whole chromosomes to validation and test; block: the ends of each chromosome; "
+    "random: the paper's, which leaks; none: train on all.",
 )
 @click.option(
     "--test-fraction",
@@ -117,8 +118,7 @@ def command(
     report(dataset.metadata["counts"] | {"seconds": round(clock.seconds, 2), "bytes": target.stat().st_size})
     if not dataset.metadata["counts"]["positives"]:
         warn("no pair is positive: nothing can be trained on this")
-    if method == "random":
-        warn("a random split shares elements between training and test; its test scores flatter (see README)")
+    report_leaks(dataset.metadata["leaks"])
 
 
 def _default_output(pairs: str) -> str:

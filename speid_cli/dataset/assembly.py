@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from speid_cli import __version__
 from speid_cli.dataset.labels import label_column, parse_label
+from speid_cli.dataset.leakage import leak_report
 from speid_cli.dataset.pairs import SUBSETS, Elements, PairDataset
 from speid_cli.dataset.splits import DROPPED, SplitSettings, split
 from speid_cli.errors import DataError, OptionError, located
@@ -57,7 +58,7 @@ def assemble(pairs_path: str, reference: Reference, settings: PrepareSettings) -
     order = {contig: rank for rank, contig in enumerate(reference.contigs.lengths)}
     chromosomes = tuple(sorted({side.chrom for labelled in kept for side in labelled.pair}, key=order.__getitem__))
     rank = {contig: index for index, contig in enumerate(chromosomes)}
-    subset = _split(settings.split, kept, rank, pairs_path, reference.contigs)
+    subset = _split(settings, kept, rank, pairs_path, reference.contigs)
     used = [labelled for labelled, part in zip(kept, subset, strict=True) if part != DROPPED]
     enhancers, enhancer_index = _unique([labelled.pair.enhancer for labelled in used], rank)
     promoters, promoter_index = _unique([labelled.pair.promoter for labelled in used], rank)
@@ -71,7 +72,7 @@ def assemble(pairs_path: str, reference: Reference, settings: PrepareSettings) -
         chromosomes,
         metadata={},
     )
-    remarks |= {"dropped, split across subsets": len(kept) - len(used)} | _repeated(used)
+    remarks |= {"dropped, across subsets or near a border": len(kept) - len(used)} | _repeated(used)
     return replace(dataset, metadata=_metadata(pairs_path, reference, settings, dataset, remarks))
 
 
@@ -126,10 +127,11 @@ def _without_excluded(
 
 
 def _split(
-    settings: SplitSettings, kept: list[LabelledPair], rank: dict[str, int], path: str, contigs: ContigNames
+    settings: PrepareSettings, kept: list[LabelledPair], rank: dict[str, int], path: str, contigs: ContigNames
 ) -> NDArray[np.int8]:
-    def indices(side: int) -> NDArray[np.int64]:
-        return np.array([rank[labelled.pair[side].chrom] for labelled in kept])
+    def places(side: int) -> NDArray[np.int64]:
+        sides = (labelled.pair[side] for labelled in kept)
+        return np.array([(rank[chrom], start, end) for chrom, start, end in sides], np.int64).reshape(-1, 3)
 
     def resolved(names: tuple[str, ...]) -> tuple[str, ...]:
         try:
@@ -138,15 +140,16 @@ def _split(
             raise OptionError(f"cannot hold out: {error}") from None
 
     named = replace(
-        settings,
-        test_chroms=resolved(settings.test_chroms),
-        validation_chroms=resolved(settings.validation_chroms),
+        settings.split,
+        test_chroms=resolved(settings.split.test_chroms),
+        validation_chroms=resolved(settings.split.validation_chroms),
     )
     if both := set(named.test_chroms) & set(named.validation_chroms):
         raise OptionError(f"--test-chroms and --validation-chroms both name {', '.join(sorted(both))}")
     label = np.array([labelled.label for labelled in kept], np.int8)
+    window = max(settings.enhancer_window, settings.promoter_window)
     with located(path):
-        return split(named, indices(0), indices(1), label, tuple(rank))
+        return split(named, places(0), places(1), label, tuple(rank), window)
 
 
 def _unique(intervals: Sequence[Interval], rank: dict[str, int]) -> tuple[list[Interval], NDArray[np.int32]]:
@@ -181,6 +184,7 @@ def _metadata(
         "seed": settings.split.seed,
         "speid_version": __version__,
         "counts": counts(dataset, reference.contigs, remarks),
+        "leaks": leak_report(dataset),
     }
 
 
@@ -220,5 +224,4 @@ def _element_counts(side: str, elements: Elements, contig_lengths: Iterable[int]
 
 
 def _window_codes(elements: Elements, row: int) -> NDArray[np.uint8]:
-    block = replace(elements, onehot=elements.onehot[row : row + _ROWS_AT_A_TIME])
-    return block.codes()[:, elements.margin : elements.margin + elements.window]
+    return elements.codes(slice(row, row + _ROWS_AT_A_TIME))[:, elements.margin : elements.margin + elements.window]

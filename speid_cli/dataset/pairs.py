@@ -58,9 +58,9 @@ class Elements:
         """Stored bp on each side of the unshifted window."""
         return (self.width - self.window) // 2
 
-    def codes(self) -> NDArray[np.uint8]:
-        """Base codes (E, width) of the stored stretches."""
-        return unpack(self.onehot, self.width)
+    def codes(self, rows: slice = slice(None)) -> NDArray[np.uint8]:
+        """Base codes (E, width) of the stored stretches, or of some rows of them."""
+        return unpack(self.onehot[rows], self.width)
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
 """Which pairs train, validate and test.
 
-``chrom`` holds out whole chromosomes, so that no element and no window is on both sides.
-``random`` is the paper's (Singh et al. 2016, section 2.2.3, step 2): uniform over pairs, whatever
-elements they share. ``none`` trains on everything.
+``chrom`` holds out whole chromosomes, so that no element and no window is on both sides. ``block``
+holds out contiguous blocks at the ends of each chromosome and drops what lies across a border or
+closer to it than a window. ``random`` is the paper's (Singh et al. 2016, section 2.2.3, step 2):
+uniform over pairs, whatever elements they share. ``none`` trains on everything.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from speid_cli.dataset.blocks import NOWHERE, block_subsets
 from speid_cli.dataset.pairs import SUBSETS, TEST, TRAIN, VALIDATION
 from speid_cli.errors import DataError, OptionError
 
-Method = Literal["chrom", "random", "none"]
-DROPPED = -1
+Method = Literal["chrom", "block", "random", "none"]
+DROPPED = NOWHERE
 
 # How many choices of held-out chromosomes the search begins from.
 _STARTS = 32
@@ -39,24 +41,28 @@ class SplitSettings:
 
 def split(
     settings: SplitSettings,
-    enhancer_chrom: NDArray[np.int64],
-    promoter_chrom: NDArray[np.int64],
+    enhancers: NDArray[np.int64],
+    promoters: NDArray[np.int64],
     label: NDArray[np.int8],
     chromosomes: tuple[str, ...],
+    window: int,
 ) -> NDArray[np.int8]:
     """Subset (N,) of each pair: 0 train, 1 validation, 2 test, -1 dropped.
 
-    Dropped are pairs whose two sides fall into different subsets.
+    Dropped are pairs whose two sides fall into different subsets, or, by block, one of whose
+    elements is closer to a border than a window.
 
     Parameters
     ----------
-    enhancer_chrom, promoter_chrom : int64 (N,)
-        Indices into `chromosomes`.
+    enhancers, promoters : int64 (N, 3)
+        Chromosome (index into `chromosomes`), start and end of both sides.
+    window : int
+        The longer of the two windows in bp.
 
     Raises
     ------
     DataError
-        ``chrom`` on fewer than 3 chromosomes, or none is left to train on.
+        ``chrom`` on fewer than 3 chromosomes, or a subset that was asked for is left without pairs.
     OptionError
         A chromosome was named that has no pair.
     """
@@ -64,16 +70,25 @@ def split(
         return np.full(len(label), TRAIN, np.int8)
     if settings.method == "random":
         return _random(settings, len(label))
-    within = enhancer_chrom == promoter_chrom
-    subset_of_chrom = _by_chromosome(settings, enhancer_chrom[within], label[within], chromosomes)
-    subset = subset_of_chrom[enhancer_chrom]
-    subset[subset != subset_of_chrom[promoter_chrom]] = DROPPED
-    for part in (TRAIN, VALIDATION, TEST):
-        if (subset_of_chrom == part).any() and not (subset == part).any():
+    if settings.method == "block":
+        fractions = settings.test_fraction, settings.validation_fraction
+        first, second = block_subsets(enhancers, promoters, *fractions, window, settings.seed)
+        asked = {TRAIN: 1.0, VALIDATION: settings.validation_fraction, TEST: settings.test_fraction}
+        wanted = [part for part, fraction in asked.items() if fraction > 0]
+        hint = "choose other fractions, or another --split"
+    else:
+        within = enhancers[:, 0] == promoters[:, 0]
+        subset_of_chrom = _by_chromosome(settings, enhancers[within, 0], label[within], chromosomes)
+        first, second = subset_of_chrom[enhancers[:, 0]], subset_of_chrom[promoters[:, 0]]
+        wanted = np.unique(first).tolist()
+        hint = "choose the chromosomes by --test-chroms and --validation-chroms, or another --split"
+    subset = np.where(first == second, first, DROPPED).astype(np.int8)
+    for part in wanted:
+        if not (subset == part).any():
             raise DataError(
-                f"no pair is left in the {SUBSETS[part]} subset: all join its chromosomes to others",
-                expected="pairs within chromosomes",
-                hint="choose the chromosomes by --test-chroms and --validation-chroms, or another --split",
+                f"no pair lies wholly in the {SUBSETS[part]} subset",
+                expected="at least one",
+                hint=hint,
             )
     return subset
 
@@ -96,7 +111,7 @@ def _by_chromosome(
         raise DataError(
             f"pairs within {len(used)} chromosome{'s' * (len(used) != 1)} only",
             expected="3 or more for --split chrom",
-            hint="use --split random and mind its leaks, or --split none",
+            hint="use --split block, which divides each chromosome",
         )
     counts = np.stack(
         [

@@ -46,3 +46,8 @@ def shift_range(start: Any, end: Any, length: int) -> tuple[Any, Any]:
     lowest = np.maximum(np.minimum(left_aligned, right_aligned), -half)
     highest = np.minimum(np.maximum(left_aligned, right_aligned), half)
     return lowest, highest
+
+
+def distance_bp(first_start: Any, first_end: Any, second_start: Any, second_end: Any) -> Any:
+    """Distance in bp between the nearest edges of two intervals of one chromosome; 0 where they touch or overlap."""
+    return np.maximum(0, np.maximum(second_start - first_end, first_start - second_end))

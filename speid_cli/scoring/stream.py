@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,10 +55,19 @@ class PairStream:
     scorer : Scorer
     reference : Reference
     settings : StreamSettings
+    probabilities : callable
+        Probabilities (N,) of logits (N,).
     """
 
-    def __init__(self, scorer: Scorer, reference: Reference, settings: StreamSettings) -> None:
+    def __init__(
+        self,
+        scorer: Scorer,
+        reference: Reference,
+        settings: StreamSettings,
+        probabilities: Callable[[NDArray[np.float32]], NDArray[np.float64]] = sigmoid,
+    ) -> None:
         self.scorer, self.reference, self.settings = scorer, reference, settings
+        self._of_logits = probabilities
         self.counts = StreamCounts()
         self._header_columns = 0
 
@@ -121,7 +130,7 @@ class PairStream:
         promoters, right = _unique(pair.promoter for pair in pairs)
         first = scorer.enhancers.find(enhancers, lambda some: self._windows(some, config.enhancer_window))
         second = scorer.promoters.find(promoters, lambda some: self._windows(some, config.promoter_window))
-        return sigmoid(scorer.logits(first[left], second[right]))
+        return self._of_logits(scorer.logits(first[left], second[right]))
 
     def _windows(self, intervals: Sequence[Interval], length: int) -> NDArray[np.uint8]:
         codes = np.empty((len(intervals), length), np.uint8)

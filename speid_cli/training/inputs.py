@@ -47,9 +47,7 @@ class WholeNetwork:
 
     def evaluation_logits(self, members: NDArray[np.int64]) -> NDArray[np.float32]:
         """Logits of unshifted pairs (N,), each element once."""
-        pairs = UnshiftedPairs(self._model, self._pairs, self._device, features=False)
-        blocks = [pairs.scorer.logits(*pairs.slots(rows)) for rows in _blocks(members)]
-        return np.concatenate(blocks) if blocks else np.empty(0, np.float32)
+        return unshifted_logits(self._model, self._pairs, self._device, members)
 
 
 class FrozenFeatures:
@@ -121,6 +119,15 @@ class UnshiftedPairs:
             promoters.tolist(), lambda some: self._windows.promoters.gather(np.array(some))
         )
         return first[left], second[right]
+
+
+def unshifted_logits(
+    model: Speid, windows: PairWindows, device: Device, members: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """Logits of unshifted pairs (N,) of a data set in evaluation, each element once."""
+    pairs = UnshiftedPairs(model, windows, device, features=False)
+    blocks = [pairs.scorer.logits(*pairs.slots(rows)) for rows in _blocks(members)]
+    return np.concatenate(blocks) if blocks else np.empty(0, np.float32)
 
 
 def _blocks(members: NDArray[np.int64]) -> list[NDArray[np.int64]]:

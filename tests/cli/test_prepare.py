@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import re
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -202,8 +203,7 @@ def test_pairs_that_all_join_subsets_are_refused(genome: dict[str, str], fails: 
     builders.write_pairs(Path("pairs.bedpe"), lines, None)
     message = fails("prepare", "pairs.bedpe", "genome.fa", "--test-chroms", "chr1", "--validation-chroms", "chr2")
     assert (
-        "pairs.bedpe: no pair is left in the train subset: all join its chromosomes to others; expected pairs"
-        in message
+        "pairs.bedpe: no pair lies wholly in the train subset; expected at least one; choose the chromosomes" in message
     )
 
 
@@ -268,6 +268,31 @@ def test_the_same_input_and_seed_give_the_same_bytes(pairs: list[str]) -> None:
     assert written[0] == written[1] != written[2]
 
 
-def test_a_random_split_comes_with_a_warning(pairs: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    prepare("--split", "random")
-    assert "warning: a random split shares elements between training and test" in capsys.readouterr().err
+def test_what_a_split_leaks_is_reported_and_kept(pairs: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    builders.write_pairs(Path("pairs.bedpe"), pairs * 3)
+    dataset = prepare("--split", "random")
+    captured = capsys.readouterr().err
+    assert f"leaks: of {len(dataset.members(2))} test pairs, these share with a training pair" in captured
+    assert re.search(r"  same promoter +\d+ \(\d+\.\d%\)", captured)
+    assert "leaks: the names of the elements alone rank the test pairs with AUROC " in captured
+    assert "warning: test pairs share elements or sequence with training pairs; test scores flatter" in captured
+    assert run("info", "pairs.npz") == 0
+    shared = dataset.metadata["leaks"]["test pairs"]["same promoter"]
+    assert f"leaks.test pairs.same promoter\t{shared}\n" in capsys.readouterr().out
+    prepare("--split", "none")
+    assert "leaks: there are no test pairs" in capsys.readouterr().err
+
+
+def test_blocks_divide_one_chromosome(folder: Path) -> None:
+    builders.write_fasta(Path("genome.fa"), {"chr1": builders.random_sequence(200_000, 0)})
+    rng = np.random.default_rng(0)
+    lines = []
+    for number in range(300):
+        start = int(rng.integers(0, 190_000))
+        lines.append(f"chr1\t{start}\t{start + 50}\tchr1\t{start + 3000}\t{start + 3100}\tp{number}\t{number % 3 // 2}")
+    builders.write_pairs(Path("pairs.bedpe"), lines, None)
+    dataset = prepare("--split", "block", "--seed", 3)
+    assert set(dataset.subset) == {0, 1, 2}
+    assert dataset.metadata["leaks"]["test pairs"]["any of these"] == 0
+    dropped = dataset.metadata["counts"]["dropped, across subsets or near a border"]
+    assert dropped == 300 - len(dataset) > 0

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from speid_cli.dataset.splits import DROPPED, SplitSettings, split
 from speid_cli.errors import DataError, OptionError
@@ -19,7 +20,12 @@ def divided(settings: SplitSettings, enhancer: list[int], promoter: list[int] | 
     enhancer_chrom = np.array(enhancer)
     promoter_chrom = enhancer_chrom if promoter is None else np.array(promoter)
     labels = np.array(label if label is not None else [i % 2 for i in range(len(enhancer))], np.int8)
-    return split(settings, enhancer_chrom, promoter_chrom, labels, NAMES)
+    return split(settings, anywhere(enhancer_chrom), anywhere(promoter_chrom), labels, NAMES, window=100)
+
+
+def anywhere(chrom: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Elements at the same place of chromosomes."""
+    return np.stack([chrom, np.full_like(chrom, 5000), np.full_like(chrom, 5100)], axis=1)
 
 
 def test_none_trains_on_everything() -> None:
@@ -94,7 +100,8 @@ def test_a_chromosome_without_pairs_cannot_be_held_out() -> None:
         (
             SplitSettings(),
             [0, 1],
-            "pairs within 2 chromosomes only; expected 3 or more for --split chrom; use --split random",
+            "pairs within 2 chromosomes only; expected 3 or more for --split chrom; use --split block, "
+            "which divides each chromosome",
         ),
         (
             SplitSettings(test_chroms=("chr1", "chr2"), validation_chroms=("chr3",)),
@@ -118,5 +125,7 @@ def test_pairs_between_chromosomes_do_not_count_for_the_choice() -> None:
 
 def test_a_subset_that_loses_all_its_pairs_is_an_error() -> None:
     settings = SplitSettings("chrom", test_chroms=("chr4",), validation_chroms=("chr2",))
-    with pytest.raises(DataError, match="no pair is left in the test subset: all join its chromosomes to others"):
+    with pytest.raises(
+        DataError, match="no pair lies wholly in the test subset; expected at least one; choose the chr"
+    ):
         divided(settings, [0, 1, 2, 3], [0, 1, 2, 0])

@@ -1,0 +1,121 @@
+"""``speid evaluate``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from speid_cli.cli import options
+from speid_cli.cli.console import report_leaks, say, warn
+from speid_cli.dataset.pairs import SUBSETS
+from speid_cli.errors import located
+from speid_cli.files import refuse_existing_folder, whole_file, whole_folder
+
+if TYPE_CHECKING:
+    from speid_cli.evaluation.evaluate import Evaluation
+
+_SHOWN = ("auprc", "auroc", "f1", "calibrated_brier", "calibrated_ece")
+
+
+@click.command()
+@click.argument("model", type=options.INPUT, metavar="MODEL.pt")
+@click.argument("data", type=options.INPUT, metavar="DATA.npz")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(file_okay=False),
+    metavar="DIRECTORY",
+    help="Folder to write.  [default: MODEL.evaluation in the current folder]",
+)
+@click.option("--force", is_flag=True, help="Replace the reports in a folder that exists.")
+@click.option("--subset", type=click.Choice(SUBSETS), default="test", help="Pairs to judge on.")
+@click.option("--fit", is_flag=True, help="First fit threshold and calibration on validation; store them in MODEL.pt.")
+@click.option("--replicates", type=click.IntRange(0, 100_000), default=1000, help="Bootstrap replicates.")
+@click.option("--no-baselines", is_flag=True, help="Leave the baselines out.")
+@click.option("--allow-seen", is_flag=True, help="Judge also on pairs that the model was trained on.")
+@options.seed
+@options.compute
+@options.common
+def command(
+    model: str,
+    data: str,
+    output: str | None,
+    force: bool,
+    subset: str,
+    fit: bool,
+    replicates: int,
+    no_baselines: bool,
+    allow_seen: bool,
+    seed: int,
+    device: str,
+    precision: Any,
+    threads: int | None,
+    verbose: bool,
+) -> None:
+    """Judge a model on held-out pairs, beside baselines.
+
+    Writes metrics.json, predictions.bedpe, pictures and report.html. Every measure has a bootstrap
+    95% interval; threshold and calibration come from the validation pairs only.
+
+    \b
+    Example:
+      speid evaluate pairs.pt pairs.npz --fit -o evaluation
+    """
+    from speid_cli.dataset.pairs import PairDataset
+    from speid_cli.evaluation import evaluate as evaluation
+    from speid_cli.model.checkpoint import Checkpoint
+    from speid_cli.model.device import Device
+
+    target = Path(output or f"{Path(model).stem}.evaluation")
+    refuse_existing_folder(target, force)
+    checkpoint, dataset = Checkpoint.read(model), PairDataset.read(data)
+    compute = Device(device, precision, threads)
+    say(f"device: {compute.description}")
+    settings = evaluation.EvaluationSettings(SUBSETS.index(subset), replicates, seed, not no_baselines, allow_seen)
+    with located(data):
+        if fit:
+            checkpoint = evaluation.fit(checkpoint, dataset, compute)
+        found = evaluation.evaluate(checkpoint, dataset, compute, settings, say)
+    if fit:
+        with whole_file(model, force=True) as stream:
+            checkpoint.write(stream)
+        say(f"{model}: threshold {checkpoint.threshold:.4g} and calibration stored")
+    with whole_folder(target, force) as folder:
+        _write(folder, Path(model).stem, found, checkpoint, dataset, settings)
+    _summarise(target, found)
+
+
+def _write(folder: Path, title: str, found: Any, checkpoint: Any, dataset: Any, settings: Any) -> None:
+    from speid_cli.evaluation.page import page
+    from speid_cli.evaluation.pictures import pictures
+    from speid_cli.evaluation.results import as_plain, bedpe_lines
+
+    content = as_plain(found, checkpoint, dataset, settings)
+    drawn = pictures(found, checkpoint.history)
+    texts = {
+        "metrics.json": json.dumps(content, indent=2, allow_nan=False) + "\n",
+        "predictions.bedpe": "".join(f"{line}\n" for line in bedpe_lines(found, dataset)),
+        "report.html": page(title, content, drawn),
+    }
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    for name, picture in drawn.items():
+        (folder / f"{name}.svg").write_bytes(picture)
+
+
+def _summarise(target: Path, found: Evaluation) -> None:
+    if found.seen:
+        warn(f"the model may have been trained on these pairs: {found.seen}")
+    width = max(map(len, found.models))
+    say(f"{'':<{width}}  " + "  ".join(f"{name.removeprefix('calibrated_'):<19}" for name in _SHOWN).rstrip())
+    for name, judged in found.models.items():
+        cells = [
+            f"{item.value:.3f} ({item.low:.3f}-{item.high:.3f})" for item in map(judged.estimates.get, _SHOWN) if item
+        ]
+        say(f"{name:<{width}}  " + "  ".join(f"{cell:<19}" for cell in cells).rstrip())
+    say(f"95% intervals resampled by {found.clusters.unit}; Brier score and calibration error after calibration")
+    report_leaks(found.leaks)
+    say(f"{target / 'report.html'}: open it in a browser")

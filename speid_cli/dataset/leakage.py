@@ -1,0 +1,100 @@
+"""What a test subset gives away: sequence and elements shared with the training subset.
+
+On the paper's data a random split puts the promoter of almost every test pair into the training
+subset, and the names of the elements alone, without any sequence, then rank the test pairs nearly
+as well as published networks do (Cao and Fullwood 2019; Xi and Beer 2018).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speid_cli.dataset.pairs import TEST, TRAIN, Elements, PairDataset
+from speid_cli.genome.intervals import window_start
+
+# Elements not seen in training count as one pair at the base rate; seen ones are drawn that far towards it.
+_PSEUDOCOUNT = 1.0
+
+
+def leak_report(dataset: PairDataset) -> dict[str, Any]:
+    """What the test subset shares with the training subset, as plain values.
+
+    Returns
+    -------
+    dict
+        ``test pairs`` and ``test positives``: how many there are, and of them how many share an
+        enhancer, a promoter, or half or more of a window of either side with a training pair.
+        ``element names``: AUROC and AUPRC on the test pairs of `element_name_scores`, and the base
+        rate; none where the test subset lacks a class. Empty without training or test pairs.
+    """
+    train, test = dataset.members(TRAIN), dataset.members(TEST)
+    if not len(train) or not len(test):
+        return {}
+    shared: dict[str, NDArray[np.bool_]] = {}
+    for side, elements, index in (
+        ("enhancer", dataset.enhancers, dataset.enhancer_index),
+        ("promoter", dataset.promoters, dataset.promoter_index),
+    ):
+        seen = np.unique(index[train])
+        shared[f"same {side}"] = np.isin(index[test], seen)
+        shared[f"half of the {side} window or more"] = _near(elements, seen)[index[test]]
+    shared["any of these"] = np.any(list(shared.values()), axis=0)
+    positive = dataset.label[test] == 1
+    return {
+        "test pairs": _counts(shared, np.ones(len(test), bool)),
+        "test positives": _counts(shared, positive),
+        "element names": _ranking(dataset.label[test], element_name_scores(dataset, train)[test]),
+    }
+
+
+def _counts(shared: dict[str, NDArray[np.bool_]], among: NDArray[np.bool_]) -> dict[str, int]:
+    return {"pairs": int(among.sum())} | {name: int((found & among).sum()) for name, found in shared.items()}
+
+
+def _ranking(label: NDArray[np.int8], score: NDArray[np.float64]) -> dict[str, float]:
+    from sklearn.metrics import average_precision_score, roc_auc_score
+
+    if not 0 < label.sum() < len(label):
+        return {}
+    figures = {
+        "auroc": roc_auc_score(label, score),
+        "auprc": average_precision_score(label, score),
+        "base rate": label.mean(),
+    }
+    return {name: round(float(value), 6) for name, value in figures.items()}
+
+
+def _near(elements: Elements, seen: NDArray[np.integer]) -> NDArray[np.bool_]:
+    """Which elements (E,) have a window that overlaps one of the elements `seen` by half or more."""
+    chrom, start, end = elements.interval.T
+    first = window_start(start, end, elements.window)
+    # Chromosomes one after the other, more than a window apart.
+    place = chrom * (int(np.ptp(first)) + 2 * elements.window) + first
+    known, half = np.sort(place[seen]), elements.window // 2
+    nearby: NDArray[np.bool_] = np.searchsorted(known, place - half) < np.searchsorted(known, place + half, "right")
+    return nearby
+
+
+def element_name_scores(dataset: PairDataset, train: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Log-odds (N,) of every pair from nothing but which elements it joins.
+
+    Naive Bayes: the sum over both sides of the log-odds that a training pair of the same element
+    interacts, so that elements never seen say nothing.
+    """
+    label = dataset.label[train].astype(np.float64)
+    base = label.mean()
+    odds = np.zeros(len(dataset))
+    for index, count in (
+        (dataset.enhancer_index, len(dataset.enhancers)),
+        (dataset.promoter_index, len(dataset.promoters)),
+    ):
+        pairs = np.bincount(index[train], minlength=count)
+        positives = np.bincount(index[train], label, minlength=count)
+        positive = positives + _PSEUDOCOUNT * base
+        negative = pairs - positives + _PSEUDOCOUNT * (1 - base)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            odds += (np.log(positive) - np.log(negative) - np.log(base) + np.log1p(-base))[index]
+    return np.nan_to_num(odds)

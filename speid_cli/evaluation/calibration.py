@@ -1,0 +1,109 @@
+"""Threshold and calibration, fitted on validation pairs and kept in the model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speid_cli.errors import DataError
+from speid_cli.scoring.metrics import sigmoid
+
+METHOD = "platt"
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Platt scaling (Platt 1999): log-odds = slope * logit + intercept.
+
+    Attributes
+    ----------
+    slope, intercept : float
+        The slope is never negative, so that calibration changes no order.
+    prevalence : float
+        Share of positives among the pairs it was fitted on.
+    method : str
+    """
+
+    slope: float
+    intercept: float
+    prevalence: float
+    method: str = METHOD
+
+    def probabilities(self, logit: NDArray[np.floating], prevalence: float | None = None) -> NDArray[np.float64]:
+        """Calibrated probabilities (N,) of logits (N,).
+
+        Parameters
+        ----------
+        prevalence : float, optional
+            Share of positives to expect instead of the one fitted on: the prior odds are exchanged.
+        """
+        moved = 0.0 if prevalence is None else _log_odds(prevalence) - _log_odds(self.prevalence)
+        return sigmoid(self.slope * logit.astype(np.float64) + self.intercept + moved)
+
+    def as_plain(self) -> dict[str, Any]:
+        """As the model file keeps it."""
+        return asdict(self)
+
+    @classmethod
+    def from_plain(cls, values: Mapping[str, Any]) -> Calibration:
+        """From what a model file holds.
+
+        Raises
+        ------
+        DataError
+            A value is missing, unknown or impossible.
+        """
+        try:
+            found = cls(**values)
+            numbers = (found.slope, found.intercept, found.prevalence)
+            sound = all(type(value) in (int, float) and math.isfinite(value) for value in numbers)
+        except TypeError:
+            sound = False
+        if not sound or found.method != METHOD or found.slope < 0 or not 0 < found.prevalence < 1:
+            raise DataError("a calibration that speid did not write", hint="fit it anew: speid evaluate --fit")
+        return found
+
+
+def fit_calibration(label: NDArray[np.int8], logit: NDArray[np.floating]) -> Calibration | None:
+    """Platt scaling of logits (N,), by maximum likelihood; None where labels (N,) are of one class.
+
+    Where higher logits do not go with positives, the slope is 0: every pair gets the prevalence.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    if not 0 < label.sum() < len(label):
+        return None
+    prevalence = float(label.mean())
+    values = logit.astype(np.float64)
+    centre, spread = values.mean(), values.std() if np.ptp(values) > 0 else 1.0
+    fitted = LogisticRegression(C=np.inf, max_iter=1000).fit(((values - centre) / spread)[:, None], label)
+    slope = float(fitted.coef_[0, 0] / spread)
+    if slope <= 0:
+        return Calibration(0.0, _log_odds(prevalence), prevalence)
+    return Calibration(slope, float(fitted.intercept_[0] - slope * centre), prevalence)
+
+
+def fit_threshold(label: NDArray[np.int8], probability: NDArray[np.float64]) -> float:
+    """The probability (of N pairs) from which on calling gives the best F1; 0.5 without positives.
+
+    It stands half way between the last score called and the next below; of equally good ones the
+    highest is taken.
+    """
+    if not label.any():
+        return 0.5
+    order = np.argsort(-probability, kind="stable")
+    ranked = probability[order]
+    ends = np.append(np.flatnonzero(np.diff(ranked)), len(ranked) - 1)
+    f1 = 2 * np.cumsum(label[order])[ends] / (ends + 1 + label.sum())
+    best = int(f1.argmax())
+    below = ranked[ends[best] + 1] if ends[best] + 1 < len(ranked) else 0.0
+    return float((ranked[ends[best]] + below) / 2)
+
+
+def _log_odds(share: float) -> float:
+    return math.log(share) - math.log1p(-share)

@@ -1,0 +1,244 @@
+"""A model judged on one subset of a data set, beside the baselines on the same pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speid_cli.dataset.leakage import leak_report
+from speid_cli.dataset.pairs import SUBSETS, TEST, TRAIN, VALIDATION, PairDataset
+from speid_cli.errors import DataError
+from speid_cli.evaluation.baselines import baseline_logits
+from speid_cli.evaluation.calibration import Calibration, fit_calibration, fit_threshold
+from speid_cli.evaluation.measures import Estimate, Predictions, estimate
+from speid_cli.model.checkpoint import Checkpoint
+from speid_cli.model.device import Device
+from speid_cli.scoring.metrics import sigmoid
+from speid_cli.training.batches import PairWindows
+from speid_cli.training.inputs import unshifted_logits
+from speid_cli.training.stages import check_windows
+
+MODEL_NAME = "speid"
+BLOCK_BP = 5_000_000
+# Fewer clusters than this cannot carry a 95% interval.
+_FEWEST_CLUSTERS = 8
+Logits = NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class EvaluationSettings:
+    """How ``speid evaluate`` judges.
+
+    Attributes
+    ----------
+    subset : int
+        Whose pairs; 0 train, 1 validation, 2 test.
+    replicates : int
+        Bootstrap replicates.
+    seed : int
+        Of the bootstrap and of the baselines.
+    baselines : bool
+        Whether to train and judge them.
+    allow_seen : bool
+        Judge also on pairs that the model may have been trained on.
+    """
+
+    subset: int = TEST
+    replicates: int = 1000
+    seed: int = 0
+    baselines: bool = True
+    allow_seen: bool = False
+
+
+class Clusters(NamedTuple):
+    """What the bootstrap draws: the name of the unit, and the unit (N,) of each pair."""
+
+    unit: str
+    cluster: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One model or baseline on the pairs judged."""
+
+    predictions: Predictions
+    estimates: dict[str, Estimate]
+    calibration: Calibration | None
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """All that was found; `models` has the network first.
+
+    Attributes
+    ----------
+    members : int64 (N,)
+        The pairs judged, as positions in the data set.
+    seen : str
+        Why the model may have seen these pairs; empty where it has not.
+    leaks : dict
+        What `leak_report` says of the data set.
+    """
+
+    members: NDArray[np.int64]
+    models: dict[str, Judged]
+    clusters: Clusters
+    seen: str
+    leaks: dict[str, Any]
+
+
+def evaluate(
+    checkpoint: Checkpoint,
+    dataset: PairDataset,
+    device: Device,
+    settings: EvaluationSettings,
+    say: Callable[[str], None] = lambda text: None,
+) -> Evaluation:
+    """Judge a model and the baselines on one subset.
+
+    The model's stored threshold and calibration are used where it has them; else, and for the
+    baselines, they are fitted on the validation pairs.
+
+    Raises
+    ------
+    DataError
+        The windows differ, the subset lacks positives or negatives, or the model was trained on it.
+    """
+    check_windows(checkpoint.config, dataset)
+    members, name = dataset.members(settings.subset), SUBSETS[settings.subset]
+    positives = int(dataset.label[members].sum())
+    if not 0 < positives < len(members):
+        raise DataError(
+            f"the {name} subset has {positives} positives and {len(members) - positives} negatives", expected="both"
+        )
+    seen = why_seen(checkpoint, dataset, settings.subset)
+    if seen and not settings.allow_seen:
+        raise DataError(
+            f"the model has seen these {name} pairs, or may have: {seen}",
+            expected="pairs held out of its training",
+            hint="--allow-seen judges all the same, and the report says so",
+        )
+    clusters = resampling_clusters(dataset, members)
+    models: dict[str, Judged] = {}
+    for title, logits in _all_logits(checkpoint, dataset, device, settings, members, say):
+        stored = checkpoint if title == MODEL_NAME else None
+        models[title] = _judge(dataset, logits, members, clusters, settings, stored)
+    return Evaluation(members, models, clusters, seen, leak_report(dataset))
+
+
+def fit(checkpoint: Checkpoint, dataset: PairDataset, device: Device) -> Checkpoint:
+    """The model with the threshold of the best F1 and a calibration, both from the validation subset.
+
+    Raises
+    ------
+    DataError
+        The windows differ, or the validation subset lacks positives or negatives.
+    """
+    check_windows(checkpoint.config, dataset)
+    members = dataset.members(VALIDATION)
+    logits, label = network_logits(checkpoint, dataset, device, members), dataset.label[members]
+    calibration = fit_calibration(label, logits)
+    if calibration is None:
+        raise DataError(
+            f"the validation subset has {int(label.sum())} positives of {len(label)} pairs",
+            expected="positives and negatives to fit a threshold and a calibration on",
+        )
+    return replace(checkpoint, threshold=fit_threshold(label, sigmoid(logits)), calibration=calibration.as_plain())
+
+
+def network_logits(
+    checkpoint: Checkpoint, dataset: PairDataset, device: Device, members: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """Logits (N,) of a model for pairs of a data set, by position."""
+    return unshifted_logits(checkpoint.model(), PairWindows(dataset, device), device, members)
+
+
+def _all_logits(
+    checkpoint: Checkpoint,
+    dataset: PairDataset,
+    device: Device,
+    settings: EvaluationSettings,
+    members: NDArray[np.int64],
+    say: Callable[[str], None],
+) -> Iterator[tuple[str, Logits]]:
+    """Name and logits (of all pairs; undefined where they are not needed) of the network and each baseline."""
+    needed = np.union1d(members, dataset.members(VALIDATION))
+    say(f"scoring {len(needed):,} pairs")
+    logits = np.full(len(dataset), np.nan)
+    logits[needed] = network_logits(checkpoint, dataset, device, needed)
+    yield MODEL_NAME, logits
+    if settings.baselines:
+        train = dataset.label[dataset.members(TRAIN)]
+        if not 0 < train.sum() < len(train):
+            say("no baselines: the training subset lacks positives or negatives")
+            return
+        say(f"training the baselines on {len(train):,} pairs")
+        yield from baseline_logits(dataset, settings.seed)
+
+
+def _judge(
+    dataset: PairDataset,
+    logits: Logits,
+    members: NDArray[np.int64],
+    clusters: Clusters,
+    settings: EvaluationSettings,
+    stored: Checkpoint | None,
+) -> Judged:
+    validation = dataset.members(VALIDATION)
+    calibration = fit_calibration(dataset.label[validation], logits[validation])
+    threshold = fit_threshold(dataset.label[validation], sigmoid(logits[validation]))
+    if stored is not None and stored.calibration is not None:
+        calibration = Calibration.from_plain(stored.calibration)
+    if stored is not None and stored.threshold is not None:
+        threshold = stored.threshold
+    probability = sigmoid(logits[members])
+    calibrated = probability if calibration is None else calibration.probabilities(logits[members])
+    predictions = Predictions(dataset.label[members], probability, calibrated, threshold)
+    estimates = estimate(predictions, clusters.cluster, settings.replicates, settings.seed)
+    return Judged(predictions, estimates, calibration)
+
+
+def why_seen(checkpoint: Checkpoint, dataset: PairDataset, subset: int) -> str:
+    """Why a model may have been trained on a subset; empty where it was not.
+
+    A stage that trained on this very data set has seen its training subset only. One that trained
+    on another has seen what lies on the chromosomes that it names.
+    """
+    tested = dataset.chromosomes_of(subset)
+    for entry in checkpoint.provenance.get("stages", []):
+        stage = entry.get("stage", "training")
+        if entry.get("dataset") == dataset.digest:
+            if subset == TRAIN:
+                return f"it was {stage} on them"
+            continue
+        trained = {_bare(chrom) for chrom in entry.get("trained_chromosomes", [])}
+        if shared := [chrom for chrom in tested if _bare(chrom) in trained]:
+            return f"it was {stage} on another data set with pairs on {', '.join(shared[:5])}"
+    if not checkpoint.provenance.get("stages"):
+        return "it does not say what it was trained on"
+    return ""
+
+
+def _bare(chrom: str) -> str:
+    return chrom.removeprefix("chr")
+
+
+def resampling_clusters(dataset: PairDataset, members: NDArray[np.int64]) -> Clusters:
+    """What to resample: chromosomes, else blocks of `BLOCK_BP`, else promoters.
+
+    Pairs that share a promoter or neighbourhood are not independent, so that the largest unit is
+    taken of which there are enough for an interval.
+    """
+    chrom, start, _ = dataset.promoters.interval[dataset.promoter_index[members]].T
+    units = {
+        "chromosome": chrom,
+        f"block of {BLOCK_BP // 1_000_000} Mb": chrom * (1 << 32) + start // BLOCK_BP,
+        "promoter": dataset.promoter_index[members],
+    }
+    large = (unit for unit, values in units.items() if len(np.unique(values)) >= _FEWEST_CLUSTERS)
+    unit = next(large, "promoter")
+    return Clusters(unit, np.unique(units[unit], return_inverse=True)[1])

@@ -1,0 +1,140 @@
+"""Pictures of an evaluation, as SVG whose bytes depend on what they show alone."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from speid_cli.evaluation.evaluate import MODEL_NAME, Evaluation
+from speid_cli.evaluation.measures import ECE_BINS, curve, probability_bins
+
+# Okabe and Ito's colours, which people with any colour vision can tell apart.
+_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000")
+_POSITIVE, _NEGATIVE = "#D55E00", "#999999"
+_STYLE = {
+    "svg.hashsalt": "speid",
+    "svg.fonttype": "path",
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlelocation": "left",
+    "legend.frameon": False,
+}
+
+
+def pictures(evaluation: Evaluation, history: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
+    """SVG of each picture by its name; training curves only where there is a history."""
+    drawn: dict[str, Callable[[Axes], None]] = {
+        "precision_recall": lambda axes: _precision_recall(axes, evaluation),
+        "roc": lambda axes: _roc(axes, evaluation),
+        "reliability": lambda axes: _reliability(axes, evaluation),
+        "scores": lambda axes: _scores(axes, evaluation),
+    }
+    if history:
+        drawn["training"] = lambda axes: _training(axes, history)
+    return {name: _svg(draw) for name, draw in drawn.items()}
+
+
+def _svg(draw: Callable[[Axes], None]) -> bytes:
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(5.6, 4.2), layout="constrained")
+        draw(figure.add_subplot())
+        stream = io.BytesIO()
+        figure.savefig(stream, format="svg", metadata={"Date": None})
+    return stream.getvalue()
+
+
+def _lines(evaluation: Evaluation) -> list[tuple[str, str, float, dict[str, NDArray[np.float64]]]]:
+    """Name, colour, width and curve of the network and the baselines, the network last, on top."""
+    rows = []
+    for number, (name, judged) in enumerate(evaluation.models.items()):
+        found = curve(judged.predictions.label, judged.predictions.probability)
+        rows.append((name, _COLOURS[number % len(_COLOURS)], 2.2 if name == MODEL_NAME else 1.2, found))
+    return rows[1:] + rows[:1]
+
+
+def _precision_recall(axes: Axes, evaluation: Evaluation) -> None:
+    for name, colour, width, found in _lines(evaluation):
+        auprc = evaluation.models[name].estimates["auprc"].value
+        axes.step(
+            found["recall"], found["precision"], where="pre", color=colour, lw=width, label=f"{name}  {auprc:.3f}"
+        )
+    axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02), title="Precision and recall (AUPRC)")
+    _legend(axes)
+
+
+def _roc(axes: Axes, evaluation: Evaluation) -> None:
+    for name, colour, width, found in _lines(evaluation):
+        auroc = evaluation.models[name].estimates["auroc"].value
+        false, true = (np.append(0, found[side]) for side in ("false_positive_rate", "recall"))
+        axes.plot(false, true, color=colour, lw=width, label=f"{name}  {auroc:.3f}")
+    axes.plot([0, 1], [0, 1], color="#bbbbbb", lw=0.8, ls=":")
+    axes.set(
+        xlabel="false positive rate", ylabel="true positive rate", xlim=(0, 1), ylim=(0, 1.02), title="ROC (AUROC)"
+    )
+    _legend(axes)
+
+
+def _legend(axes: Axes) -> None:
+    handles, names = axes.get_legend_handles_labels()
+    axes.legend(handles[-1:] + handles[:-1], names[-1:] + names[:-1], fontsize=8, loc="best")
+
+
+def _reliability(axes: Axes, evaluation: Evaluation) -> None:
+    predictions = evaluation.models[MODEL_NAME].predictions
+    axes.plot([0, 1], [0, 1], color="#bbbbbb", lw=0.8, ls=":")
+    kinds = (
+        ("as the network says", predictions.probability, _NEGATIVE),
+        ("calibrated", predictions.calibrated, _COLOURS[0]),
+    )
+    for name, probability, colour in kinds:
+        bins = probability_bins(probability)
+        pairs = np.bincount(bins, minlength=ECE_BINS)
+        used = pairs > 0
+        mean, share = (
+            np.bincount(bins, values, minlength=ECE_BINS)[used] / pairs[used]
+            for values in (probability, predictions.label)
+        )
+        axes.plot(mean, share, color=colour, lw=1, alpha=0.6)
+        axes.scatter(mean, share, s=12 + 90 * pairs[used] / pairs.max(), color=colour, label=name)
+    axes.set(xlabel="mean probability", ylabel="share of positives", xlim=(0, 1), ylim=(0, 1))
+    axes.set_title(f"Reliability, {ECE_BINS} bins (size: pairs)")
+    axes.legend(fontsize=8, loc="upper left")
+
+
+def _scores(axes: Axes, evaluation: Evaluation) -> None:
+    predictions = evaluation.models[MODEL_NAME].predictions
+    bins = np.linspace(0, 1, 41).tolist()
+    for name, label, colour in (("not interacting", 0, _NEGATIVE), ("interacting", 1, _POSITIVE)):
+        scores = predictions.probability[predictions.label == label]
+        axes.hist(scores, bins, color=colour, alpha=0.65, label=f"{name} ({len(scores):,})", log=True)
+    axes.axvline(predictions.threshold, color="black", lw=1, ls="--", label=f"threshold {predictions.threshold:.3g}")
+    axes.set(xlabel="probability", ylabel="pairs", xlim=(0, 1), title="Scores by class")
+    axes.legend(fontsize=8, loc="best")
+
+
+def _training(axes: Axes, history: Sequence[Mapping[str, Any]]) -> None:
+    epochs = np.arange(1, len(history) + 1)
+    kinds = (
+        ("training_loss", "training loss", 1),
+        ("validation_loss", "validation loss", 0),
+        ("validation_auprc", "validation AUPRC", 2),
+    )
+    for key, name, colour in kinds:
+        values = [row.get(key) for row in history]
+        numbers = [value if isinstance(value, int | float) else np.nan for value in values]
+        axes.plot(epochs, numbers, marker="o", ms=3, lw=1.2, color=_COLOURS[colour], label=name)
+    stages = [row.get("stage") for row in history]
+    for epoch in range(1, len(stages)):
+        if stages[epoch] != stages[epoch - 1]:
+            axes.axvline(epoch + 0.5, color="#bbbbbb", lw=0.8)
+    axes.set(xlabel="epoch, of both stages", title="Training")
+    axes.set_ylim(bottom=0)
+    axes.legend(fontsize=8, loc="best")

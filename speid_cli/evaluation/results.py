@@ -1,0 +1,102 @@
+"""An evaluation as plain values (``metrics.json``) and as BEDPE (``predictions.bedpe``)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from speid_cli import __version__
+from speid_cli.dataset.pairs import SUBSETS, PairDataset
+from speid_cli.evaluation.evaluate import MODEL_NAME, Evaluation, EvaluationSettings, Judged
+from speid_cli.genome.bedpe import COLUMNS, MISSING
+from speid_cli.model.checkpoint import Checkpoint
+
+FORMAT_VERSION = 1
+
+
+def as_plain(
+    evaluation: Evaluation, checkpoint: Checkpoint, dataset: PairDataset, settings: EvaluationSettings
+) -> dict[str, Any]:
+    """What ``metrics.json`` holds: plain values, None for what is undefined."""
+    label = dataset.label[evaluation.members]
+    content = {
+        "format_version": FORMAT_VERSION,
+        "speid_version": __version__,
+        "subset": SUBSETS[settings.subset],
+        "pairs": len(label),
+        "positives": int(label.sum()),
+        "base_rate": float(label.mean()),
+        "held_out": stretches(evaluation, dataset),
+        "may_have_been_seen": evaluation.seen or None,
+        "resampling": {
+            "unit": evaluation.clusters.unit,
+            "units": int(evaluation.clusters.cluster.max()) + 1,
+            "replicates": settings.replicates,
+            "interval": 0.95,
+            "seed": settings.seed,
+        },
+        "models": {name: _plain_model(judged) for name, judged in evaluation.models.items()},
+        "leaks": evaluation.leaks,
+        "data": {"digest": dataset.digest}
+        | {key: dataset.metadata.get(key) for key in ("source", "split", "reference")},
+        "model": {
+            "stage": checkpoint.stage,
+            "parameters": checkpoint.n_parameters,
+            "provenance": checkpoint.provenance,
+        },
+    }
+    plain: dict[str, Any] = _finite(content)
+    return plain
+
+
+def _plain_model(judged: Judged) -> dict[str, Any]:
+    return {
+        "threshold": judged.predictions.threshold,
+        "calibration": judged.calibration.as_plain() if judged.calibration else None,
+        "measures": {name: asdict(estimate) for name, estimate in judged.estimates.items()},
+    }
+
+
+def stretches(evaluation: Evaluation, dataset: PairDataset) -> list[dict[str, Any]]:
+    """Where the pairs judged lie: chromosome, first and last bp of their elements, and how many begin there."""
+    enhancer = dataset.enhancers.interval[dataset.enhancer_index[evaluation.members]]
+    promoter = dataset.promoters.interval[dataset.promoter_index[evaluation.members]]
+    elements = np.concatenate([enhancer, promoter])
+    return [
+        {
+            "chromosome": dataset.chromosomes[chrom],
+            "start": int(elements[elements[:, 0] == chrom, 1].min()),
+            "end": int(elements[elements[:, 0] == chrom, 2].max()),
+            "pairs": int((enhancer[:, 0] == chrom).sum()),
+        }
+        for chrom in np.unique(elements[:, 0])
+    ]
+
+
+def bedpe_lines(evaluation: Evaluation, dataset: PairDataset) -> Iterator[str]:
+    """The pairs judged, with the network's probability as score, their label and calibrated probability."""
+    yield "#" + "\t".join((*COLUMNS, "label", "calibrated"))
+    found = evaluation.models[MODEL_NAME].predictions
+    for row, pair in enumerate(evaluation.members):
+        sides = []
+        for elements, index in (
+            (dataset.enhancers, dataset.enhancer_index),
+            (dataset.promoters, dataset.promoter_index),
+        ):
+            chrom, start, end = elements.interval[index[pair]].tolist()
+            sides += [dataset.chromosomes[chrom], str(start), str(end)]
+        scores = f"{found.probability[row]:.6g}", f"{found.calibrated[row]:.6g}"
+        yield "\t".join((*sides, MISSING, scores[0], MISSING, MISSING, str(found.label[row]), scores[1]))
+
+
+def _finite(value: Any) -> Any:
+    """The same with None for what JSON has no number for."""
+    if isinstance(value, dict):
+        return {name: _finite(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

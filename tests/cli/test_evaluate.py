@@ -1,0 +1,205 @@
+"""``speid evaluate``, and ``predict`` with what it fitted."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.metrics import average_precision_score
+
+from speid_cli.dataset.pairs import TEST, VALIDATION, PairDataset
+from speid_cli.evaluation.baselines import BASELINES
+from speid_cli.evaluation.evaluate import resampling_clusters, why_seen
+from speid_cli.evaluation.measures import MEASURES
+from speid_cli.genome.bedpe import read_bedpe
+from speid_cli.model.checkpoint import Checkpoint
+from tests import builders
+from tests.builders import TINY_OPTIONS, WINDOW_OPTIONS, relabelled, run
+
+Fails = Callable[..., str]
+PICTURES = {"precision_recall.svg", "roc.svg", "reliability.svg", "scores.svg", "training.svg"}
+
+
+@pytest.fixture
+def trained(folder: Path, genome: dict[str, str]) -> PairDataset:
+    """``pairs.npz`` of 200 pairs and ``pairs.pt``, trained on it for two epochs; chromosomes are held out."""
+    builders.write_pairs(folder / "pairs.bedpe", builders.pair_lines(200))
+    assert run("prepare", "pairs.bedpe", "genome.fa", *WINDOW_OPTIONS) == 0
+    assert run("pretrain", "pairs.npz", *TINY_OPTIONS, "--epochs", 1) == 0
+    assert run("finetune", "pairs.pretrained.pt", "pairs.npz", "--epochs", 1) == 0
+    return PairDataset.read("pairs.npz")
+
+
+def metrics(folder: str = "pairs.evaluation") -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(Path(folder, "metrics.json").read_text())
+    return content
+
+
+def test_it_writes_figures_predictions_pictures_and_a_page(
+    trained: PairDataset, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capsys.readouterr()
+    assert run("evaluate", "pairs.pt", "pairs.npz") == 0
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "95% intervals resampled by promoter" in captured.err
+    assert {path.name for path in Path("pairs.evaluation").iterdir()} == PICTURES | {
+        "metrics.json", "predictions.bedpe", "report.html",
+    }  # fmt: skip
+    content = metrics()
+    assert list(content["models"]) == ["speid", *BASELINES]
+    assert all(set(model["measures"]) == set(MEASURES) for model in content["models"].values())
+    test = trained.members(TEST)
+    assert (content["pairs"], content["positives"]) == (len(test), int(trained.label[test].sum()))
+    lines = [line.fields for line in read_bedpe("pairs.evaluation/predictions.bedpe") if line.role == "pair"]
+    label, score = [int(line[10]) for line in lines], [float(line[7]) for line in lines]
+    assert label == trained.label[test].tolist()
+    shown = content["models"]["speid"]["measures"]["auprc"]
+    assert average_precision_score(label, score) == pytest.approx(shown["value"], abs=1e-6)
+    assert shown["low"] <= shown["value"] <= shown["high"]
+
+
+def test_predictions_are_predict_s(trained: PairDataset) -> None:
+    assert run("evaluate", "pairs.pt", "pairs.npz", "--no-baselines", "--fit") == 0
+    lines = list(read_bedpe("pairs.evaluation/predictions.bedpe"))
+    for options, column in (((), 7), (("--calibrated",), 11)):
+        name = "scored.bedpe"
+        assert run("predict", "pairs.pt", "pairs.evaluation/predictions.bedpe", "-o", name, "--force", *options) == 0
+        scores = [float(line.fields[7]) for line in read_bedpe(name) if line.role == "pair"]
+        expected = [float(line.fields[column]) for line in lines if line.role == "pair"]
+        assert scores == pytest.approx(expected, abs=2e-5)
+
+
+class Links(HTMLParser):
+    """Collects what a page would ask a network for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.found += [value or "" for name, value in attributes if name in ("src", "href", "srcset", "action")]
+
+
+def test_the_page_holds_everything_itself_and_escapes_names(trained: PairDataset) -> None:
+    Path("pairs.pt").rename("a<b>&.pt")
+    assert run("evaluate", "a<b>&.pt", "pairs.npz", "-o", "out") == 0
+    text = Path("out/report.html").read_text()
+    assert "a&lt;b&gt;&amp;" in text and "<b>" not in text
+    links = Links()
+    links.feed(text)
+    assert len(links.found) == len(PICTURES)
+    assert all(link.startswith("data:image/svg+xml;base64,") for link in links.found)
+    assert not re.search(r"@import|url\(|<script|<link", text)
+    for name in ("Leaks", "Beside the baselines", "What was held out", "How to cite", *BASELINES):
+        assert name in text
+
+
+def test_the_same_seed_gives_the_same_bytes_and_force_replaces(trained: PairDataset, fails: Fails) -> None:
+    assert run("evaluate", "pairs.pt", "pairs.npz", "-o", "one") == 0
+    assert "one: exists already; give --force" in fails("evaluate", "pairs.pt", "pairs.npz", "-o", "one")
+    before = {path.name: path.read_bytes() for path in Path("one").iterdir()}
+    Path("one/notes.txt").write_text("kept")
+    assert run("evaluate", "pairs.pt", "pairs.npz", "-o", "one", "--force") == 0
+    assert {path.name: path.read_bytes() for path in Path("one").iterdir()} == before | {"notes.txt": b"kept"}
+
+
+def test_fit_stores_threshold_and_calibration_from_validation_alone(trained: PairDataset) -> None:
+    assert run("evaluate", "pairs.pt", "pairs.npz", "--fit", "--no-baselines") == 0
+    fitted = Checkpoint.read("pairs.pt")
+    assert fitted.threshold == metrics()["models"]["speid"]["threshold"]
+    assert fitted.calibration == metrics()["models"]["speid"]["calibration"]
+    label = np.where(trained.subset == VALIDATION, trained.label, 1 - trained.label).astype(np.int8)
+    changed = relabelled(trained, label=label)
+    with open("other.npz", "wb") as stream:
+        changed.write(stream)
+    assert run("evaluate", "pairs.pt", "other.npz", "--fit", "--no-baselines", "--allow-seen", "-o", "b") == 0
+    assert Checkpoint.read("pairs.pt").threshold == fitted.threshold
+    assert Checkpoint.read("pairs.pt").calibration == fitted.calibration
+
+
+def test_predict_exchanges_the_prior(trained: PairDataset, fails: Fails) -> None:
+    message = fails("predict", "pairs.pt", "pairs.bedpe", "--calibrated")
+    assert "pairs.pt: the model has no calibration; speid evaluate MODEL.pt DATA.npz --fit stores one" in message
+    assert run("evaluate", "pairs.pt", "pairs.npz", "--fit", "--no-baselines") == 0
+    odds = []
+    for options in (["--calibrated"], ["--prevalence", "0.01"]):
+        assert run("predict", "pairs.pt", "pairs.bedpe", "-o", "out.bedpe", "--force", *options) == 0
+        scores = np.array([float(line.fields[7]) for line in read_bedpe("out.bedpe") if line.role == "pair"])
+        odds.append(scores / (1 - scores))
+    prevalence = Checkpoint.read("pairs.pt").calibration["prevalence"]  # type: ignore[index]
+    assert odds[1] / odds[0] == pytest.approx((0.01 / 0.99) / (prevalence / (1 - prevalence)), rel=1e-3)
+    for value in ("0", "1", "nan"):
+        assert run("predict", "pairs.pt", "pairs.bedpe", "--prevalence", value) == 2
+
+
+def test_pairs_that_were_trained_on_are_refused(trained: PairDataset, fails: Fails) -> None:
+    message = fails("evaluate", "pairs.pt", "pairs.npz", "--subset", "train")
+    assert "pairs.npz: the model has seen these train pairs, or may have: it was pretrained on them" in message
+    assert "--allow-seen judges all the same" in message
+    assert run("prepare", "pairs.bedpe", "genome.fa", *WINDOW_OPTIONS, "--split", "random", "-o", "random.npz") == 0
+    message = fails("evaluate", "pairs.pt", "random.npz")
+    assert re.search(r"it was pretrained on another data set with pairs on chr\d, chr\d", message)
+    assert run("evaluate", "pairs.pt", "random.npz", "--allow-seen", "--no-baselines") == 0
+    assert metrics()["may_have_been_seen"].startswith("it was pretrained on another data set")
+    assert "may have been trained on these pairs" in Path("pairs.evaluation/report.html").read_text()
+
+
+def test_seen_is_told_by_digest_and_chromosome_whatever_the_spelling(trained: PairDataset) -> None:
+    checkpoint = Checkpoint.read("pairs.pt")
+    assert why_seen(checkpoint, trained, TEST) == ""
+    other = replace(
+        trained, digest="another", chromosomes=tuple(name.removeprefix("chr") for name in trained.chromosomes)
+    )
+    assert why_seen(checkpoint, other, TEST) == ""
+    assert "another data set with pairs on" in why_seen(checkpoint, replace(other, subset=2 - other.subset), TEST)
+    assert why_seen(builders.random_checkpoint(), trained, TEST) == "it does not say what it was trained on"
+
+
+def test_a_subset_of_one_class_is_an_error(trained: PairDataset, fails: Fails) -> None:
+    lines = builders.pair_lines(200)
+    builders.write_pairs(Path("none.bedpe"), lines)
+    assert run("prepare", "none.bedpe", "genome.fa", *WINDOW_OPTIONS, "--split", "none") == 0
+    assert "the test subset has 0 positives and 0 negatives; expected both" in fails("evaluate", "pairs.pt", "none.npz")
+    message = fails("evaluate", "pairs.pt", "none.npz", "--subset", "train", "--allow-seen", "--fit")
+    assert "the validation subset has 0 positives of 0 pairs" in message
+
+
+def test_other_windows_are_refused(trained: PairDataset, fails: Fails) -> None:
+    assert (
+        run("prepare", "pairs.bedpe", "genome.fa", "--enhancer-window", 310, "--promoter-window", 200, "-o", "w.npz")
+        == 0
+    )
+    assert "w.npz: windows of 310 and 200 bp; expected the model's 300 and 200 bp" in fails(
+        "evaluate", "pairs.pt", "w.npz"
+    )
+
+
+@pytest.mark.parametrize(
+    ("chromosomes", "spread", "unit"),
+    [(8, 1, "chromosome"), (2, 60_000_000, "block of 5 Mb"), (1, 4_000_000, "promoter")],
+)
+def test_the_largest_unit_that_is_frequent_enough_is_resampled(
+    dataset: PairDataset, chromosomes: int, spread: int, unit: str
+) -> None:
+    rng = np.random.default_rng(0)
+    count = len(dataset.promoters)
+    start = rng.integers(0, spread, count)
+    interval = np.stack([np.arange(count) % chromosomes, start, start + 100], axis=1)
+    placed = replace(dataset, promoters=replace(dataset.promoters, interval=interval))
+    clusters = resampling_clusters(placed, np.arange(len(placed)))
+    assert clusters.unit == unit
+    assert len(np.unique(clusters.cluster)) == clusters.cluster.max() + 1
+
+
+def test_an_output_that_is_no_folder_is_refused(trained: PairDataset, fails: Fails) -> None:
+    Path("file").touch()
+    assert run("evaluate", "pairs.pt", "pairs.npz", "-o", "file") == 2
+    assert "no such folder; mkdir -p no" in fails("evaluate", "pairs.pt", "pairs.npz", "-o", "no/where")

@@ -1,0 +1,74 @@
+"""Threshold and calibration: the best there is on the pairs fitted on, and never a changed order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import f1_score
+
+from speid_cli.errors import DataError
+from speid_cli.evaluation.calibration import Calibration, fit_calibration, fit_threshold
+from speid_cli.scoring.metrics import sigmoid
+
+
+@given(st.integers(0, 10_000))
+def test_no_threshold_gives_a_better_f1(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    label = (rng.random(40) < 0.3).astype(np.int8)
+    probability = np.round(rng.random(40), 1)
+    threshold = fit_threshold(label, probability)
+    if not label.any():
+        assert threshold == 0.5
+        return
+    best = max(f1_score(label, probability >= other) for other in np.append(probability, 0.0))
+    assert f1_score(label, probability >= threshold) == pytest.approx(best)
+
+
+def test_platt_scaling_finds_the_line_that_made_the_labels() -> None:
+    rng = np.random.default_rng(0)
+    logit = rng.normal(0, 2, 60_000)
+    label = (rng.random(60_000) < sigmoid(0.5 * logit - 2)).astype(np.int8)
+    found = fit_calibration(label, logit)
+    assert found is not None
+    assert (found.slope, found.intercept) == (pytest.approx(0.5, abs=0.03), pytest.approx(-2, abs=0.05))
+    assert found.probabilities(logit).mean() == pytest.approx(label.mean(), abs=1e-3)
+    assert Calibration.from_plain(found.as_plain()) == found
+
+
+@pytest.mark.parametrize("logit", [np.zeros(100), np.linspace(1, -1, 100), np.full(100, -2.2)])
+def test_scores_that_do_not_rank_get_the_prevalence(logit: np.ndarray) -> None:  # type: ignore[type-arg]
+    label = (np.arange(100) >= 90).astype(np.int8)
+    found = fit_calibration(label, logit)
+    assert found is not None
+    assert found.probabilities(logit) == pytest.approx(0.1, abs=1e-4)
+
+
+def test_one_class_cannot_be_calibrated_on() -> None:
+    assert fit_calibration(np.ones(5, np.int8), np.arange(5.0)) is None
+    assert fit_calibration(np.empty(0, np.int8), np.empty(0)) is None
+
+
+def test_another_prevalence_exchanges_the_prior_odds() -> None:
+    calibration, logit = Calibration(1.5, -1.0, 0.1), np.linspace(-3, 3, 7)
+    before, after = calibration.probabilities(logit), calibration.probabilities(logit, 0.01)
+    ratio = (after / (1 - after)) / (before / (1 - before))
+    assert ratio == pytest.approx((0.01 / 0.99) / (0.1 / 0.9))
+    assert calibration.probabilities(logit, 0.1) == pytest.approx(before)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {}, {"slope": 1.0}, {"slope": -1.0, "intercept": 0.0, "prevalence": 0.1},
+        {"slope": "1", "intercept": 0.0, "prevalence": 0.1}, {"slope": 1.0, "intercept": float("nan"), "prevalence": 0.1},
+        {"slope": 1.0, "intercept": 0.0, "prevalence": 1.0}, {"slope": 1.0, "intercept": 0.0, "prevalence": 0.1, "method": "x"},
+        {"slope": 1.0, "intercept": 0.0, "prevalence": 0.1, "other": 1},
+    ],
+)  # fmt: skip
+def test_a_calibration_from_elsewhere_is_refused(values: dict[str, Any]) -> None:
+    with pytest.raises(DataError, match="a calibration that speid did not write; fit it anew: speid evaluate --fit"):
+        Calibration.from_plain(values)
