@@ -1,10 +1,14 @@
 #!/usr/bin/env python3
 """Make a small genome with enhancers, promoters and labelled pairs that a network can learn from.
 
-Each element carries one motif family, drawn from a real JASPAR matrix. A pair interacts (label 1)
-where both its elements carry the same family, so neither side alone tells. Each element is in
-exactly one interacting pair and in the same number of others, so element names tell nothing, and
-both kinds of pairs have the same distances on average.
+Each element carries one motif family, drawn from a real JASPAR matrix. Which pairs interact (label
+1) is the grammar's to say, at a base rate of about 1 in 1 + NEGATIVES:
+
+match  where both elements carry the same family, so that neither side alone tells. Each element is
+       in exactly one interacting pair and in the same number of others, so that element names tell
+       nothing, and both kinds of pairs have the same distances on average.
+and    where the enhancer carries the first of three families and the promoter the second.
+null   pairs of match, with their labels dealt out again at random.
 
 Writes genome.fa, enhancers.bed, promoters.bed, pairs.bedpe and motifs.jaspar (the families'
 matrices among others).
@@ -13,7 +17,7 @@ matrices among others).
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,6 +44,14 @@ class Element(NamedTuple):
     family: int
 
 
+class Pair(NamedTuple):
+    """An enhancer, a promoter, and whether they interact."""
+
+    enhancer: Element
+    promoter: Element
+    label: int
+
+
 def main() -> None:
     """Simulate and write."""
     options = parse()
@@ -50,11 +62,12 @@ def main() -> None:
     genome, enhancers, promoters, pairs = [], [], [], []
     for number in range(1, options.chromosomes + 1):
         chrom = f"chr{number}"
-        sequence, first, second = simulate_chromosome(rng, chrom, options.elements, families)
+        used = families[:3] if options.grammar == "and" else families
+        sequence, first, second = simulate_chromosome(rng, chrom, options.elements, used)
         genome.append((chrom, sequence))
         enhancers += first
         promoters += second
-        pairs += pair_up(rng, first, second, options.negatives)
+        pairs += GRAMMARS[options.grammar](rng, first, second, options.negatives)
     write_fasta(options.output / "genome.fa", genome)
     write_bed(options.output / "enhancers.bed", enhancers)
     write_bed(options.output / "promoters.bed", promoters)
@@ -68,10 +81,11 @@ def parse() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-o", "--output", type=Path, default=Path("simulated"), help="folder to write")
+    parser.add_argument("--grammar", choices=GRAMMARS, default="match", help="which pairs interact")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--chromosomes", type=int, default=8)
     parser.add_argument("--elements", type=int, default=250, help="enhancers, and promoters, on each chromosome")
-    parser.add_argument("--negatives", type=int, default=9, help="other pairs for each interacting one")
+    parser.add_argument("--negatives", type=int, default=9, help="other pairs for each interacting one, about")
     options = parser.parse_args()
     if options.elements % len(FAMILIES) or options.negatives > options.elements - options.elements // len(FAMILIES):
         parser.error(f"--elements must be a multiple of {len(FAMILIES)} and leave room for --negatives")
@@ -107,9 +121,9 @@ def plant(rng: np.random.Generator, stretch: NDArray[np.uint8], motif: Motif) ->
             stretch[start + offset] = rng.choice(LETTERS, p=probabilities)
 
 
-def pair_up(
+def pair_matching(
     rng: np.random.Generator, enhancers: Sequence[Element], promoters: Sequence[Element], negatives: int
-) -> list[tuple[Element, Element]]:
+) -> list[Pair]:
     """Each element in one pair of its own family and in `negatives` pairs of different ones.
 
     Element i has family i modulo the number of families, so enhancer i and promoter i + step
@@ -118,11 +132,42 @@ def pair_up(
     count, families = len(enhancers), len(FAMILIES)
     matching = families * int(rng.integers(0, count // families))
     others = rng.choice([step for step in range(count) if step % families], negatives, replace=False)
-    return [
-        (enhancer, promoters[(index + int(step)) % count])
-        for index, enhancer in enumerate(enhancers)
-        for step in (matching, *others)
+    return pair_by_steps(enhancers, promoters, [matching, *others], lambda first, second: first == second)
+
+
+def pair_and(
+    rng: np.random.Generator, enhancers: Sequence[Element], promoters: Sequence[Element], negatives: int
+) -> list[Pair]:
+    """Each element in 1 + `negatives` pairs at random; those of families 0 and 1 interact."""
+    steps = rng.choice(len(enhancers), 1 + negatives, replace=False)
+    return pair_by_steps(enhancers, promoters, steps, lambda first, second: (first, second) == (0, 1))
+
+
+def pair_null(
+    rng: np.random.Generator, enhancers: Sequence[Element], promoters: Sequence[Element], negatives: int
+) -> list[Pair]:
+    """Matching pairs whose labels are dealt out again."""
+    pairs = pair_matching(rng, enhancers, promoters, negatives)
+    labels = rng.permutation([pair.label for pair in pairs])
+    return [pair._replace(label=int(label)) for pair, label in zip(pairs, labels, strict=True)]
+
+
+def pair_by_steps(
+    enhancers: Sequence[Element],
+    promoters: Sequence[Element],
+    steps: Sequence[int] | NDArray[np.int64],
+    interact: Callable[[int, int], bool],
+) -> list[Pair]:
+    """Enhancer i with promoter i + step, for each step."""
+    partners = [
+        (enhancer, promoters[(i + int(step)) % len(promoters)])
+        for i, enhancer in enumerate(enhancers)
+        for step in steps
     ]
+    return [Pair(first, second, int(interact(first.family, second.family))) for first, second in partners]
+
+
+GRAMMARS = {"match": pair_matching, "and": pair_and, "null": pair_null}
 
 
 def write_fasta(path: Path, genome: Sequence[tuple[str, NDArray[np.uint8]]]) -> None:
@@ -140,11 +185,11 @@ def write_bed(path: Path, elements: Sequence[Element]) -> None:
     path.write_text("".join(f"{e.chrom}\t{e.start}\t{e.end}\t{e.name}\n" for e in ordered))
 
 
-def write_pairs(path: Path, pairs: Sequence[tuple[Element, Element]]) -> None:
+def write_pairs(path: Path, pairs: Sequence[Pair]) -> None:
     """Pairs as BEDPE with a header; column 11 is the label."""
     lines = ["#chrom1\tstart1\tend1\tchrom2\tstart2\tend2\tname\tscore\tstrand1\tstrand2\tlabel"]
-    for enhancer, promoter in sorted(pairs):
-        name, label = f"{enhancer.name}:{promoter.name}", int(enhancer.family == promoter.family)
+    for enhancer, promoter, label in sorted(pairs):
+        name = f"{enhancer.name}:{promoter.name}"
         lines.append("\t".join(map(str, (*enhancer[:3], *promoter[:3], name, ".", ".", ".", label))))
     path.write_text("\n".join(lines) + "\n")
 

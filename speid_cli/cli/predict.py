@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import gzip
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import IO, Any
+from collections.abc import Callable
+from typing import Any
 
 import click
 
 from speid_cli.cli import options
 from speid_cli.cli.console import Stopwatch, progress, say, warn
+from speid_cli.cli.outputs import text_output
 from speid_cli.errors import DataError, located
-from speid_cli.files import refuse_existing, whole_file
+from speid_cli.files import refuse_existing
 from speid_cli.model.config import ScoringConfig
 
 
@@ -117,7 +115,7 @@ def command(
         stream = PairStream(
             Scorer(checkpoint.model(), compute, batch_size, cache_memory), genome, settings, probabilities
         )
-        with _writer(output, force) as out, progress("scoring", None) as bar:
+        with text_output(output, force) as out, progress("scoring", None) as bar:
             for line in stream.score(candidates):
                 out.write(f"{line}\n".encode())
                 bar.advance(1)
@@ -135,20 +133,6 @@ def _probabilities(checkpoint: Any, calibrated: bool, prevalence: float | None) 
         raise DataError("the model has no calibration", hint="speid evaluate MODEL.pt DATA.npz --fit stores one")
     calibration = Calibration.from_plain(checkpoint.calibration)
     return lambda logits: calibration.probabilities(logits, prevalence)
-
-
-@contextmanager
-def _writer(output: str | None, force: bool) -> Iterator[IO[bytes]]:
-    if output is None:
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
-        return
-    with whole_file(output, force) as stream:
-        if output.endswith(".gz"):
-            with gzip.GzipFile(filename="", fileobj=stream, mode="wb", compresslevel=6, mtime=0) as packed:
-                yield packed  # type: ignore[misc]
-        else:
-            yield stream
 
 
 def _report(counts: Any, alias_warning: str | None, seconds: float) -> None:

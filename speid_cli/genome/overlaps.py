@@ -1,20 +1,25 @@
-"""Overlaps between sets of intervals. The only user of pybedtools, and so of bedtools."""
+"""Which intervals overlap or are near which. The only user of pybedtools, and so of bedtools."""
 
 from __future__ import annotations
 
-import re
 import shutil
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import groupby
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from speid_cli.errors import DataError, OptionError
-from speid_cli.files import read_lines
+from speid_cli.genome.bed import read_bed_elements
 from speid_cli.genome.intervals import Interval
 from speid_cli.genome.reference import ContigNames
 
-_POSITION = re.compile(r"\d{1,15}", re.ASCII)
+# Queries that bedtools is given at a time, so that what it finds of them is a small file.
+_QUERIES_AT_A_TIME = 1000
 
 
 def read_bed(path: str, contigs: ContigNames) -> tuple[list[Interval], int]:
@@ -26,18 +31,11 @@ def read_bed(path: str, contigs: ContigNames) -> tuple[list[Interval], int]:
         A line has fewer than 3 columns or no valid coordinates.
     """
     intervals, elsewhere = [], 0
-    for number, text in read_lines(path):
-        if not text.strip() or text.startswith(("#", "track", "browser")):
-            continue
-        fields = text.split("\t")
-        numbers = [int(field) for field in fields[1:3] if _POSITION.fullmatch(field)]
-        if len(numbers) != 2 or numbers[0] >= numbers[1]:
-            raise DataError(
-                f"{text[:60]!r}", expected="BED: chromosome, start and end, start below end", path=path, line=number
-            )
+    for element in read_bed_elements(path):
+        chrom, start, end = element.interval
         try:
-            contig = contigs.resolve(fields[0])
-            start, end = (min(number, contigs.lengths[contig]) for number in numbers)
+            contig = contigs.resolve(chrom)
+            start, end = (min(position, contigs.lengths[contig]) for position in (start, end))
             if start < end:
                 intervals.append(Interval(contig, start, end))
         except DataError:  # an exclusion list may name contigs that this reference leaves out
@@ -46,11 +44,7 @@ def read_bed(path: str, contigs: ContigNames) -> tuple[list[Interval], int]:
 
 
 def overlapping(queries: Sequence[Interval], regions: Sequence[Interval]) -> NDArray[np.bool_]:
-    """Which queries share at least one base with any region.
-
-    Returns
-    -------
-    bool array (len(queries),)
+    """Which queries (N,) share at least one base with any region.
 
     Raises
     ------
@@ -58,8 +52,62 @@ def overlapping(queries: Sequence[Interval], regions: Sequence[Interval]) -> NDA
         bedtools is not installed.
     """
     hit = np.zeros(len(queries), bool)
+    hit[[query for query, _ in meeting(queries, regions)]] = True
+    return hit
+
+
+def meeting(queries: Sequence[Interval], regions: Sequence[Interval]) -> Iterator[tuple[int, list[int]]]:
+    """Each query that shares a base with a region, by position, and the positions of those regions.
+
+    Raises
+    ------
+    OptionError
+        bedtools is not installed.
+    """
+    return _joined(queries, regions, "intersect", wa=True, wb=True)
+
+
+def near(queries: Sequence[Interval], targets: Sequence[Interval], distance: int) -> Iterator[tuple[int, list[int]]]:
+    """Each query with targets at `distance` bp or less between the nearest edges, and those, sorted.
+
+    Both by position, queries in order, in memory that does not grow with their number.
+
+    Raises
+    ------
+    OptionError
+        bedtools is not installed.
+    """
+    return _joined(queries, targets, "window", w=distance + 1)  # bedtools leaves out what is w bp away
+
+
+def _joined(
+    queries: Sequence[Interval], regions: Sequence[Interval], method: str, **options: Any
+) -> Iterator[tuple[int, list[int]]]:
     if not queries or not regions:
-        return hit
+        return
+    with _bedtools() as (pybedtools, folder):
+        second = pybedtools.BedTool(_write_bed(folder / "regions.bed", regions, 0))
+        for start in range(0, len(queries), _QUERIES_AT_A_TIME):
+            block = queries[start : start + _QUERIES_AT_A_TIME]
+            first = pybedtools.BedTool(_write_bed(folder / "queries.bed", block, start))
+            found = folder / "found.bed"
+            getattr(first, method)(second, output=str(found), **options)
+            with found.open() as lines:
+                for query, rows in groupby((line.split("\t") for line in lines), key=lambda fields: fields[3]):
+                    yield int(query), sorted(int(fields[7]) for fields in rows)
+
+
+def _write_bed(path: Path, intervals: Sequence[Interval], first: int) -> str:
+    """A BED file whose names are positions, counted from `first`."""
+    with path.open("w") as out:
+        for position, (chrom, start, end) in enumerate(intervals, first):
+            out.write(f"{chrom}\t{start}\t{end}\t{position}\n")
+    return str(path)
+
+
+@contextmanager
+def _bedtools() -> Iterator[tuple[Any, Path]]:
+    """pybedtools and a folder for its files, which goes away."""
     if shutil.which("bedtools") is None:
         raise OptionError(
             "bedtools is needed here and not installed; try: apt install bedtools, or: "
@@ -67,10 +115,8 @@ def overlapping(queries: Sequence[Interval], regions: Sequence[Interval]) -> NDA
         )
     import pybedtools
 
-    numbered = ((chrom, start, end, str(index)) for index, (chrom, start, end) in enumerate(queries))
-    try:
-        found = pybedtools.BedTool(numbered).saveas().intersect(pybedtools.BedTool(iter(regions)).saveas(), u=True)
-        hit[[int(feature.name) for feature in found]] = True
-    finally:
-        pybedtools.cleanup()
-    return hit
+    with tempfile.TemporaryDirectory(prefix="speid-") as folder:
+        try:
+            yield pybedtools, Path(folder)
+        except pybedtools.helpers.BEDToolsError as error:
+            raise DataError(f"bedtools failed: {' '.join(str(error.args[-1]).split())}") from error

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 from speid_cli.errors import DataError, OptionError
 
 LARGEST = 1_000_000
+# Share of the steps over which a one-cycle schedule rises.
+_RISE = 0.1
 
 
 @dataclass(frozen=True)
@@ -108,8 +111,12 @@ class TrainingConfig:
     ----------
     epochs, batch_size, learning_rate
         Adam (Singh et al. 2016, section 2.1).
+    schedule : {"constant", "one-cycle"}
+        Constant, or rising over the first tenth of all steps and falling to nothing by the last
+        along a cosine.
     copies : int
-        Copies of each positive an epoch, shifted unless `shift` is "none".
+        Copies of each positive an epoch, shifted unless `shift` is "none"; 0: as many as balance
+        the classes.
     shift : {"positives", "all", "none"}
         Whose windows are shifted at random (section 2.2.1: the positives'). Shifting positives
         only lets a network learn "is centred" as a sign of a negative.
@@ -124,11 +131,20 @@ class TrainingConfig:
     epochs: int = 32
     batch_size: int = 100
     learning_rate: float = 1e-5
+    schedule: Literal["constant", "one-cycle"] = "constant"
     copies: int = 20
     shift: Literal["positives", "all", "none"] = "positives"
     fixed_shifts: bool = False
     patience: int = 0
     keep: Literal["best", "last"] = "best"
+
+    def learning_rate_at(self, done: float) -> float:
+        """The learning rate where a share `done` (0 to 1) of all steps is through."""
+        if self.schedule == "constant":
+            return self.learning_rate
+        rise = done / _RISE
+        fall = (1 + math.cos(math.pi * (done - _RISE) / (1 - _RISE))) / 2
+        return self.learning_rate * (rise if done < _RISE else fall)
 
 
 @dataclass(frozen=True)

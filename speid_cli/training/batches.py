@@ -42,12 +42,15 @@ def epoch_samples(
 ) -> Samples:
     """The samples of one epoch, in random order (Singh et al. 2016, section 2.2.1).
 
-    Each positive comes `settings.copies` times and each negative once. Shifts are uniform over
+    Each positive comes `settings.copies` times, by default for all but the paper's network as often
+    as balances the classes, and each negative once. Shifts are uniform over
     each element's range, both ends included, drawn anew each epoch unless fixed.
     """
     order = np.random.default_rng([seed, epoch])
     draw = np.random.default_rng([seed, 0, 1]) if settings.fixed_shifts else order
-    repeats = np.where(dataset.label[members] == 1, settings.copies, 1)
+    positive = dataset.label[members] == 1
+    balancing = max(1, round((~positive).sum() / max(positive.sum(), 1)))
+    repeats = np.where(positive, settings.copies or balancing, 1)
     pair = np.repeat(members, repeats)
     shifted = np.full(len(pair), settings.shift == "all")
     if settings.shift == "positives":

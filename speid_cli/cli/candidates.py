@@ -1,0 +1,115 @@
+"""``speid candidates``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from speid_cli.cli import options
+from speid_cli.cli.console import say, warn
+from speid_cli.cli.outputs import text_output
+from speid_cli.errors import DataError, OptionError
+from speid_cli.files import refuse_existing
+from speid_cli.genome.bed import BedElement, read_elements
+
+if TYPE_CHECKING:
+    from speid_cli.genome.candidates import CandidateCounts
+
+DISTANCE = click.IntRange(0, 10**10)
+
+
+@click.command()
+@click.argument("enhancers", type=options.INPUT_OR_DASH, metavar="ENHANCERS.bed")
+@click.argument("promoters", type=options.INPUT_OR_DASH, metavar="PROMOTERS.bed")
+@click.option(
+    "--min-distance", type=DISTANCE, default=10_000, metavar="BP", help="Nearest edges at least so far apart."
+)
+@click.option("--max-distance", type=DISTANCE, default=2_000_000, metavar="BP", help="And at most so far.")
+@click.option(
+    "--anchors",
+    type=options.INPUT,
+    metavar="LOOPS.bedpe",
+    help="Label a pair 1 where it joins the two anchors of one of these loops, else 0.",
+)
+@options.output("BEDPE to write; compressed if it ends in .gz.  [default: standard output]")
+@options.common
+def command(
+    enhancers: str,
+    promoters: str,
+    min_distance: int,
+    max_distance: int,
+    anchors: str | None,
+    output: str | None,
+    force: bool,
+    verbose: bool,
+) -> None:
+    """Pair each enhancer with the promoters near it.
+
+    Writes all pairs on one chromosome whose nearest edges are within the distances, sorted, as
+    BEDPE with the enhancer first. Needs bedtools.
+
+    \b
+    Example:
+      speid candidates enhancers.bed promoters.bed | speid predict model.pt - > scored.bedpe
+      speid candidates enhancers.bed promoters.bed --anchors loops.bedpe > pairs.bedpe
+    """
+    from speid_cli.genome.candidates import CandidateCounts, candidate_header, candidates
+
+    if min_distance > max_distance:
+        raise OptionError(f"--min-distance {min_distance} is above --max-distance {max_distance}")
+    if output not in (None, "-"):
+        refuse_existing(str(output), force, (enhancers, promoters, anchors))
+    first, second = read_both(enhancers, promoters)
+    counts = CandidateCounts()
+    with text_output(output, force) as out:
+        out.write(f"{candidate_header(anchors is not None)}\n".encode())
+        for line in candidates(first, second, (min_distance, max_distance), anchors, counts):
+            out.write(f"{line}\n".encode())
+    _report(counts, len(first), anchors is not None)
+
+
+def read_both(enhancers: str, promoters: str) -> tuple[list[BedElement], list[BedElement]]:
+    """The elements of both files, with a word on what repeats and on chromosomes of one file alone.
+
+    Raises
+    ------
+    DataError
+        A file is at fault, or they share no chromosome.
+    OptionError
+        Both are standard input.
+    """
+    if enhancers == promoters == "-":
+        raise OptionError("ENHANCERS and PROMOTERS cannot both be standard input")
+    sides = []
+    for path in (enhancers, promoters):
+        elements, repeated = read_elements(path)
+        if repeated:
+            warn(f"{path}: {repeated:,} lines repeat an interval and were left out")
+        sides.append(elements)
+    _compare_chromosomes(sides, (enhancers, promoters))
+    return sides[0], sides[1]
+
+
+def _compare_chromosomes(sides: Sequence[Sequence[BedElement]], paths: tuple[str, str]) -> None:
+    names = [{element.interval.chrom for element in side} for side in sides]
+    if not names[0] & names[1]:
+        raise DataError(
+            f"none of its chromosomes, such as {min(names[0])!r}, is in {paths[1]}, which has {min(names[1])!r}",
+            expected="the same names in both",
+            hint="does one of them lack the prefix 'chr'?",
+            path=paths[0],
+        )
+    for here, there, path in ((names[0], names[1], paths[0]), (names[1], names[0], paths[1])):
+        if alone := sorted(here - there):
+            warn(f"{path}: {len(alone)} chromosomes are in no other file: {', '.join(alone[:5])}")
+
+
+def _report(counts: CandidateCounts, enhancers: int, labelled: bool) -> None:
+    positives = f", {counts.positives:,} of them labelled 1" if labelled else ""
+    say(f"{counts.pairs:,} pairs{positives}; {enhancers - counts.enhancers:,} enhancers have no promoter near enough")
+    if not counts.pairs:
+        warn("no pairs: are both files of one genome build?")
+    if labelled and not counts.positives:
+        warn("no pair joins the anchors of a loop")

@@ -1,0 +1,92 @@
+"""``speid candidates`` through the real command line."""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.builders import run
+
+Fails = Callable[..., str]
+pytestmark = pytest.mark.skipif(shutil.which("bedtools") is None, reason="bedtools is not installed")
+
+ENHANCERS = "chr2\t50000\t50100\nchr1\t100\t200\te1\t0\t+\nchr1\t40000\t41000\te2\nchr1\t40000\t41000\tagain\n"
+PROMOTERS = "chr1\t10200\t10300\tp1\t0\t-\nchr1\t300\t400\tp0\nchr3\t1\t2\tp9\n"
+HEADER = "#chrom1\tstart1\tend1\tchrom2\tstart2\tend2\tname\tscore\tstrand1\tstrand2\tdistance"
+LINES = [
+    "chr1\t100\t200\tchr1\t10200\t10300\te1:p1\t.\t+\t-\t10000",
+    "chr1\t40000\t41000\tchr1\t300\t400\te2:p0\t.\t.\t.\t39600",
+    "chr1\t40000\t41000\tchr1\t10200\t10300\te2:p1\t.\t.\t-\t29700",
+]
+
+
+@pytest.fixture
+def beds(folder: Path) -> None:
+    Path("e.bed").write_text(ENHANCERS)
+    Path("p.bed").write_text(PROMOTERS)
+
+
+def test_pairs_go_to_standard_output_and_words_to_standard_error(
+    beds: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("candidates", "e.bed", "p.bed") == 0
+    captured = capsys.readouterr()
+    assert captured.out.splitlines() == [HEADER, *LINES]
+    assert captured.err.splitlines() == [
+        "warning: e.bed: 1 lines repeat an interval and were left out",
+        "warning: e.bed: 1 chromosomes are in no other file: chr2",
+        "warning: p.bed: 1 chromosomes are in no other file: chr3",
+        "3 pairs; 1 enhancers have no promoter near enough",
+    ]
+
+
+def test_anchors_label_and_a_file_may_be_compressed(beds: None, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("loops.bedpe").write_text("chr1\t10250\t10260\tchr1\t150\t160\nchr1\t350\t351\tchr1\t0\t1\n")
+    assert run("candidates", "e.bed", "p.bed", "--anchors", "loops.bedpe", "-o", "out.bedpe.gz") == 0
+    text = gzip.decompress(Path("out.bedpe.gz").read_bytes()).decode().splitlines()
+    assert text == [f"{HEADER}\tlabel", f"{LINES[0]}\t1", f"{LINES[1]}\t0", f"{LINES[2]}\t0"]
+    assert "3 pairs, 1 of them labelled 1" in capsys.readouterr().err
+    Path("loops.bedpe").write_text("chr5\t10250\t10260\tchr5\t150\t160\n")
+    assert run("candidates", "e.bed", "p.bed", "--anchors", "loops.bedpe") == 0
+    assert "warning: no pair joins the anchors of a loop" in capsys.readouterr().err
+
+
+def test_what_cannot_be_is_refused(beds: None, fails: Fails) -> None:
+    message = fails("candidates", "e.bed", "p.bed", "--min-distance", 9, "--max-distance", 8, status=2)
+    assert "--min-distance 9 is above --max-distance 8" in message
+    assert "cannot both be standard input" in fails("candidates", "-", "-", status=2)
+    Path("other.bed").write_text("1\t5\t9\n")
+    message = fails("candidates", "other.bed", "p.bed", "-o", "out.bedpe")
+    assert (
+        "other.bed: none of its chromosomes, such as '1', is in p.bed, which has 'chr1'; expected the same" in message
+    )
+    assert "does one of them lack the prefix 'chr'?" in message
+    assert "e.bed: is an input of this command" in fails("candidates", "e.bed", "p.bed", "-o", "e.bed", "--force")
+
+
+def test_no_pairs_is_a_warning(beds: None, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("candidates", "e.bed", "p.bed", "--min-distance", 10**6) == 0
+    captured = capsys.readouterr()
+    assert captured.out == f"{HEADER}\n"
+    assert "warning: no pairs: are both files of one genome build?" in captured.err
+
+
+def test_a_reader_that_goes_away_leaves_nothing_behind(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = [f"chr1\t{100 * i}\t{100 * i + 50}\n" for i in range(3000)]
+    Path("e.bed").write_text("".join(lines))
+    (folder / "tmp").mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder / "tmp"))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    command = f"{sys.executable} -m speid_cli candidates e.bed e.bed --min-distance 0 | head -n 2"
+    done = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True)
+    assert done.returncode == 141
+    assert len(done.stdout.splitlines()) == 2
+    assert done.stderr == ""
+    assert not list((folder / "tmp").iterdir())

@@ -1,0 +1,40 @@
+"""BED lines: what is read of them, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from speid_cli.errors import DataError
+from speid_cli.genome.bed import BedElement, read_bed_elements, read_elements
+from speid_cli.genome.intervals import Interval
+from tests import builders
+
+
+def test_names_strands_comments_and_line_ends(folder: Path) -> None:
+    text = "track name=x\r\n#c\r\n\r\nchr2\t5\t9\r\nchr1\t1\t2\tone\t0\t-\textra\r\nchr1\t1\t3\t.\t0\t?\r\n"
+    expected = [
+        BedElement(Interval("chr2", 5, 9), "chr2:5-9", "."),
+        BedElement(Interval("chr1", 1, 2), "one", "-"),
+        BedElement(Interval("chr1", 1, 3), "chr1:1-3", "."),
+    ]
+    builders.write_gzip(folder / "a.bed.gz", text)
+    assert list(read_bed_elements("a.bed.gz")) == expected
+    assert read_elements("a.bed.gz") == ([expected[1], expected[2], expected[0]], 0)
+
+
+def test_a_repeated_interval_counts_once(folder: Path) -> None:
+    Path("a.bed").write_text("chr1\t1\t2\tone\nchr1\t1\t2\ttwo\n")
+    assert read_elements("a.bed") == ([BedElement(Interval("chr1", 1, 2), "one")], 1)
+
+
+def test_a_file_without_intervals_is_refused(folder: Path) -> None:
+    Path("a.bed").write_text("# nothing\n")
+    with pytest.raises(DataError, match="a.bed: no intervals; expected at least one BED line"):
+        read_elements("a.bed")
+
+
+def test_a_chromosome_may_begin_like_a_track_line(folder: Path) -> None:
+    Path("a.bed").write_text("tracker_1\t1\t2\n")
+    assert len(list(read_bed_elements("a.bed"))) == 1

@@ -1,0 +1,101 @@
+"""Candidates against naive loops, and against bedtools on real elements."""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from speid_cli.errors import DataError
+from speid_cli.genome import overlaps
+from speid_cli.genome.bed import BedElement, read_elements
+from speid_cli.genome.candidates import Anchors, CandidateCounts, candidates
+from speid_cli.genome.intervals import Interval
+from tests import builders
+
+pytestmark = pytest.mark.skipif(shutil.which("bedtools") is None, reason="bedtools is not installed")
+
+
+def random_elements(count: int, seed: int, chromosomes: int = 3, span: int = 4000) -> list[BedElement]:
+    rng = np.random.default_rng(seed)
+    places = set()
+    for _ in range(count):
+        start = int(rng.integers(0, span))
+        places.add(Interval(f"chr{rng.integers(1, chromosomes + 1)}", start, start + int(rng.integers(1, 120))))
+    return [BedElement(place, f"n{number}", "+-."[number % 3]) for number, place in enumerate(sorted(places))]
+
+
+def gap(first: Interval, second: Interval) -> int:
+    return max(0, second.start - first.end, first.start - second.end)
+
+
+def meets(first: Interval, second: Interval) -> bool:
+    return first.chrom == second.chrom and first.start < second.end and second.start < first.end
+
+
+def lines_of(
+    enhancers: list[BedElement], promoters: list[BedElement], low: int, high: int, loops: str | None = None
+) -> list[str]:
+    return list(candidates(enhancers, promoters, (low, high), loops, CandidateCounts()))
+
+
+@pytest.mark.parametrize(("low", "high"), [(0, 0), (0, 500), (100, 300), (250, 250), (0, 10_000)])
+def test_candidates_are_a_naive_double_loop_s(low: int, high: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(overlaps, "_QUERIES_AT_A_TIME", 17)
+    enhancers, promoters = random_elements(70, 1), random_elements(50, 2)
+    expected = [
+        f"{e.chrom}\t{e.start}\t{e.end}\t{p.chrom}\t{p.start}\t{p.end}\t{first}:{second}\t.\t{s}\t{t}\t{gap(e, p)}"
+        for e, first, s in enhancers for p, second, t in promoters
+        if e.chrom == p.chrom and low <= gap(e, p) <= high
+    ]  # fmt: skip
+    assert lines_of(enhancers, promoters, low, high) == expected
+
+
+def test_labels_are_a_naive_triple_loop_s(folder: Path) -> None:
+    enhancers, promoters = random_elements(80, 3), random_elements(60, 4)
+    rng = np.random.default_rng(5)
+    loops = []
+    for _ in range(60):
+        first, second = (int(rng.integers(0, 4000)) for _ in range(2))
+        chroms = [f"chr{rng.integers(1, 4)}"] * 2 if rng.random() < 0.9 else ["chr1", "chr2"]
+        loops.append((Interval(chroms[0], first, first + 100), Interval(chroms[1], second, second + 100)))
+    builders.write_pairs(Path("loops.bedpe"), ["\t".join(map(str, (*a, *b))) for a, b in loops], None)
+    found = lines_of(enhancers, promoters, 0, 3000, "loops.bedpe")
+    for line in found:
+        fields = line.split("\t")
+        e, p = (Interval(fields[i], int(fields[i + 1]), int(fields[i + 2])) for i in (0, 3))
+        joined = any(meets(e, a) and meets(p, b) or meets(e, b) and meets(p, a) for a, b in loops)
+        assert fields[11] == str(int(joined))
+    assert 0 < sum(line.endswith("\t1") for line in found) < len(found)
+
+
+def test_loops_at_fault_are_refused(folder: Path) -> None:
+    Path("loops.bedpe").write_text("chr1\t5\t9\tchr1\t9\n")
+    with pytest.raises(DataError, match="loops.bedpe:1: 5 columns; expected 6 or more"):
+        Anchors("loops.bedpe", [], [])
+    Path("loops.bedpe").write_text("# nothing\n")
+    with pytest.raises(DataError, match="loops.bedpe: no loops; expected at least one BEDPE line"):
+        Anchors("loops.bedpe", [], [])
+
+
+def test_a_failing_bedtools_is_an_error() -> None:
+    places = [Interval("chr1", 5, 9)]
+    with pytest.raises(DataError, match="bedtools failed: .*Unrecognized parameter: -nonsense"):
+        list(overlaps._joined(places, places, "window", nonsense=1))
+
+
+def test_counts_on_real_chr22_are_bedtools_window_s(folder: Path) -> None:
+    path = builders.shared_data() / "targetfinder.K562.chr22.hg38.bedpe.gz"
+    rows = [line.split("\t") for line in gzip.decompress(path.read_bytes()).decode().splitlines() if line[0] != "#"]
+    for name, first in (("e.bed", 0), ("p.bed", 3)):
+        places = sorted({tuple(row[first : first + 3]) for row in rows}, key=lambda place: int(place[1]))
+        Path(name).write_text("".join("\t".join(place) + "\n" for place in places))
+    run = subprocess.run(
+        ["bedtools", "window", "-a", "e.bed", "-b", "p.bed", "-w", "500001"], capture_output=True, check=True
+    )
+    enhancers, promoters = (read_elements(name)[0] for name in ("e.bed", "p.bed"))
+    assert len(lines_of(enhancers, promoters, 0, 500_000)) == run.stdout.count(b"\n") > 1000
