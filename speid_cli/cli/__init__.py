@@ -15,7 +15,7 @@ from speid_cli import __version__
 from speid_cli.errors import SpeidError, Terminated
 from speid_cli.files import unreadable
 
-COMMANDS = ("candidates", "prepare", "motifs", "pretrain", "finetune", "evaluate", "predict", "info")
+COMMANDS = ("candidates", "negatives", "prepare", "motifs", "pretrain", "finetune", "evaluate", "predict", "info")
 
 
 class LazyGroup(click.Group):

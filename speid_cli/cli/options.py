@@ -101,6 +101,15 @@ def common(function: Function) -> Function:
     return verbose(debug(function))
 
 
+def _names(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...]:
+    return tuple(filter(None, (value or "").split(",")))
+
+
+def chromosomes(option: str, help_text: str) -> Callable[[Function], Function]:
+    """An option that takes chromosomes, with commas between them."""
+    return click.option(option, callback=_names, metavar="CHROM,...", help=help_text)
+
+
 promoter_first = click.option("--promoter-first", is_flag=True, help="Columns 1-3 are the promoter, 4-6 the enhancer.")
 
 

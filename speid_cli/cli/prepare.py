@@ -18,10 +18,6 @@ WINDOW = click.IntRange(1, LONGEST_WINDOW)
 FRACTION = options.FiniteFloat(0, 1, max_open=True)
 
 
-def _chromosomes(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...]:
-    return tuple(filter(None, (value or "").split(",")))
-
-
 @click.command()
 @click.argument("pairs", type=options.INPUT_OR_DASH, metavar="PAIRS.bedpe")
 @click.argument("reference", type=options.INPUT, metavar="REFERENCE.fa")
@@ -63,8 +59,8 @@ def _chromosomes(context: click.Context, parameter: click.Parameter, value: str 
     default=SplitSettings.validation_fraction,
     help="Share to validate on.",
 )
-@click.option("--test-chroms", callback=_chromosomes, metavar="CHROM,...", help="Test on these chromosomes.")
-@click.option("--validation-chroms", callback=_chromosomes, metavar="CHROM,...", help="Validate on these.")
+@options.chromosomes("--test-chroms", "Test on these chromosomes.")
+@options.chromosomes("--validation-chroms", "Validate on these.")
 @click.option(
     "--exclude",
     type=options.INPUT,

@@ -1,0 +1,106 @@
+"""``speid negatives``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from speid_cli.cli import options
+from speid_cli.cli.candidates import read_both
+from speid_cli.cli.console import say, warn
+from speid_cli.cli.outputs import text_output
+from speid_cli.dataset.negatives import BinCount, NegativeSettings, draw_negatives, pair_distance
+from speid_cli.dataset.positives import read_positives
+from speid_cli.errors import DataError, OptionError
+from speid_cli.files import refuse_existing
+from speid_cli.genome.bed import BedElement, place_of
+from speid_cli.genome.candidates import candidate_header, candidate_line
+from speid_cli.genome.intervals import ElementPair
+
+
+@click.command()
+@click.argument("positives", type=options.INPUT_OR_DASH, metavar="POSITIVES.bedpe")
+@click.argument("enhancers", type=options.INPUT, metavar="ENHANCERS.bed")
+@click.argument("promoters", type=options.INPUT, metavar="PROMOTERS.bed")
+@click.option("--ratio", type=click.IntRange(1, 10_000), default=NegativeSettings.ratio, help="Negatives a positive.")
+@click.option("--bins", type=click.IntRange(1, 1000), default=NegativeSettings.bins, help="Quantile bins of distance.")
+@click.option(
+    "--balance",
+    type=click.Choice(["none", "elements"]),
+    default=NegativeSettings.balance,
+    help="elements: each element of the positives appears RATIO times as often, and no other does.",
+)
+@options.chromosomes("--test-chroms", "Draw for these on their own: they will be held out.")
+@click.option("--with-positives", is_flag=True, help="Write the positives too, with label 1, for prepare.")
+@click.option("--strict", is_flag=True, help="Too few candidates are an error.")
+@options.output("BEDPE to write; compressed if it ends in .gz.  [default: standard output]")
+@options.seed
+@options.common
+def command(
+    positives: str,
+    enhancers: str,
+    promoters: str,
+    with_positives: bool,
+    strict: bool,
+    output: str | None,
+    force: bool,
+    verbose: bool,
+    **settings: Any,
+) -> None:
+    """Draw pairs that do not interact, at the positives' distances.
+
+    From all pairs of ENHANCERS.bed and PROMOTERS.bed that overlap no positive, as many as RATIO
+    asks for in each quantile bin of the positives' distances. POSITIVES.bedpe may have a column
+    headed label; then its lines with 0 are left out. Needs bedtools.
+
+    \b
+    Example:
+      speid negatives loops.bedpe enhancers.bed promoters.bed --with-positives > pairs.bedpe
+    """
+    if output not in (None, "-"):
+        refuse_existing(str(output), force, (positives, enhancers, promoters))
+    first, second = read_both(enhancers, promoters)
+    found = read_positives(positives)
+    _remark(found.labelled_0, found.between_chromosomes, positives)
+    chosen = NegativeSettings(**settings)
+    if unknown := set(chosen.test_chroms) - {pair.enhancer.chrom for pair in found.pairs}:
+        raise OptionError(f"--test-chroms: no positive lies on {', '.join(sorted(unknown))}")
+    sides = [element.interval for element in first], [element.interval for element in second]
+    negatives, counts = draw_negatives(found.pairs, *sides, chosen)
+    _report(counts, strict, positives)
+    rows = [(pair, 0) for pair in negatives] + [(pair, 1) for pair in found.pairs] * with_positives
+    with text_output(output, force) as out:
+        out.write(f"{candidate_header(labelled=True)}\n".encode())
+        for line in _lines(sorted(rows), first, second):
+            out.write(f"{line}\n".encode())
+
+
+def _lines(rows: list[tuple[ElementPair, int]], *sides: Sequence[BedElement]) -> list[str]:
+    known = [{element.interval: element for element in side} for side in sides]
+
+    def named(side: int, pair: ElementPair) -> BedElement:
+        return known[side].get(pair[side]) or BedElement(pair[side], place_of(pair[side]))
+
+    return [candidate_line(named(0, pair), named(1, pair), pair_distance(pair), label) for pair, label in rows]
+
+
+def _remark(labelled_0: int, between: int, path: str) -> None:
+    if labelled_0:
+        say(f"{path}: {labelled_0:,} lines with label 0 were left out")
+    if between:
+        warn(f"{path}: {between:,} pairs between chromosomes have no distance and were left out")
+
+
+def _report(counts: Sequence[BinCount], strict: bool, path: str) -> None:
+    asked, found = sum(row.asked for row in counts), sum(row.found for row in counts)
+    say(f"{'':<6}{'distance in bp':>24}{'asked':>12}{'found':>12}")
+    for row in counts:
+        say(f"  {row.subset:<4}{f'{row.low:,} - {row.high:,}':>24}{row.asked:>12,}{row.found:>12,}")
+    say(f"  sum {'':>24}{asked:>12,}{found:>12,}")
+    if any(row.found < row.asked for row in counts):
+        text = f"{found:,} negatives where {asked:,} are asked for"
+        if strict:
+            raise DataError(f"candidates for {text}", hint="lower --ratio, or fewer --bins", path=path)
+        warn(f"{path}: candidates for {text}")
