@@ -19,10 +19,13 @@ say "== prepare: pairs and reference into a data set; whole chromosomes are held
 speid prepare pairs.bedpe genome.fa --enhancer-window 800 --promoter-window 500 --force
 
 say "== pretrain: all of the network, on shifted pairs"
-speid pretrain pairs.npz --preset tiny --motifs kernels.npz --copies 9 --shift all --epochs 4 --force
+speid pretrain pairs.npz --preset tiny --motifs kernels.npz --epochs 4 --force
 
 say "== finetune: the dense part, on the pairs as they are"
 speid finetune pairs.pretrained.pt pairs.npz --epochs 6 --force
+
+say "== evaluate: the held-out pairs, beside baselines; threshold and calibration"
+speid evaluate pairs.pt pairs.npz --fit --output evaluation --force
 
 say "== predict: score every pair"
 speid predict pairs.pt pairs.bedpe --output scored.bedpe --force

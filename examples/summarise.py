@@ -31,6 +31,7 @@ def main(data: str, scored: str, model: str) -> None:
         "pretrained": f"{Path(model).stem}.pretrained.pt {Path(model).stem}.pretrained.history.tsv",
         "model": f"{model} {Path(model).stem}.history.tsv",
         "scored pairs": scored,
+        "report": "evaluation/report.html",
     }
     for what, names in results.items():
         for path in map(Path, names.split()):

@@ -34,7 +34,9 @@ Example:
 """
 
 
-PAPER = PRESETS["paper"].pretrain
+def by_preset(setting: str) -> str:
+    """A setting's default for each preset, for help."""
+    return ", ".join(f"{name}: {getattr(preset.pretrain, setting)}" for name, preset in PRESETS.items())
 
 
 @click.command(help=HELP, short_help="Train a network on augmented pairs.")
@@ -48,12 +50,14 @@ PAPER = PRESETS["paper"].pretrain
 )
 @click.option("--motifs", type=options.INPUT, metavar="KERNELS.npz", help="Start kernels as these motifs.")
 @click.option(
-    "--copies", type=click.IntRange(1, 10_000), help=f"Copies of each positive an epoch.  [default: {PAPER.copies}]"
+    "--copies",
+    type=click.IntRange(0, 10_000),
+    help=f"Copies of each positive an epoch; 0: as many as balance the classes.  [default: {by_preset('copies')}]",
 )
 @click.option(
     "--shift",
     type=click.Choice(["positives", "all", "none"]),
-    help=f"Whose windows are shifted at random.  [default: {PAPER.shift}, the paper's]",
+    help=f"Whose windows are shifted at random.  [default: {by_preset('shift')}]",
 )
 @click.option("--fixed-shifts", is_flag=True, default=None, help="Draw the shifts once, not anew each epoch.")
 @click.option(

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 from speid_cli.errors import DataError, OptionError
 
 LARGEST = 1_000_000
-# Share of the steps over which a one-cycle schedule rises.
-_RISE = 0.1
 
 
 @dataclass(frozen=True)
@@ -111,9 +108,6 @@ class TrainingConfig:
     ----------
     epochs, batch_size, learning_rate
         Adam (Singh et al. 2016, section 2.1).
-    schedule : {"constant", "one-cycle"}
-        Constant, or rising over the first tenth of all steps and falling to nothing by the last
-        along a cosine.
     copies : int
         Copies of each positive an epoch, shifted unless `shift` is "none"; 0: as many as balance
         the classes.
@@ -131,20 +125,11 @@ class TrainingConfig:
     epochs: int = 32
     batch_size: int = 100
     learning_rate: float = 1e-5
-    schedule: Literal["constant", "one-cycle"] = "constant"
     copies: int = 20
     shift: Literal["positives", "all", "none"] = "positives"
     fixed_shifts: bool = False
     patience: int = 0
     keep: Literal["best", "last"] = "best"
-
-    def learning_rate_at(self, done: float) -> float:
-        """The learning rate where a share `done` (0 to 1) of all steps is through."""
-        if self.schedule == "constant":
-            return self.learning_rate
-        rise = done / _RISE
-        fall = (1 + math.cos(math.pi * (done - _RISE) / (1 - _RISE))) / 2
-        return self.learning_rate * (rise if done < _RISE else fall)
 
 
 @dataclass(frozen=True)
@@ -182,9 +167,12 @@ class Preset:
 
 
 def _small_training(epochs: int, learning_rate: float) -> tuple[TrainingConfig, TrainingConfig]:
-    """Settings that learn from small data in minutes: Adam at a high rate, stopped early."""
-    pretrain = TrainingConfig(epochs=epochs, learning_rate=learning_rate, patience=3)
-    finetune = replace(pretrain, epochs=2 * epochs, learning_rate=learning_rate / 10, copies=1, shift="none")
+    """Settings that learn from small data in minutes: Adam at a high rate, stopped early.
+
+    All windows are shifted, since with the positives' alone "is centred" is a sign of a negative.
+    """
+    pretrain = TrainingConfig(epochs=epochs, learning_rate=learning_rate, copies=0, shift="all", patience=4)
+    finetune = replace(pretrain, epochs=2 * epochs, copies=1, shift="none")
     return pretrain, finetune
 
 
@@ -193,7 +181,7 @@ PRESETS = {
     "paper": Preset(),
     "small": Preset(
         replace(_NO_DROPOUT, n_kernels=200, lstm_units=50, dense_units=800),
-        *_small_training(16, 1e-3),
+        *_small_training(12, 1e-3),
         motif_kernels=100,
     ),
     "tiny": Preset(

@@ -100,11 +100,7 @@ class Trainer:
         observer.epoch_begins(epoch, self.settings.epochs, len(samples))
         total = torch.zeros((), device=self.device.torch)
         self.model.train()
-        done = 0
         for batch in samples.batches(self.settings.batch_size):
-            share = (epoch - 1 + (done + len(batch) / 2) / len(samples)) / self.settings.epochs
-            for group in self._optimiser.param_groups:
-                group["lr"] = self.settings.learning_rate_at(share)
             with self.device.autocast():
                 logits = self.inputs.training_logits(batch)
             loss = F.binary_cross_entropy_with_logits(logits.float(), self.inputs.labels(batch))
@@ -112,7 +108,6 @@ class Trainer:
             loss.backward()
             self._optimiser.step()
             total += loss.detach() * len(batch)
-            done += len(batch)
             observer.samples_done(len(batch))
         return total / len(samples)
 

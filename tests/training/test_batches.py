@@ -90,3 +90,12 @@ def test_gathered_windows_are_the_shifted_stretches(dataset: PairDataset) -> Non
             expected = stored[getattr(dataset, f"{side}_index")[pair], first : first + elements.window]
             np.testing.assert_array_equal(row, expected)
     assert windows.labels(samples).tolist() == dataset.label[samples.pair].tolist()
+
+
+def test_no_number_of_copies_balances_the_classes(dataset: PairDataset) -> None:
+    members = dataset.members(0)
+    label = dataset.label[members]
+    samples = epoch_samples(dataset, members, TrainingConfig(copies=0), seed=0, epoch=1)
+    copies = round((label == 0).sum() / label.sum())
+    assert dataset.label[samples.pair].sum() == copies * label.sum()
+    assert (dataset.label[samples.pair] == 0).sum() == (label == 0).sum()

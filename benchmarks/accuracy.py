@@ -1,0 +1,249 @@
+#!/usr/bin/env python3
+"""How accurate speid is, beside baselines and rival networks, on pairs held out of training.
+
+One run writes one table, ACCURACY.md. Every part is kept in the work folder as it ends, and a run
+that was stopped goes on from there.
+
+usage: python benchmarks/accuracy.py [--data FOLDER] [--work FOLDER] [--jobs N]
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import multiprocessing
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from accuracy_report import write_report
+from numpy.typing import NDArray
+from rivals import RIVALS
+from rivals.training import train
+
+from speid_cli.cli import main as speid
+from speid_cli.dataset.pairs import TEST, TRAIN, VALIDATION, Elements, PairDataset
+from speid_cli.dataset.splits import SplitSettings, split
+from speid_cli.evaluation.baselines import BASELINES, baseline_logits
+from speid_cli.evaluation.calibration import fit_threshold
+from speid_cli.evaluation.evaluate import network_logits, resampling_clusters
+from speid_cli.evaluation.measures import Predictions, estimate
+from speid_cli.model.config import PRESETS
+from speid_cli.model.device import Device
+from speid_cli.model.kernels import KernelInitialisers
+from speid_cli.scoring.metrics import sigmoid
+from speid_cli.training.stages import finetune, pretrain
+
+HERE = Path(__file__).parent
+SIMULATED = ("match", "and", "null")
+VARIANTS = {
+    f"speid, --shift {shift}, {start}": (shift, start == "motif start")
+    for shift in ("all", "positives")
+    for start in ("motif start", "random start")
+}
+
+
+class Data(NamedTuple):
+    """One data set of the bench: a folder with pairs.npz and, for training, kernels.npz."""
+
+    name: str
+    seed: int
+    preset: str | None  # None: no sequence, so that only baselines run
+
+    @property
+    def key(self) -> str:
+        """Its folder's name."""
+        return f"{self.name}-{self.seed}".replace(" ", "_").replace(",", "")
+
+
+class SilentObserver:
+    """Nobody watches."""
+
+    def epoch_begins(self, epoch: int, epochs: int, samples: int) -> None:
+        """Nothing."""
+
+    def samples_done(self, samples: int) -> None:
+        """Nothing."""
+
+    def epoch_ended(self, row: dict[str, Any], best: bool) -> None:
+        """Nothing."""
+
+
+def main() -> None:
+    """Make the data, train what is not yet trained, write the table."""
+    options = parse()
+    options.work.mkdir(parents=True, exist_ok=True)
+    data = [Data(name, seed, "tiny") for name in SIMULATED for seed in range(options.seeds if name == "match" else 1)]
+    for item in data:
+        simulate(options.work / item.key, item)
+    if options.data is not None:
+        data += [Data("chr22, six lines, block", 0, "small")]
+        real_chr22(options.work / data[-1].key, options.data)
+        for method in ("random", "chrom"):
+            data.append(Data(f"GM12878 names, {method}", 0, None))
+            names_only(options.work / data[-1].key, options.data, method)
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(options.jobs, context, torch.set_num_threads, (1,)) as pool:
+        for step in (speid_parts, other_parts):  # rivals are given the time that speid took
+            parts = [pool.submit(part) for item in data for part in step(options.work / item.key, item)]
+            for part in parts:
+                part.result()
+    command = "python benchmarks/accuracy.py" + (" --data DATA" if options.data else "")
+    write_report(HERE / "ACCURACY.md", options.work, data, command)
+
+
+def parse() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, help="folder with chr22.hg38.fa.gz and targetfinder.*.bedpe.gz")
+    parser.add_argument("--work", type=Path, default=HERE / ".accuracy", help="folder for what is kept")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="trainings at a time, one thread each")
+    parser.add_argument("--seeds", type=int, default=3, help="seeds of `match`")
+    return parser.parse_args()
+
+
+def run(*arguments: object) -> None:
+    """A speid command that must succeed."""
+    if status := speid([str(argument) for argument in arguments]):
+        sys.exit(status)
+
+
+def simulate(folder: Path, item: Data) -> None:
+    """A simulated genome of one grammar, prepared by chromosome."""
+    if (folder / "pairs.npz").exists():
+        return
+    script = str(HERE.parent / "examples" / "simulate.py")
+    command = [sys.executable, script, "-o", str(folder), "--grammar", item.name, "--seed", str(item.seed)]
+    subprocess.run(command, check=True)
+    run("motifs", folder / "motifs.jaspar", "--preset", item.preset, "-o", folder / "kernels.npz", "--force")
+    windows = "--enhancer-window", 800, "--promoter-window", 500
+    run("prepare", folder / "pairs.bedpe", folder / "genome.fa", *windows, "-o", folder / "pairs.npz")
+
+
+def real_chr22(folder: Path, data: Path) -> None:
+    """The chr22 pairs of all six cell lines, prepared by block."""
+    if (folder / "pairs.npz").exists():
+        return
+    folder.mkdir(exist_ok=True)
+    (folder / "chr22.fa").write_bytes(gzip.decompress((data / "chr22.hg38.fa.gz").read_bytes()))
+    lines = []
+    for path in sorted(data.glob("targetfinder.*.chr22.hg38.bedpe.gz")):
+        lines += gzip.decompress(path.read_bytes()).decode().splitlines()[bool(lines) :]
+    (folder / "pairs.bedpe").write_text("\n".join(lines) + "\n")
+    run("motifs", "--jaspar", 2016, "--preset", "small", "-o", folder / "kernels.npz", "--force")
+    windows = "--enhancer-window", 1000, "--promoter-window", 1000
+    held_out = "--split", "block", "--test-fraction", 0.25, "--validation-fraction", 0.15
+    run("prepare", folder / "pairs.bedpe", folder / "chr22.fa", *held_out, *windows, "-o", folder / "pairs.npz")
+
+
+def names_only(folder: Path, data: Path, method: str) -> None:
+    """All GM12878 pairs of hg19 with names and places, but windows of nothing known."""
+    if (folder / "pairs.npz").exists():
+        return
+    text = gzip.decompress((data / "targetfinder.GM12878.hg19.bedpe.gz").read_bytes()).decode()
+    rows = [line.split("\t") for line in text.splitlines()[1:]]
+    chromosomes = tuple(sorted({row[0] for row in rows}))
+    label = np.array([int(row[10]) for row in rows], np.int8)
+    places, sides, index = [], [], []
+    for first in (0, 3):
+        places.append(
+            np.array([(chromosomes.index(row[first]), int(row[first + 1]), int(row[first + 2])) for row in rows])
+        )
+        interval, position = np.unique(places[-1], axis=0, return_inverse=True)
+        nothing, still = np.zeros((len(interval), 50), np.uint8), np.zeros((len(interval), 2), np.int16)
+        sides.append(Elements(nothing, 100, 100, still, interval))
+        index.append(position.astype(np.int32))
+    subset = split(SplitSettings(method), places[0], places[1], label, chromosomes, window=3000)  # type: ignore[arg-type]
+    folder.mkdir(exist_ok=True)
+    with (folder / "pairs.npz").open("wb") as stream:
+        PairDataset(*sides, *index, label, subset, chromosomes, {}).write(stream)
+
+
+def speid_parts(folder: Path, item: Data) -> Iterator[Callable[[], None]]:
+    """Every way of training speid on a data set."""
+    if item.preset is not None:
+        for name, (shift, motifs) in VARIANTS.items():
+            yield partial(kept, folder, name, partial(train_speid, item, shift, motifs))
+
+
+def other_parts(folder: Path, item: Data) -> Iterator[Callable[[], None]]:
+    """Rivals, for as much processor time as the longest training of speid, and baselines."""
+    if item.preset is None:
+        for name in ("base rate", "distance", "element names"):
+            yield partial(kept, folder, name, partial(one_baseline, name))
+        return
+    seconds = max(json.loads(result_path(folder, name).read_text())["processor_seconds"] for name in VARIANTS)
+    for name in RIVALS:
+        yield partial(kept, folder, name, partial(train_rival, item, name, seconds))
+    for name in BASELINES:
+        yield partial(kept, folder, name, partial(one_baseline, name))
+
+
+def result_path(folder: Path, name: str) -> Path:
+    """Where a result is kept."""
+    return folder / f"{name.replace(' ', '_').replace(',', '')}.json"
+
+
+def kept(folder: Path, name: str, scores: Callable[[Path, PairDataset], NDArray[np.floating]]) -> None:
+    """Score the pairs of a data set, judge the test subset, and keep the result; once."""
+    path = result_path(folder, name)
+    if path.exists():
+        return
+    dataset, start = PairDataset.read(folder / "pairs.npz"), time.process_time()
+    logits = scores(folder, dataset)
+    seconds = time.process_time() - start
+    test, validation = dataset.members(TEST), dataset.members(VALIDATION)
+    threshold = fit_threshold(dataset.label[validation], sigmoid(logits[validation]))
+    probability = sigmoid(logits[test])
+    clusters = resampling_clusters(dataset, test)
+    found = estimate(Predictions(dataset.label[test], probability, probability, threshold), clusters.cluster, 1000, 0)
+    content = {
+        "name": name,
+        "processor_seconds": seconds,
+        "base_rate": float(dataset.label[test].mean()),
+        "pairs": {"train": len(dataset.members(TRAIN)), "test": len(test)},
+        "resampled_by": clusters.unit,
+        "measures": {name: value.__dict__ for name, value in found.items()},
+    }
+    beside = path.with_suffix(".part")
+    beside.write_text(json.dumps(content, indent=1))
+    beside.replace(path)
+    print(f"{folder.name}: {name}: AUPRC {found['auprc'].value:.3f}, {seconds:.0f} s", flush=True)
+
+
+def train_speid(item: Data, shift: str, motifs: bool, folder: Path, dataset: PairDataset) -> NDArray[np.float32]:
+    """Both stages at the preset's settings."""
+    preset, device = PRESETS[str(item.preset)], Device("cpu", threads=1)
+    windows = {"enhancer_window": dataset.enhancers.window, "promoter_window": dataset.promoters.window}
+    settings = replace(preset.pretrain, shift=shift)
+    kernels = KernelInitialisers.read(folder / "kernels.npz") if motifs else None
+    config = replace(preset.model, **windows)
+    start = pretrain(dataset, config, settings, kernels, device, item.seed, SilentObserver(), str(item.preset))
+    model = finetune(start, dataset, preset.finetune, device, item.seed, SilentObserver())
+    return network_logits(model, dataset, device, np.arange(len(dataset)))
+
+
+def train_rival(item: Data, name: str, seconds: float, folder: Path, dataset: PairDataset) -> NDArray[np.float64]:
+    """A rival on speid's samples, with all windows shifted."""
+    settings = replace(PRESETS[str(item.preset)].pretrain, shift="all", learning_rate=1e-3)
+    return train(RIVALS[name], dataset, settings, seconds, item.seed)
+
+
+def one_baseline(name: str, folder: Path, dataset: PairDataset) -> NDArray[np.float64]:
+    """Logits of a baseline."""
+    ((_, logits),) = baseline_logits(dataset, 0, (name,))
+    return logits
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+"""ACCURACY.md: one table for each data set of the accuracy bench."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections import defaultdict
+from collections.abc import Iterable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+import speid_cli
+
+ABOUT = {
+    "match": "A pair interacts where both sides carry the same one of five motif families. "
+    "No single side, no name and no distance tells.",
+    "and": "A pair interacts where the enhancer carries one motif and the promoter another.",
+    "null": "Labels dealt out at random: everything must score the base rate.",
+    "chr22, six lines, block": "Real pairs of the six cell lines together, whose held-out ends of chr22 share nothing "
+    "with the rest.",
+    "GM12878 names, random": "Real names and distances without sequence, split at random as in the paper.",
+    "GM12878 names, chrom": "The same pairs, whole chromosomes held out.",
+}
+
+
+class Data(Protocol):
+    """A data set of the bench."""
+
+    name: str
+
+    @property
+    def key(self) -> str:
+        """Its folder's name."""
+
+
+def write_report(path: Path, work: Path, data: Iterable[Data], command: str) -> None:
+    """Write the page from the results that are kept in the work folder."""
+    results: dict[str, dict[str, list[dict[str, Any]]]] = defaultdict(lambda: defaultdict(list))
+    for item in data:
+        for file in sorted((work / item.key).glob("*.json")):
+            found = json.loads(file.read_text())
+            results[item.name][found["name"]].append(found)
+    versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "numpy", "scikit-learn"))
+    lines = [
+        "# Accuracy", "",
+        f"Written by `{command}`, speid {speid_cli.__version__}, {versions}, Python {platform.python_version()}, "
+        f"{platform.machine()}, one thread a training. AUPRC and AUROC on the test subset; the interval is a 95% "
+        "bootstrap, for several seeds the range of their values. F1 at the threshold chosen on validation pairs. "
+        "Rivals had as much processor time as the longest training of speid on the same data.",
+    ]  # fmt: skip
+    for name, contenders in results.items():
+        lines += ["", f"## {name}", "", ABOUT[name], ""]
+        lines += _table(contenders)
+    path.write_text("\n".join(lines) + "\n")
+
+
+def _table(contenders: dict[str, list[dict[str, Any]]]) -> list[str]:
+    first = next(iter(contenders.values()))
+    rates = [found["base_rate"] for found in first]
+    pairs = first[0]["pairs"]
+    lines = [
+        f"{len(first)} seed{'s' * (len(first) > 1)}; {pairs['train']:,} training and {pairs['test']:,} test pairs; "
+        f"base rate {np.mean(rates):.3f}; resampled by {first[0]['resampled_by']}.",
+        "",
+        "| | AUPRC | | AUROC | F1 | processor s |",
+        "|---|---|---|---|---|---|",
+    ]
+    ranked = sorted(contenders.items(), key=lambda entry: -np.mean([_value(found, "auprc") for found in entry[1]]))
+    for name, found in ranked:
+        auprc, auroc, f1 = (np.array([_value(one, key) for one in found]) for key in ("auprc", "auroc", "f1"))
+        low, high = (auprc.min(), auprc.max()) if len(found) > 1 else _interval(found[0])
+        seconds = np.mean([one["processor_seconds"] for one in found])
+        lines.append(
+            f"| {name} | {auprc.mean():.3f} | {low:.3f} to {high:.3f} | {auroc.mean():.3f} | {f1.mean():.3f} "
+            f"| {seconds:.0f} |"
+        )
+    return lines
+
+
+def _value(found: dict[str, Any], key: str) -> float:
+    return float(found["measures"][key]["value"])
+
+
+def _interval(found: dict[str, Any]) -> tuple[float, float]:
+    return found["measures"]["auprc"]["low"], found["measures"]["auprc"]["high"]
