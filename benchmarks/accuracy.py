@@ -66,6 +66,13 @@ class Data(NamedTuple):
         return f"{self.name}-{self.seed}".replace(" ", "_").replace(",", "")
 
 
+class Scored(NamedTuple):
+    """Logits of all pairs of a data set, and how many epochs were trained for them."""
+
+    logits: NDArray[np.floating]
+    epochs: float
+
+
 class SilentObserver:
     """Nobody watches."""
 
@@ -194,13 +201,13 @@ def result_path(folder: Path, name: str) -> Path:
     return folder / f"{name.replace(' ', '_').replace(',', '')}.json"
 
 
-def kept(folder: Path, name: str, scores: Callable[[Path, PairDataset], NDArray[np.floating]]) -> None:
+def kept(folder: Path, name: str, scores: Callable[[Path, PairDataset], Scored]) -> None:
     """Score the pairs of a data set, judge the test subset, and keep the result; once."""
     path = result_path(folder, name)
     if path.exists():
         return
     dataset, start = PairDataset.read(folder / "pairs.npz"), time.process_time()
-    logits = scores(folder, dataset)
+    logits, epochs = scores(folder, dataset)
     seconds = time.process_time() - start
     test, validation = dataset.members(TEST), dataset.members(VALIDATION)
     threshold = fit_threshold(dataset.label[validation], sigmoid(logits[validation]))
@@ -210,6 +217,7 @@ def kept(folder: Path, name: str, scores: Callable[[Path, PairDataset], NDArray[
     content = {
         "name": name,
         "processor_seconds": seconds,
+        "epochs": epochs,
         "base_rate": float(dataset.label[test].mean()),
         "pairs": {"train": len(dataset.members(TRAIN)), "test": len(test)},
         "resampled_by": clusters.unit,
@@ -221,7 +229,7 @@ def kept(folder: Path, name: str, scores: Callable[[Path, PairDataset], NDArray[
     print(f"{folder.name}: {name}: AUPRC {found['auprc'].value:.3f}, {seconds:.0f} s", flush=True)
 
 
-def train_speid(item: Data, shift: str, motifs: bool, folder: Path, dataset: PairDataset) -> NDArray[np.float32]:
+def train_speid(item: Data, shift: str, motifs: bool, folder: Path, dataset: PairDataset) -> Scored:
     """Both stages at the preset's settings."""
     preset, device = PRESETS[str(item.preset)], Device("cpu", threads=1)
     windows = {"enhancer_window": dataset.enhancers.window, "promoter_window": dataset.promoters.window}
@@ -230,19 +238,19 @@ def train_speid(item: Data, shift: str, motifs: bool, folder: Path, dataset: Pai
     config = replace(preset.model, **windows)
     start = pretrain(dataset, config, settings, kernels, device, item.seed, SilentObserver(), str(item.preset))
     model = finetune(start, dataset, preset.finetune, device, item.seed, SilentObserver())
-    return network_logits(model, dataset, device, np.arange(len(dataset)))
+    return Scored(network_logits(model, dataset, device, np.arange(len(dataset))), len(start.history))
 
 
-def train_rival(item: Data, name: str, seconds: float, folder: Path, dataset: PairDataset) -> NDArray[np.float64]:
+def train_rival(item: Data, name: str, seconds: float, folder: Path, dataset: PairDataset) -> Scored:
     """A rival on speid's samples, with all windows shifted."""
     settings = replace(PRESETS[str(item.preset)].pretrain, shift="all", learning_rate=1e-3)
-    return train(RIVALS[name], dataset, settings, seconds, item.seed)
+    return Scored(*train(RIVALS[name], dataset, settings, seconds, item.seed))
 
 
-def one_baseline(name: str, folder: Path, dataset: PairDataset) -> NDArray[np.float64]:
+def one_baseline(name: str, folder: Path, dataset: PairDataset) -> Scored:
     """Logits of a baseline."""
     ((_, logits),) = baseline_logits(dataset, 0, (name,))
-    return logits
+    return Scored(logits, 0.0)
 
 
 if __name__ == "__main__":

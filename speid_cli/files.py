@@ -6,13 +6,14 @@ import contextlib
 import gzip
 import hashlib
 import io
+import math
 import os
 import sys
 import tempfile
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO, BinaryIO, cast
+from typing import IO, Any, BinaryIO, cast
 
 from speid_cli.errors import DataError
 
@@ -169,6 +170,15 @@ def whole_folder(path: str | Path, force: bool) -> Iterator[Path]:
                 os.replace(folder, path)
     except OSError as error:
         raise unreadable(path, error) from error
+
+
+def finite(value: Any) -> Any:
+    """The same plain value with None for every number that JSON has no word for."""
+    if isinstance(value, dict):
+        return {name: finite(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _umask() -> int:

@@ -13,6 +13,7 @@ from speid_cli.cli.outputs import text_output
 from speid_cli.errors import DataError, OptionError
 from speid_cli.files import refuse_existing
 from speid_cli.genome.bed import BedElement, read_elements
+from speid_cli.genome.intervals import MAX_DISTANCE_BP, MIN_DISTANCE_BP
 
 if TYPE_CHECKING:
     from speid_cli.genome.candidates import CandidateCounts
@@ -24,9 +25,9 @@ DISTANCE = click.IntRange(0, 10**10)
 @click.argument("enhancers", type=options.INPUT_OR_DASH, metavar="ENHANCERS.bed")
 @click.argument("promoters", type=options.INPUT_OR_DASH, metavar="PROMOTERS.bed")
 @click.option(
-    "--min-distance", type=DISTANCE, default=10_000, metavar="BP", help="Nearest edges at least so far apart."
+    "--min-distance", type=DISTANCE, default=MIN_DISTANCE_BP, metavar="BP", help="Nearest edges at least so far apart."
 )
-@click.option("--max-distance", type=DISTANCE, default=2_000_000, metavar="BP", help="And at most so far.")
+@click.option("--max-distance", type=DISTANCE, default=MAX_DISTANCE_BP, metavar="BP", help="And at most so far.")
 @click.option(
     "--anchors",
     type=options.INPUT,

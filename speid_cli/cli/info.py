@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import platform
 import sys
@@ -17,6 +16,7 @@ from speid_cli import __version__
 from speid_cli.cli import options
 from speid_cli.cli.console import format_value
 from speid_cli.errors import DataError
+from speid_cli.files import finite
 
 
 @click.command()
@@ -37,7 +37,7 @@ def command(file: str | None, system: bool, as_json: bool, verbose: bool) -> Non
         raise click.UsageError("give one of FILE and --system")
     content = describe_system() if file is None else describe(file)
     if as_json:
-        click.echo(json.dumps(_finite(content), indent=2, allow_nan=False))
+        click.echo(json.dumps(finite(content), indent=2, allow_nan=False))
     else:
         _print_table(file or "system", _flatten(content))
 
@@ -79,15 +79,6 @@ def describe(path: str) -> dict[str, Any]:
     if any(name.endswith("data.pkl") for name in names):
         return _describe_model(path)
     raise DataError("not a data set, kernel initialisers or a model of speid's", path=path)
-
-
-def _finite(value: Any) -> Any:
-    """The same with null for what JSON has no number for."""
-    if isinstance(value, dict):
-        return {name: _finite(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _describe_dataset(path: str) -> dict[str, Any]:

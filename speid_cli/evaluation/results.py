@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 from speid_cli import __version__
 from speid_cli.dataset.pairs import SUBSETS, PairDataset
 from speid_cli.evaluation.evaluate import MODEL_NAME, Evaluation, EvaluationSettings, Judged
+from speid_cli.files import finite
 from speid_cli.genome.bedpe import COLUMNS, MISSING
 from speid_cli.model.checkpoint import Checkpoint
 
@@ -49,7 +49,7 @@ def as_plain(
             "provenance": checkpoint.provenance,
         },
     }
-    plain: dict[str, Any] = _finite(content)
+    plain: dict[str, Any] = finite(content)
     return plain
 
 
@@ -91,12 +91,3 @@ def bedpe_lines(evaluation: Evaluation, dataset: PairDataset) -> Iterator[str]:
             sides += [dataset.chromosomes[chrom], str(start), str(end)]
         scores = f"{found.probability[row]:.6g}", f"{found.calibrated[row]:.6g}"
         yield "\t".join((*sides, MISSING, scores[0], MISSING, MISSING, str(found.label[row]), scores[1]))
-
-
-def _finite(value: Any) -> Any:
-    """The same with None for what JSON has no number for."""
-    if isinstance(value, dict):
-        return {name: _finite(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -13,9 +13,6 @@ from speid_cli.genome.bedpe import COLUMNS, MISSING, parse_pair, read_bedpe
 from speid_cli.genome.intervals import Interval, distance_bp
 from speid_cli.genome.overlaps import meeting, near
 
-# TargetFinder's range: nearer pairs touch one another's windows, farther ones rarely interact.
-MIN_DISTANCE_BP, MAX_DISTANCE_BP = 10_000, 2_000_000
-
 
 @dataclass
 class CandidateCounts:

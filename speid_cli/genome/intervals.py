@@ -10,6 +10,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+# TargetFinder's range of candidates: nearer pairs share sequence, farther ones rarely interact.
+MIN_DISTANCE_BP, MAX_DISTANCE_BP = 10_000, 2_000_000
+
 
 class Interval(NamedTuple):
     """A stretch of one chromosome, 0-based, half-open."""
