@@ -77,7 +77,7 @@ def command(
     settings = evaluation.EvaluationSettings(SUBSETS.index(subset), replicates, seed, not no_baselines, allow_seen)
     with located(data):
         if fit:
-            checkpoint = evaluation.fit(checkpoint, dataset, compute)
+            checkpoint = evaluation.fit(checkpoint, dataset, compute, allow_seen)
         found = evaluation.evaluate(checkpoint, dataset, compute, settings, say)
     if fit:
         with whole_file(model, force=True) as stream:

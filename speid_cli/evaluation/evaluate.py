@@ -115,13 +115,7 @@ def evaluate(
         raise DataError(
             f"the {name} subset has {positives} positives and {len(members) - positives} negatives", expected="both"
         )
-    seen = why_seen(checkpoint, dataset, settings.subset)
-    if seen and not settings.allow_seen:
-        raise DataError(
-            f"the model has seen these {name} pairs, or may have: {seen}",
-            expected="pairs held out of its training",
-            hint="--allow-seen judges all the same, and the report says so",
-        )
+    seen = refuse_seen(checkpoint, dataset, settings.subset, settings.allow_seen)
     clusters = resampling_clusters(dataset, members)
     models: dict[str, Judged] = {}
     for title, logits in _all_logits(checkpoint, dataset, device, settings, members, say):
@@ -130,15 +124,17 @@ def evaluate(
     return Evaluation(members, models, clusters, seen, leak_report(dataset))
 
 
-def fit(checkpoint: Checkpoint, dataset: PairDataset, device: Device) -> Checkpoint:
+def fit(checkpoint: Checkpoint, dataset: PairDataset, device: Device, allow_seen: bool = False) -> Checkpoint:
     """The model with the threshold of the best F1 and a calibration, both from the validation subset.
 
     Raises
     ------
     DataError
-        The windows differ, or the validation subset lacks positives or negatives.
+        The windows differ, the validation subset lacks positives or negatives, or the model was
+        trained on it.
     """
     check_windows(checkpoint.config, dataset)
+    refuse_seen(checkpoint, dataset, VALIDATION, allow_seen)
     members = dataset.members(VALIDATION)
     logits, label = network_logits(checkpoint, dataset, device, members), dataset.label[members]
     calibration = fit_calibration(label, logits)
@@ -200,6 +196,24 @@ def _judge(
     predictions = Predictions(dataset.label[members], probability, calibrated, threshold)
     estimates = estimate(predictions, clusters.cluster, settings.replicates, settings.seed)
     return Judged(predictions, estimates, calibration)
+
+
+def refuse_seen(checkpoint: Checkpoint, dataset: PairDataset, subset: int, allow: bool) -> str:
+    """Refuse pairs that a model was trained on, or, where that is allowed, say why it may have been.
+
+    Raises
+    ------
+    DataError
+        It was, or may have been, and that is not allowed.
+    """
+    seen, name = why_seen(checkpoint, dataset, subset), SUBSETS[subset]
+    if seen and not allow:
+        raise DataError(
+            f"the model has seen these {name} pairs, or may have: {seen}",
+            expected="pairs held out of its training",
+            hint="--allow-seen judges all the same, and the report says so",
+        )
+    return seen
 
 
 def why_seen(checkpoint: Checkpoint, dataset: PairDataset, subset: int) -> str:

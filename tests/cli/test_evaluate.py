@@ -147,6 +147,8 @@ def test_pairs_that_were_trained_on_are_refused(trained: PairDataset, fails: Fai
     assert run("prepare", "pairs.bedpe", "genome.fa", *WINDOW_OPTIONS, "--split", "random", "-o", "random.npz") == 0
     message = fails("evaluate", "pairs.pt", "random.npz")
     assert re.search(r"it was pretrained on another data set with pairs on chr\d, chr\d", message)
+    message = fails("evaluate", "pairs.pt", "random.npz", "--fit")
+    assert "the model has seen these validation pairs, or may have: it was pretrained on another" in message
     assert run("evaluate", "pairs.pt", "random.npz", "--allow-seen", "--no-baselines") == 0
     assert metrics()["may_have_been_seen"].startswith("it was pretrained on another data set")
     assert "may have been trained on these pairs" in Path("pairs.evaluation/report.html").read_text()
