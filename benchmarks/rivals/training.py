@@ -18,7 +18,7 @@ from speid_cli.model.config import TrainingConfig
 from speid_cli.model.device import Device
 from speid_cli.training.batches import PairWindows, Samples, epoch_samples
 
-VALIDATIONS = 5
+VALIDATIONS = 4
 
 
 def train(
@@ -28,7 +28,9 @@ def train(
     processor_seconds: float,
     seed: int,
 ) -> tuple[NDArray[np.float64], float]:
-    """Logits (N,) of all pairs, unshifted, by the weights with the best validation AUPRC, and epochs trained.
+    """Logits (N,) of the held-out pairs, unshifted, by the best weights on validation, and epochs trained.
+
+    Logits of training pairs are undefined.
 
     Samples are speid's: copies of the positives, shifted as the settings say. Adam at their rate.
     Time is the processor's, so that a busy machine does not decide; validation is not counted.
@@ -58,7 +60,9 @@ def train(
                 best, best_state = quality, {name: values.clone() for name, values in model.state_dict().items()}
         model.load_state_dict(best_state)
         epochs = trained / len(epoch_samples(dataset, members, settings, seed, 1))
-        return logits_of(model, windows, np.arange(len(dataset))), epochs
+        logits, held_out = np.full(len(dataset), np.nan), np.flatnonzero(dataset.subset != TRAIN)
+        logits[held_out] = logits_of(model, windows, held_out)
+        return logits, epochs
 
 
 def _batches(

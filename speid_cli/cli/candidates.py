@@ -18,7 +18,7 @@ from speid_cli.genome.intervals import MAX_DISTANCE_BP, MIN_DISTANCE_BP
 if TYPE_CHECKING:
     from speid_cli.genome.candidates import CandidateCounts
 
-DISTANCE = click.IntRange(0, 10**10)
+DISTANCE = click.IntRange(0, 2_000_000_000)  # bedtools keeps it in 32 bits, and wraps round without a word
 
 
 @click.command()
@@ -30,7 +30,7 @@ DISTANCE = click.IntRange(0, 10**10)
 @click.option("--max-distance", type=DISTANCE, default=MAX_DISTANCE_BP, metavar="BP", help="And at most so far.")
 @click.option(
     "--anchors",
-    type=options.INPUT,
+    type=options.INPUT_OR_DASH,
     metavar="LOOPS.bedpe",
     help="Label a pair 1 where it joins the two anchors of one of these loops, else 0.",
 )
@@ -62,16 +62,16 @@ def command(
         raise OptionError(f"--min-distance {min_distance} is above --max-distance {max_distance}")
     if output not in (None, "-"):
         refuse_existing(str(output), force, (enhancers, promoters, anchors))
-    first, second = read_both(enhancers, promoters)
+    first, second = read_both(enhancers, promoters, anchors)
     counts = CandidateCounts()
     with text_output(output, force) as out:
         out.write(f"{candidate_header(anchors is not None)}\n".encode())
         for line in candidates(first, second, (min_distance, max_distance), anchors, counts):
             out.write(f"{line}\n".encode())
-    _report(counts, len(first), anchors is not None)
+    _report(counts, (len(first), len(second)), anchors is not None)
 
 
-def read_both(enhancers: str, promoters: str) -> tuple[list[BedElement], list[BedElement]]:
+def read_both(enhancers: str, promoters: str, *others: str | None) -> tuple[list[BedElement], list[BedElement]]:
     """The elements of both files, with a word on what repeats and on chromosomes of one file alone.
 
     Raises
@@ -79,10 +79,10 @@ def read_both(enhancers: str, promoters: str) -> tuple[list[BedElement], list[Be
     DataError
         A file is at fault, or they share no chromosome.
     OptionError
-        Both are standard input.
+        More than one, or of the `others` to be read later, is standard input.
     """
-    if enhancers == promoters == "-":
-        raise OptionError("ENHANCERS and PROMOTERS cannot both be standard input")
+    if (enhancers, promoters, *others).count("-") > 1:
+        raise OptionError("only one input can be standard input")
     sides = []
     for path in (enhancers, promoters):
         elements, repeated = read_elements(path)
@@ -107,9 +107,12 @@ def _compare_chromosomes(sides: Sequence[Sequence[BedElement]], paths: tuple[str
             warn(f"{path}: {len(alone)} chromosomes are in no other file: {', '.join(alone[:5])}")
 
 
-def _report(counts: CandidateCounts, enhancers: int, labelled: bool) -> None:
+def _report(counts: CandidateCounts, elements: tuple[int, int], labelled: bool) -> None:
     positives = f", {counts.positives:,} of them labelled 1" if labelled else ""
-    say(f"{counts.pairs:,} pairs{positives}; {enhancers - counts.enhancers:,} enhancers have no promoter near enough")
+    say(
+        f"{counts.pairs:,} pairs{positives}; {elements[0] - counts.enhancers:,} enhancers and "
+        f"{elements[1] - counts.promoters:,} promoters have no partner near enough"
+    )
     if not counts.pairs:
         warn("no pairs: are both files of one genome build?")
     if labelled and not counts.positives:

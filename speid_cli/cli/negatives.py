@@ -22,8 +22,8 @@ from speid_cli.genome.intervals import ElementPair
 
 @click.command()
 @click.argument("positives", type=options.INPUT_OR_DASH, metavar="POSITIVES.bedpe")
-@click.argument("enhancers", type=options.INPUT, metavar="ENHANCERS.bed")
-@click.argument("promoters", type=options.INPUT, metavar="PROMOTERS.bed")
+@click.argument("enhancers", type=options.INPUT_OR_DASH, metavar="ENHANCERS.bed")
+@click.argument("promoters", type=options.INPUT_OR_DASH, metavar="PROMOTERS.bed")
 @click.option("--ratio", type=click.IntRange(1, 10_000), default=NegativeSettings.ratio, help="Negatives a positive.")
 @click.option("--bins", type=click.IntRange(1, 1000), default=NegativeSettings.bins, help="Quantile bins of distance.")
 @click.option(
@@ -61,7 +61,7 @@ def command(
     """
     if output not in (None, "-"):
         refuse_existing(str(output), force, (positives, enhancers, promoters))
-    first, second = read_both(enhancers, promoters)
+    first, second = read_both(enhancers, promoters, positives)
     found = read_positives(positives)
     _remark(found.labelled_0, found.between_chromosomes, positives)
     chosen = NegativeSettings(**settings)

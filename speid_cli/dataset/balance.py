@@ -11,7 +11,10 @@ from numpy.typing import NDArray
 from speid_cli.dataset.neighbours import Neighbours
 from speid_cli.genome.intervals import ElementPair, Interval, distance_bp
 
-_SWAPS_A_PAIR = 20
+_SWAPS_A_PAIR = 40
+# Partners are exchanged with one of so many pairs beside, in the order of the enhancers: farther ones are mostly
+# out of reach of each other.
+_BESIDE = 50
 Keys = NDArray[np.int64]
 
 
@@ -83,17 +86,19 @@ def _exchanged(
 ) -> Keys:
     """The same number of pairs, each element as often, their bins nearer to what is asked.
 
-    Two random pairs exchange promoters where both new pairs are candidates, not yet chosen, and
-    the bins come no farther from their share of the pairs.
+    Two random pairs near each other exchange promoters where both new pairs are candidates, not
+    yet chosen, and the bins come no farther from their share of the pairs.
     """
-    pairs = chosen.tolist()
+    pairs = chosen.tolist()  # in the order of the enhancers, which exchanges keep
     if len(pairs) < 2:
         return chosen
     present = set(pairs)
     excess = np.bincount([bin_of[key] for key in pairs], minlength=len(asked)) - asked * len(pairs) / max(
         asked.sum(), 1
     )
-    for i, j in generator.integers(0, len(pairs), (_SWAPS_A_PAIR * len(pairs), 2)).tolist():
+    first = generator.integers(0, len(pairs), _SWAPS_A_PAIR * len(pairs))
+    second = (first + generator.integers(-_BESIDE, _BESIDE + 1, len(first))).clip(0, len(pairs) - 1)
+    for i, j in zip(first.tolist(), second.tolist(), strict=True):
         old = pairs[i], pairs[j]
         new = old[0] - old[0] % width + old[1] % width, old[1] - old[1] % width + old[0] % width
         if new[0] not in bin_of or new[1] not in bin_of or new[0] in present or new[1] in present:

@@ -65,8 +65,8 @@ def draw_negatives(
 ) -> tuple[list[ElementPair], list[BinCount]]:
     """Negatives, sorted, and what each bin of distances holds.
 
-    A candidate is any pair on one chromosome at a distance (of the nearest edges, 1 bp or more)
-    that the positives have; it interacts where its sides overlap both sides of one positive.
+    A candidate is any pair on one chromosome at a distance (of the nearest edges, 0 where they
+    touch or overlap) between the positives' lowest and highest; it interacts where its sides overlap both sides of one positive.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def _draw(
     settings: NegativeSettings,
     generator: np.random.Generator,
 ) -> tuple[list[ElementPair], list[tuple[int, int, int, int]]]:
-    distance = np.array([pair_distance(pair) for pair in positives]).clip(1)
+    distance = np.array([pair_distance(pair) for pair in positives])
     edges = quantile_edges(distance, settings.bins)
     asked = _per_bin(distance, edges) * settings.ratio
     if settings.balance == "elements":
@@ -130,7 +130,7 @@ def pair_distance(pair: ElementPair) -> int:
 
 
 def quantile_edges(distance: NDArray[np.int64], bins: int) -> NDArray[np.int64]:
-    """Edges of at most `bins` bins [edge, next edge) with equally many distances (N,) of 1 or more."""
+    """Edges of at most `bins` bins [edge, next edge) with equally many distances (N,)."""
     edges = np.quantile(distance, np.linspace(0, 1, bins + 1), method="lower").astype(np.int64)
     edges[-1] += 1
     return np.unique(edges)

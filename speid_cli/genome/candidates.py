@@ -16,11 +16,12 @@ from speid_cli.genome.overlaps import meeting, near
 
 @dataclass
 class CandidateCounts:
-    """What was found so far."""
+    """Pairs, those with label 1, and elements with a partner; complete once the last line is taken."""
 
     pairs: int = 0
     positives: int = 0
     enhancers: int = 0
+    promoters: int = 0
 
 
 def candidate_header(labelled: bool) -> str:
@@ -71,17 +72,19 @@ def candidates(
     firsts, seconds = ([element.interval for element in side] for side in (enhancers, promoters))
     anchors = Anchors(loops, firsts, seconds) if loops is not None else None
     starts, ends = (np.array([interval[end] for interval in seconds]) for end in (1, 2))
-    for row, partners in near(firsts, seconds, highest):
-        before = counts.pairs
-        distances = distance_bp(*firsts[row][1:], starts[partners], ends[partners]).tolist()
-        for column, distance in zip(partners, distances, strict=True):
-            if distance < lowest:
-                continue
+    paired = np.zeros(len(seconds), bool)
+    for row, found in near(firsts, seconds, highest):
+        partners = np.array(found)
+        distances = distance_bp(*firsts[row][1:], starts[partners], ends[partners])
+        partners, distances = partners[distances >= lowest], distances[distances >= lowest]
+        paired[partners] = True
+        counts.enhancers += len(partners) > 0
+        for column, distance in zip(partners.tolist(), distances.tolist(), strict=True):
             label = anchors.label(row, column) if anchors else None
             counts.pairs += 1
             counts.positives += label or 0
             yield candidate_line(enhancers[row], promoters[column], distance, label)
-        counts.enhancers += counts.pairs > before
+    counts.promoters = int(paired.sum())
 
 
 class Anchors:

@@ -19,7 +19,7 @@ from speid_cli.genome.intervals import Interval
 from speid_cli.genome.reference import ContigNames
 
 # Queries that bedtools is given at a time, so that what it finds of them is a small file.
-_QUERIES_AT_A_TIME = 1000
+_QUERIES_AT_A_TIME = 4000
 
 
 def read_bed(path: str, contigs: ContigNames) -> tuple[list[Interval], int]:
