@@ -49,8 +49,9 @@ def write_report(path: Path, work: Path, data: Iterable[Data], command: str) -> 
         f"Written by `{command}`, speid {speid_cli.__version__}, {versions}, Python {platform.python_version()}, "
         f"{platform.machine()}, one thread a training. AUPRC and AUROC on the test subset; the interval is a 95% "
         "bootstrap, for several seeds the range of their values. F1 at the threshold chosen on validation pairs. "
-        "Rivals trained for as much processor time as speid with all windows shifted and motif start, their "
-        "validation not counted; how many epochs that made stands beside them. speid pre-trains for 12 at most.",
+        "Rivals trained at two learning rates, for each as much processor time as speid with all windows shifted "
+        "and motif start, their validation not counted; how many epochs that made stands beside them. speid "
+        "pre-trains for 12 at most.",
     ]  # fmt: skip
     for name, contenders in results.items():
         lines += ["", f"## {name}", "", ABOUT[name], ""]

@@ -140,7 +140,8 @@ def pair_and(
 ) -> list[Pair]:
     """Each element in 1 + `negatives` pairs at random; those of families 0 and 1 interact."""
     steps = rng.choice(len(enhancers), 1 + negatives, replace=False)
-    return pair_by_steps(enhancers, promoters, steps, lambda first, second: (first, second) == (0, 1))
+    shuffled = [promoters[index] for index in rng.permutation(len(promoters))]  # else a step would fix the families
+    return pair_by_steps(enhancers, shuffled, steps, lambda first, second: (first, second) == (0, 1))
 
 
 def pair_null(

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .cnn import onehot
+from .branches import TwoSided, classifier, onehot
 
 
 class Residual(nn.Module):
@@ -24,28 +24,24 @@ class Residual(nn.Module):
         return x + self.body(x)
 
 
-class DilatedCnn(nn.Module):
-    """A convolution, pooling by 8, residual blocks of dilation 1 to 16 and a global maximum a branch."""
+class DilatedCnn(TwoSided):
+    """A convolution, pooling by 16, residual blocks of dilation 1 to 8 and a global maximum a branch."""
 
-    def __init__(self, channels: int = 64, length: int = 20, units: int = 128) -> None:
+    def __init__(self, channels: int = 48, length: int = 20, units: int = 128) -> None:
         super().__init__()
         self.branches = nn.ModuleList(
             nn.Sequential(
-                nn.Conv1d(4, channels, length), nn.BatchNorm1d(channels), nn.ReLU(), nn.MaxPool1d(8),
-                *(Residual(channels, 2**step) for step in range(5)),
+                nn.Conv1d(4, channels, length), nn.MaxPool1d(16), nn.BatchNorm1d(channels), nn.ReLU(),
+                *(Residual(channels, 2**step) for step in range(4)),
             )
             for _ in range(2)
         )  # fmt: skip
-        self.classify = nn.Sequential(
-            nn.BatchNorm1d(2 * channels),
-            nn.Linear(2 * channels, units),
-            nn.ReLU(),
-            nn.Dropout(0.2),
-            nn.Linear(units, 1),
-        )
+        self.classify = classifier(2 * channels, units)
 
-    def forward(self, enhancer: Tensor, promoter: Tensor) -> Tensor:
+    def read(self, side: int, codes: Tensor) -> Tensor:
+        """Highest activations (B, C)."""
+        return F.adaptive_max_pool1d(F.relu(self.branches[side](onehot(codes))), 1).squeeze(2)
+
+    def join(self, enhancer: Tensor, promoter: Tensor) -> Tensor:
         """Logits (B,)."""
-        codes = zip(self.branches, (enhancer, promoter), strict=True)
-        features = [F.relu(branch(onehot(side))).amax(dim=2) for branch, side in codes]  # (B, C) twice
-        return self.classify(torch.cat(features, 1)).squeeze(1)
+        return self.classify(torch.cat([enhancer, promoter], 1)).squeeze(1)

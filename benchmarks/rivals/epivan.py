@@ -1,6 +1,6 @@
 """6-mer embedding, convolution, bidirectional GRU and attention, after EPIVAN (Hong et al. 2020).
 
-The published network starts from 100 pre-trained values a 6-mer; here they are 32 and learnt.
+The published network starts from 100 pre-trained values a 6-mer; here they are few and learnt.
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from .branches import TwoSided
 
 KMER = 6
 UNKNOWN = 4**KMER
@@ -20,10 +22,10 @@ def kmers(codes: Tensor) -> Tensor:
     return torch.where((windows > 3).any(2), UNKNOWN, index)
 
 
-class EmbeddingGru(nn.Module):
+class EmbeddingGru(TwoSided):
     """Both branches joined along the sequence, read by a GRU each way, and summed by attention."""
 
-    def __init__(self, width: int = 32, kernels: int = 64, length: int = 20, units: int = 50) -> None:
+    def __init__(self, width: int = 16, kernels: int = 48, length: int = 20, units: int = 50) -> None:
         super().__init__()
         self.embed = nn.ModuleList(nn.Embedding(UNKNOWN + 1, width, padding_idx=UNKNOWN) for _ in range(2))
         self.branches = nn.ModuleList(nn.Conv1d(width, kernels, length) for _ in range(2))
@@ -32,11 +34,14 @@ class EmbeddingGru(nn.Module):
         self.attend = nn.Sequential(nn.Linear(2 * units, units), nn.Tanh(), nn.Linear(units, 1, bias=False))
         self.output = nn.Linear(2 * units, 1)
 
-    def forward(self, enhancer: Tensor, promoter: Tensor) -> Tensor:
+    def read(self, side: int, codes: Tensor) -> Tensor:
+        """Pooled activations (B, K, T)."""
+        embedded = self.embed[side](kmers(codes)).transpose(1, 2)  # (B, W, L - 5)
+        return F.relu(F.max_pool1d(self.branches[side](embedded), 20))
+
+    def join(self, enhancer: Tensor, promoter: Tensor) -> Tensor:
         """Logits (B,)."""
-        sides = zip(self.embed, self.branches, (enhancer, promoter), strict=True)
-        pooled = [F.max_pool1d(F.relu(conv(embed(kmers(codes)).transpose(1, 2))), 20) for embed, conv, codes in sides]
-        x = self.drop(self.norm(torch.cat(pooled, 2))).transpose(1, 2)  # (B, T, K)
+        x = self.drop(self.norm(torch.cat([enhancer, promoter], 2))).transpose(1, 2)  # (B, T, K)
         states, _ = self.gru(x)  # (B, T, 2H)
         weights = self.attend(states).softmax(1)  # (B, T, 1)
         return self.output((weights * states).sum(1)).squeeze(1)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score
-from torch import nn
 from torch.nn import functional as F
 
 from speid_cli.dataset.pairs import TRAIN, VALIDATION, PairDataset
@@ -18,19 +18,28 @@ from speid_cli.model.config import TrainingConfig
 from speid_cli.model.device import Device
 from speid_cli.training.batches import PairWindows, Samples, epoch_samples
 
-VALIDATIONS = 4
+from .branches import TwoSided
+
+VALIDATIONS = 20
+_BLOCK = 256
+
+
+class Trained(NamedTuple):
+    """Logits (N,) of all pairs, undefined for training pairs; epochs trained; the best validation AUPRC."""
+
+    logits: NDArray[np.float64]
+    epochs: float
+    auprc: float
 
 
 def train(
-    make: Callable[[], nn.Module],
+    make: Callable[[], TwoSided],
     dataset: PairDataset,
     settings: TrainingConfig,
     processor_seconds: float,
     seed: int,
-) -> tuple[NDArray[np.float64], float]:
-    """Logits (N,) of the held-out pairs, unshifted, by the best weights on validation, and epochs trained.
-
-    Logits of training pairs are undefined.
+) -> Trained:
+    """A rival trained for `processor_seconds`, at the weights that validate best.
 
     Samples are speid's: copies of the positives, shifted as the settings say. Adam at their rate.
     Time is the processor's, so that a busy machine does not decide; validation is not counted.
@@ -62,7 +71,7 @@ def train(
         epochs = trained / len(epoch_samples(dataset, members, settings, seed, 1))
         logits, held_out = np.full(len(dataset), np.nan), np.flatnonzero(dataset.subset != TRAIN)
         logits[held_out] = logits_of(model, windows, held_out)
-        return logits, epochs
+        return Trained(logits, epochs, best)
 
 
 def _batches(
@@ -73,11 +82,18 @@ def _batches(
 
 
 @torch.no_grad()
-def logits_of(model: nn.Module, windows: PairWindows, pairs: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Logits (N,) of unshifted pairs in evaluation mode."""
+def logits_of(model: TwoSided, windows: PairWindows, pairs: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Logits (N,) of unshifted pairs in evaluation mode; each element is read once, as by speid."""
     model.eval()
-    parts = []
-    for rows in np.array_split(pairs, max(1, len(pairs) // 256)):
-        still = np.zeros(len(rows), np.int64)
-        parts.append(model(*windows.windows(Samples(rows, still, still))).double().numpy())
+    dataset, features, slots = windows.dataset, [], []
+    sides = ((windows.enhancers, dataset.enhancer_index), (windows.promoters, dataset.promoter_index))
+    for side, (source, index) in enumerate(sides):
+        used, slot = np.unique(index[pairs], return_inverse=True)
+        blocks = np.array_split(used, -(-len(used) // _BLOCK))
+        features.append(torch.cat([model.read(side, source.gather(block)) for block in blocks]))
+        slots.append(slot)
+    parts = [
+        model.join(features[0][slots[0][rows]], features[1][slots[1][rows]]).double().numpy()
+        for rows in np.array_split(np.arange(len(pairs)), -(-len(pairs) // _BLOCK))
+    ]
     return np.concatenate(parts)

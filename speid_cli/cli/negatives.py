@@ -17,7 +17,7 @@ from speid_cli.errors import DataError, OptionError
 from speid_cli.files import refuse_existing
 from speid_cli.genome.bed import BedElement, place_of
 from speid_cli.genome.candidates import candidate_header, candidate_line
-from speid_cli.genome.intervals import ElementPair
+from speid_cli.genome.intervals import ElementPair, Interval
 
 
 @click.command()
@@ -68,6 +68,8 @@ def command(
     if unknown := set(chosen.test_chroms) - {pair.enhancer.chrom for pair in found.pairs}:
         raise OptionError(f"--test-chroms: no positive lies on {', '.join(sorted(unknown))}")
     sides = [element.interval for element in first], [element.interval for element in second]
+    for side, path in enumerate((enhancers, promoters)):
+        _compare({pair[side] for pair in found.pairs}, set(sides[side]), path)
     negatives, counts = draw_negatives(found.pairs, *sides, chosen)
     _report(counts, strict, positives)
     rows = [(pair, 0) for pair in negatives] + [(pair, 1) for pair in found.pairs] * with_positives
@@ -93,14 +95,21 @@ def _remark(labelled_0: int, between: int, path: str) -> None:
         warn(f"{path}: {between:,} pairs between chromosomes have no distance and were left out")
 
 
+def _compare(positive: set[Interval], known: set[Interval], path: str) -> None:
+    if strangers := len(positive - known):
+        warn(f"{path}: lacks {strangers:,} of the {len(positive):,} elements that the positives have on that side")
+
+
 def _report(counts: Sequence[BinCount], strict: bool, path: str) -> None:
     asked, found = sum(row.asked for row in counts), sum(row.found for row in counts)
     say(f"{'':<6}{'distance in bp':>24}{'asked':>12}{'found':>12}")
     for row in counts:
         say(f"  {row.subset:<4}{f'{row.low:,} - {row.high:,}':>24}{row.asked:>12,}{row.found:>12,}")
     say(f"  sum {'':>24}{asked:>12,}{found:>12,}")
-    if any(row.found < row.asked for row in counts):
-        text = f"{found:,} negatives where {asked:,} are asked for"
+    if short := sum(max(row.asked - row.found, 0) for row in counts):
+        text = f"candidates for {found:,} negatives where {asked:,} are asked for"
+        if found == asked:
+            text = f"{short:,} of {asked:,} negatives lie in another bin of distances than asked for"
         if strict:
-            raise DataError(f"candidates for {text}", hint="lower --ratio, or fewer --bins", path=path)
-        warn(f"{path}: candidates for {text}")
+            raise DataError(text, hint="lower --ratio, or fewer --bins", path=path)
+        warn(f"{path}: {text}")

@@ -66,7 +66,8 @@ def draw_negatives(
     """Negatives, sorted, and what each bin of distances holds.
 
     A candidate is any pair on one chromosome at a distance (of the nearest edges, 0 where they
-    touch or overlap) between the positives' lowest and highest; it interacts where its sides overlap both sides of one positive.
+    touch or overlap) between the positives' lowest and highest; it interacts where its sides
+    overlap both sides of one positive.
 
     Parameters
     ----------

@@ -43,7 +43,7 @@ def test_pairs_go_to_standard_output_and_words_to_standard_error(
         "warning: e.bed: 1 lines repeat an interval and were left out",
         "warning: e.bed: 1 chromosomes are in no other file: chr2",
         "warning: p.bed: 1 chromosomes are in no other file: chr3",
-        "3 pairs; 1 enhancers have no promoter near enough",
+        "3 pairs; 1 enhancers and 1 promoters have no partner near enough",
     ]
 
 
@@ -61,7 +61,10 @@ def test_anchors_label_and_a_file_may_be_compressed(beds: None, capsys: pytest.C
 def test_what_cannot_be_is_refused(beds: None, fails: Fails) -> None:
     message = fails("candidates", "e.bed", "p.bed", "--min-distance", 9, "--max-distance", 8, status=2)
     assert "--min-distance 9 is above --max-distance 8" in message
-    assert "cannot both be standard input" in fails("candidates", "-", "-", status=2)
+    message = fails("candidates", "e.bed", "p.bed", "--max-distance", 2**31, status=2)
+    assert "2147483648 is not in the range 0<=x<=2000000000" in message
+    for inputs in (["-", "-"], ["e.bed", "-", "--anchors", "-"]):
+        assert "only one input can be standard input" in fails("candidates", *inputs, status=2)
     Path("other.bed").write_text("1\t5\t9\n")
     message = fails("candidates", "other.bed", "p.bed", "-o", "out.bedpe")
     assert (
@@ -69,6 +72,30 @@ def test_what_cannot_be_is_refused(beds: None, fails: Fails) -> None:
     )
     assert "does one of them lack the prefix 'chr'?" in message
     assert "e.bed: is an input of this command" in fails("candidates", "e.bed", "p.bed", "-o", "e.bed", "--force")
+
+
+def test_without_bedtools_it_says_how_to_get_it(beds: None, fails: Fails, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    Path("out").mkdir()
+    message = fails("candidates", "e.bed", "p.bed", "-o", "out/x.bedpe", status=2)
+    assert "bedtools is needed here and not installed; try: apt install bedtools" in message
+    assert not list(Path("out").iterdir())
+
+
+def test_the_farthest_distance_that_is_taken_is_right(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("e.bed").write_text("chr1\t0\t100\n")
+    Path("p.bed").write_text("chr1\t2000000100\t2000000200\nchr1\t2000000101\t2000000200\n")
+    assert run("candidates", "e.bed", "p.bed", "--max-distance", 2_000_000_000) == 0
+    assert [line.split("\t")[10] for line in capsys.readouterr().out.splitlines()] == ["distance", "2000000000"]
+
+
+def test_standard_input_is_read(
+    beds: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open("e.bed", "rb") as stream:
+        monkeypatch.setattr(sys, "stdin", type("Stdin", (), {"buffer": stream}))
+        assert run("candidates", "-", "p.bed") == 0
+    assert capsys.readouterr().out.splitlines() == [HEADER, *LINES]
 
 
 def test_no_pairs_is_a_warning(beds: None, capsys: pytest.CaptureFixture[str]) -> None:

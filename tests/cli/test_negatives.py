@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from speid_cli.cli.negatives import _report
+from speid_cli.dataset.negatives import BinCount
 from speid_cli.dataset.pairs import PairDataset
+from speid_cli.errors import DataError
 from tests import builders
 from tests.builders import WINDOW_OPTIONS, run
 
@@ -58,6 +61,43 @@ def test_the_same_seed_gives_the_same_bytes(inputs: None) -> None:
         assert run("negatives", "pos.bedpe", "e.bed", "p.bed", "--ratio", 2, "--seed", seed, "-o", name) == 0
     first, again, other = (Path(name).read_bytes() for name in "abc")
     assert first == again != other
+
+
+def test_the_same_seed_balances_to_the_same_bytes(folder: Path) -> None:
+    for name, first in (("e", 0), ("p", 50_000)):
+        Path(f"{name}.bed").write_text("".join(f"chr1\t{first + 997 * i}\t{first + 997 * i + 99}\n" for i in range(9)))
+    lines = [f"chr1\t{997 * i}\t{997 * i + 99}\tchr1\t{50_000 + 997 * j}\t{50_099 + 997 * j}"
+             for i, j in ((8, 0), (0, 8), (3, 4), (4, 4), (5, 1))]  # fmt: skip
+    builders.write_pairs(Path("pos.bedpe"), lines, None)
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        options = ["--ratio", 2, "--balance", "elements", "--seed", seed, "-o", name]
+        assert run("negatives", "pos.bedpe", "e.bed", "p.bed", *options) == 0
+    first, again, other = (Path(name).read_bytes() for name in "abc")
+    assert first == again != other
+
+
+def test_elements_of_the_positives_that_the_beds_lack_are_counted(
+    inputs: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("p.bed").write_text("chr1\t500\t600\nchr1\t7500\t7600\nchr2\t5\t6\n")
+    assert run("negatives", "pos.bedpe", "e.bed", "p.bed", "--balance", "elements") == 0
+    message = capsys.readouterr().err
+    assert "warning: p.bed: lacks 2 of the 3 elements that the positives have on that side" in message
+    assert "warning: e.bed" not in message
+
+
+def test_only_one_input_is_standard_input(inputs: None, fails: Fails) -> None:
+    assert "only one input can be standard input" in fails("negatives", "-", "-", "p.bed", status=2)
+    assert "only one input can be standard input" in fails("negatives", "-", "e.bed", "-", status=2)
+
+
+def test_negatives_in_other_bins_than_asked_for_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    counts = [BinCount("all", 1, 9, 3, 5), BinCount("all", 10, 19, 3, 1)]
+    _report(counts, False, "pos.bedpe")
+    text = "pos.bedpe: 2 of 6 negatives lie in another bin of distances than asked for"
+    assert f"warning: {text}" in capsys.readouterr().err
+    with pytest.raises(DataError, match=f"{text}; lower --ratio, or fewer --bins"):
+        _report(counts, True, "pos.bedpe")
 
 
 def test_too_few_is_a_warning_or_with_strict_an_error(

@@ -50,7 +50,7 @@ def meets(first: Interval, second: Interval) -> bool:
     return first.chrom == second.chrom and first.start < second.end and second.start < first.end
 
 
-@pytest.mark.parametrize(("low", "high"), [(1, 2), (1, 5000), (3000, 20_000), (1, 10**7)])
+@pytest.mark.parametrize(("low", "high"), [(0, 1), (0, 5000), (1, 2), (1, 5000), (3000, 20_000), (1, 10**7)])
 def test_neighbours_are_a_naive_double_loop_s(low: int, high: int) -> None:
     enhancers, promoters = random_places(60, 1, span=40_000), random_places(40, 2, span=40_000)
     ranges = Neighbours(enhancers, promoters, high).within(low, high)
@@ -132,6 +132,33 @@ def test_balanced_elements_appear_as_often_as_asked_and_tell_nothing() -> None:
         assert roc_auc_score([label for _, label in pairs], rate) < 0.6
     unbalanced, _ = draw_negatives(positives, enhancers, promoters, NegativeSettings(ratio=2))
     assert len({pair.enhancer for pair in unbalanced} - {pair.enhancer for pair in positives}) > 0
+
+
+@needs_bedtools
+def test_balance_is_exact_where_it_can_be() -> None:
+    enhancers = [Interval("chr1", 1000 * i, 1000 * i + 100) for i in range(12)]
+    promoters = [Interval("chr1", 100_000 + 990 * i, 100_100 + 990 * i) for i in range(12)]
+    farthest, nearest = ElementPair(enhancers[0], promoters[11]), ElementPair(enhancers[11], promoters[0])
+    within = [ElementPair(e, p) for e in enhancers for p in promoters]
+    chosen = np.random.default_rng(1).choice(len(within), 16, replace=False)
+    positives = sorted({farthest, nearest, *(within[index] for index in chosen)})
+    settings = NegativeSettings(ratio=2, bins=3, balance="elements")
+    negatives, counts = draw_negatives(positives, enhancers, promoters, settings)
+    assert len(set(negatives)) == 2 * len(positives) == sum(row.found for row in counts)
+    for side in (0, 1):
+        among, drawn = (Counter(pair[side] for pair in pairs) for pairs in (positives, negatives))
+        assert drawn == {place: 2 * count for place, count in among.items()}
+
+
+@needs_bedtools
+def test_pairs_that_overlap_have_negatives_that_overlap() -> None:
+    promoters = random_places(40, 2, span=40_000)
+    enhancers = random_places(60, 1, span=40_000)
+    touching = [ElementPair(e, p) for e in enhancers for p in promoters if e.chrom == p.chrom and gap(e, p) == 0]
+    positives = touching[:2]
+    negatives, (row,) = draw_negatives(positives, enhancers, promoters, NegativeSettings(ratio=3))
+    assert (row.low, row.high, row.asked, row.found) == (0, 0, 6, 6)
+    assert set(negatives) <= set(touching) - set(positives)
 
 
 @needs_bedtools

@@ -65,3 +65,23 @@ def test_labels_are_read_off_the_sequence_of_both_elements(simulated: Path) -> N
     right = [(family(*row[:3]) == family(*row[3:6])) == (row[10] == "1") for row in rows[:200]]
     assert np.mean(right) > 0.9
     genome.close()
+
+
+@pytest.mark.parametrize("grammar", ["and", "null"])
+def test_other_grammars_label_by_their_rule(folder: Path, grammar: str) -> None:
+    """An element's number, at the end of its name, tells its family: modulo 3 in `and`, 5 in `null`."""
+    pytest.importorskip("pyjaspar")
+    sizes = ["--chromosomes", "3", "--elements", "20"]
+    subprocess.run([sys.executable, str(SCRIPT), "-o", "out", "--grammar", grammar, *sizes], check=True)
+    rows = [line.split("\t") for line in Path("out", "pairs.bedpe").read_text().splitlines()[1:]]
+    assert len(rows) == len({tuple(row[:6]) for row in rows}) == 3 * 20 * 10
+    numbers = [[int(name.rpartition("_")[2]) for name in row[6].split(":")] for row in rows]
+    labels = [int(row[10]) for row in rows]
+    if grammar == "and":
+        assert labels == [int(enhancer % 3 == 0 and promoter % 3 == 1) for enhancer, promoter in numbers]
+        assert 0 < sum(labels) < len(labels) / 3
+    else:
+        same_family = [int(enhancer % 5 == promoter % 5) for enhancer, promoter in numbers]
+        assert sum(labels) == sum(same_family) == 3 * 20
+        both = sum(label and same for label, same in zip(labels, same_family, strict=True))
+        assert both < 20  # 6 are expected of labels that the families do not decide, 60 of `match`
