@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,9 @@ from speid_cli.genome.reference import ContigNames
 
 # Queries that bedtools is given at a time, so that what it finds of them is a small file.
 _QUERIES_AT_A_TIME = 4000
+# Name of a last query that meets a last region: pybedtools does not look at the exit status of bedtools, and without
+# this line one that was killed, or whose disk was full, would pass for one that found less.
+_LAST = -1
 
 
 def read_bed(path: str, contigs: ContigNames) -> tuple[list[Interval], int]:
@@ -61,6 +64,8 @@ def meeting(queries: Sequence[Interval], regions: Sequence[Interval]) -> Iterato
 
     Raises
     ------
+    DataError
+        bedtools fails or does not come to its end.
     OptionError
         bedtools is not installed.
     """
@@ -74,6 +79,8 @@ def near(queries: Sequence[Interval], targets: Sequence[Interval], distance: int
 
     Raises
     ------
+    DataError
+        bedtools fails or does not come to its end.
     OptionError
         bedtools is not installed.
     """
@@ -85,24 +92,43 @@ def _joined(
 ) -> Iterator[tuple[int, list[int]]]:
     if not queries or not regions:
         return
+    nowhere = max(chrom for chrom, _, _ in chain(queries, regions)) + "."  # no chromosome has this name
     with _bedtools() as (pybedtools, folder):
-        second = pybedtools.BedTool(_write_bed(folder / "regions.bed", regions, 0))
+        second = pybedtools.BedTool(_write_bed(folder / "regions.bed", regions, 0, nowhere))
         for start in range(0, len(queries), _QUERIES_AT_A_TIME):
             block = queries[start : start + _QUERIES_AT_A_TIME]
-            first = pybedtools.BedTool(_write_bed(folder / "queries.bed", block, start))
+            first = pybedtools.BedTool(_write_bed(folder / "queries.bed", block, start, nowhere))
             found = folder / "found.bed"
             getattr(first, method)(second, output=str(found), **options)
+            _check_complete(found, _last_line(nowhere))
             with found.open() as lines:
-                for query, rows in groupby((line.split("\t") for line in lines), key=lambda fields: fields[3]):
-                    yield int(query), sorted(int(fields[7]) for fields in rows)
+                for query, rows in groupby((line.split("\t") for line in lines), key=lambda fields: int(fields[3])):
+                    if query != _LAST:
+                        yield query, sorted(int(fields[7]) for fields in rows)
 
 
-def _write_bed(path: Path, intervals: Sequence[Interval], first: int) -> str:
-    """A BED file whose names are positions, counted from `first`."""
+def _write_bed(path: Path, intervals: Sequence[Interval], first: int, nowhere: str) -> str:
+    """A BED file whose names are positions, counted from `first`, and then a line on a chromosome of its own."""
     with path.open("w") as out:
         for position, (chrom, start, end) in enumerate(intervals, first):
             out.write(f"{chrom}\t{start}\t{end}\t{position}\n")
+        out.write(f"{_last_line(nowhere)}\n")
     return str(path)
+
+
+def _last_line(nowhere: str) -> str:
+    return f"{nowhere}\t0\t1\t{_LAST}"
+
+
+def _check_complete(found: Path, last_line: str) -> None:
+    expected = f"{last_line}\t{last_line}\n".encode()
+    with found.open("rb") as stream:
+        stream.seek(max(0, found.stat().st_size - len(expected)))
+        if stream.read() != expected:
+            raise DataError(
+                "bedtools stopped before the end",
+                hint=f"was it killed, or is there no room left in {found.parent.parent}?",
+            )
 
 
 @contextmanager

@@ -88,6 +88,29 @@ def test_a_failing_bedtools_is_an_error() -> None:
         list(overlaps._joined(places, places, "window", nonsense=1))
 
 
+@pytest.mark.parametrize("kept", ["head -n 20", "head -c -3", "head -c 0"])
+def test_a_bedtools_that_dies_without_a_word_is_an_error(
+    kept: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enhancers, promoters = random_elements(70, 1), random_elements(50, 2)
+    assert len(lines_of(enhancers, promoters, 0, 500)) > 20
+    program = folder / "bin" / "bedtools"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\n{shutil.which("bedtools")} "$@" | {kept}\nkill -9 $$\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent), prepend=":")
+    with pytest.raises(
+        DataError, match=r"^bedtools stopped before the end; was it killed, or is there no room left in /"
+    ):
+        lines_of(enhancers, promoters, 0, 500)
+
+
+def test_a_chromosome_of_any_name_has_its_pairs() -> None:
+    places = [Interval(chrom, 0, 9) for chrom in ("chr1", "chr1.", "chr1..", "~")]
+    elements = [BedElement(place, place.chrom) for place in places]
+    assert [line.split("\t")[6] for line in lines_of(elements, elements, 0, 5)] == [f"{c}:{c}" for c, _, _ in places]
+
+
 def test_counts_on_real_chr22_are_bedtools_window_s(folder: Path) -> None:
     path = builders.shared_data() / "targetfinder.K562.chr22.hg38.bedpe.gz"
     rows = [line.split("\t") for line in gzip.decompress(path.read_bytes()).decode().splitlines() if line[0] != "#"]
