@@ -70,10 +70,11 @@ class Data(NamedTuple):
 
 
 class Scored(NamedTuple):
-    """Logits of all pairs of a data set, and how many epochs were trained for them."""
+    """Logits of all pairs of a data set, how many epochs were trained for them, and in what time if it was fixed."""
 
     logits: NDArray[np.floating]
-    epochs: float
+    epochs: float = 0.0
+    seconds: float | None = None
 
 
 class SilentObserver:
@@ -210,8 +211,8 @@ def kept(folder: Path, name: str, scores: Callable[[Path, PairDataset], Scored])
     if path.exists():
         return
     dataset, start = PairDataset.read(folder / "pairs.npz"), time.process_time()
-    logits, epochs = scores(folder, dataset)
-    seconds = time.process_time() - start
+    logits, epochs, seconds = scores(folder, dataset)
+    seconds = time.process_time() - start if seconds is None else seconds
     test, validation = dataset.members(TEST), dataset.members(VALIDATION)
     threshold = fit_threshold(dataset.label[validation], sigmoid(logits[validation]))
     probability = sigmoid(logits[test])
@@ -251,13 +252,13 @@ def train_rival(item: Data, name: str, seconds: float, folder: Path, dataset: Pa
         train(RIVALS[name], dataset, replace(settings, learning_rate=rate), seconds, item.seed) for rate in RIVAL_RATES
     ]
     best = max(tried, key=lambda trained: trained.auprc)
-    return Scored(best.logits, best.epochs)
+    return Scored(best.logits, best.epochs, seconds)
 
 
 def one_baseline(name: str, folder: Path, dataset: PairDataset) -> Scored:
     """Logits of a baseline."""
     ((_, logits),) = baseline_logits(dataset, 0, (name,))
-    return Scored(logits, 0.0)
+    return Scored(logits)
 
 
 if __name__ == "__main__":
