@@ -16,11 +16,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speid_cli.dataset.archive import Archive, write_archive
+from speid_cli.dataset.plain import is_reference
+from speid_cli.dataset.zips import brief
 from speid_cli.errors import DataError
-from speid_cli.files import sha256_of
+from speid_cli.files import sha256_of, unreadable
 from speid_cli.genome.onehot import ALPHABET, is_packed, unpack
 
 FORMAT_VERSION = 1
+# Of a BEDPE coordinate too; sums of two positions stay far inside int64.
+LAST_POSITION = 10**15
+# Counting the bytes of packed sequence takes eight times their memory.
+_ROWS_AT_A_TIME = 1024
 # Shifts are stored as int16 and reach half a window.
 LONGEST_WINDOW = 2 * np.iinfo(np.int16).max
 SUBSETS = ("train", "validation", "test")
@@ -141,7 +147,8 @@ class PairDataset:
         """
         with Archive(path) as archive:
             archive.check_version(FORMAT_VERSION)
-            chromosomes = tuple(archive.read("chromosomes", "U", (None,)).tolist())
+            _check_shapes(archive)
+            chromosomes = _read_names(archive)
             enhancers, promoters = (_read_elements(archive, side, len(chromosomes)) for side in SIDES)
             label = _in_range(archive, "label", "int8", (None,), -1, 1)
             shape = (len(label),)
@@ -154,39 +161,71 @@ class PairDataset:
                 _in_range(archive, "subset", "int8", shape, 0, len(SUBSETS) - 1),
                 chromosomes,
                 _read_metadata(archive),
-                sha256_of(path),
+                _digest(path),
             )
 
 
-def _read_metadata(archive: Archive) -> dict[str, Any]:
+def _digest(path: str | Path) -> str:
     try:
-        metadata = json.loads(archive.read_scalar("metadata", "U"))
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"metadata is no JSON ({error})", path=archive.path) from error
+        return sha256_of(path)
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+def _check_shapes(archive: Archive) -> None:
+    """Refuse arrays that do not fit one another, before any of them is read."""
+    pairs = archive.shape("label", "int8", (None,))
+    for name, kind in (("enhancer_index", "int32"), ("promoter_index", "int32"), ("subset", "int8")):
+        archive.shape(name, kind, pairs)
+    for side in SIDES:
+        width, _ = _read_widths(archive, side)
+        count, _ = archive.shape(f"{side}_interval", "int64", (None, 3))
+        archive.shape(f"{side}_shift", "int16", (count, 2))
+        archive.shape(f"{side}_onehot", "uint8", (count, -(-width // 2)))
+
+
+def _read_names(archive: Archive) -> tuple[str, ...]:
+    names: list[str] = archive.read_values("chromosomes", "U", (None,))
+    try:
+        "".join(names).encode()
+    except UnicodeEncodeError as error:
+        raise DataError(f"chromosomes: a name is no text ({brief(error)})", path=archive.path) from error
+    return tuple(names)
+
+
+def _read_metadata(archive: Archive) -> dict[str, Any]:
+    metadata = archive.read_json("metadata")
     if not isinstance(metadata, dict):
         raise DataError("metadata is no JSON object", path=archive.path)
+    if not is_reference(metadata.get("reference")):
+        raise DataError("metadata: reference is no path and digest", path=archive.path)
     return metadata
 
 
-def _read_elements(archive: Archive, side: str, n_chromosomes: int) -> Elements:
-    width = archive.read_scalar(f"{side}_width", "int64")
-    window = archive.read_scalar(f"{side}_window", "int64")
-    if not 0 < window <= width <= 2 * window or (width - window) % 2:
+def _read_widths(archive: Archive, side: str) -> tuple[int, int]:
+    width = archive.read_values(f"{side}_width", "int64", ())
+    window = archive.read_values(f"{side}_window", "int64", ())
+    if not 0 < window <= min(width, LONGEST_WINDOW) or width > 2 * window or (width - window) % 2:
         raise DataError(f"{side}_width {width} does not fit {side}_window {window}", path=archive.path)
+    return width, window
+
+
+def _read_elements(archive: Archive, side: str, n_chromosomes: int) -> Elements:
+    width, window = _read_widths(archive, side)
     interval = archive.read(f"{side}_interval", "int64", (None, 3))
-    start, end = interval[:, 1], interval[:, 2]
-    if len(interval) and (interval[:, 0].min() < 0 or interval[:, 0].max() >= n_chromosomes or (start >= end).any()):
+    chrom, start, end = interval.T
+    if len(interval) and (chrom.min() < 0 or chrom.max() >= n_chromosomes or (start >= end).any()):
         raise DataError(f"{side}_interval holds no intervals", path=archive.path)
+    if len(interval) and (start.min() < 0 or end.max() > LAST_POSITION):
+        raise DataError(f"{side}_interval: positions outside 0..{LAST_POSITION}", path=archive.path)
     margin = (width - window) // 2
     shift = _in_range(archive, f"{side}_shift", "int16", (len(interval), 2), -margin, margin)
-    elements = Elements(
-        archive.read(f"{side}_onehot", "uint8", (len(interval), -(-width // 2))), width, window, shift, interval
-    )
-    if not is_packed(elements.onehot):
-        raise DataError(f"{side}_onehot holds four bits that are no base", path=archive.path)
     if (shift[:, 0] > shift[:, 1]).any():
         raise DataError(f"{side}_shift: lowest above highest", path=archive.path)
-    return elements
+    onehot = archive.read(f"{side}_onehot", "uint8", (len(interval), -(-width // 2)))
+    if not all(is_packed(onehot[row : row + _ROWS_AT_A_TIME]) for row in range(0, len(onehot), _ROWS_AT_A_TIME)):
+        raise DataError(f"{side}_onehot holds four bits that are no base", path=archive.path)
+    return Elements(onehot, width, window, shift, interval)
 
 
 def _in_range(

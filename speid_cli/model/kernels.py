@@ -12,9 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speid_cli.dataset.archive import Archive, write_archive
+from speid_cli.dataset.zips import brief
 from speid_cli.errors import DataError
 from speid_cli.genome.motif_files import Motif
 from speid_cli.genome.onehot import ALPHABET
+from speid_cli.model.config import LARGEST
 
 FORMAT_VERSION = 1
 BACKGROUND = 0.25
@@ -90,30 +92,32 @@ class KernelInitialisers:
         """
         with Archive(path) as archive:
             archive.check_version(FORMAT_VERSION)
-            weight = archive.read("weight", "float32", (None, 4, None))
-            bias = archive.read("bias", "float32", (len(weight),))
-            placed = _read_records(archive, weight.shape)
+            count, _, kernel_length = archive.shape("weight", "float32", (None, 4, None))
+            if not 0 < kernel_length <= LARGEST:
+                raise DataError(f"kernels of {kernel_length} bp", expected=f"1 to {LARGEST} bp", path=path)
+            bias = archive.read("bias", "float32", (count,))
+            placed = _read_records(archive, count, kernel_length)
+            weight = archive.read("weight", "float32", (count, 4, kernel_length))
         if not (np.isfinite(weight).all() and np.isfinite(bias).all()):
             raise DataError("kernels that are no finite numbers", path=path)
         matrices = tuple(
             row[:, item.offset : item.offset + item.length].copy() for row, item in zip(weight, placed, strict=True)
         )
-        return cls(weight.shape[2], placed, matrices, bias)
+        return cls(kernel_length, placed, matrices, bias)
 
 
-def _read_records(archive: Archive, shape: tuple[int, ...]) -> tuple[PlacedMotif, ...]:
+def _read_records(archive: Archive, count: int, kernel_length: int) -> tuple[PlacedMotif, ...]:
     types = {"identifier": str, "name": str, "kernel": int, "offset": int, "length": int, "strand": str, "source": str}
     try:
-        records = json.loads(archive.read_scalar("motifs", "U"))
-        placed = tuple(PlacedMotif(**record) for record in records)
-    except (ValueError, TypeError, RecursionError) as error:
-        raise DataError(f"motifs: no list of placed motifs ({error})", path=archive.path) from error
+        placed = tuple(PlacedMotif(**record) for record in archive.read_json("motifs"))
+    except TypeError as error:
+        raise DataError(f"motifs: no list of placed motifs ({brief(error)})", path=archive.path) from error
     for item in placed:
         well_typed = all(type(getattr(item, name)) is kind for name, kind in types.items())
-        if not well_typed or min(item.kernel, item.offset) < 0 or not 0 < item.length <= shape[2] - item.offset:
-            raise DataError(f"motifs: {item} is not inside a kernel of {shape[2]} bp", path=archive.path)
-    if len(placed) != shape[0] or len({item.kernel for item in placed}) != len(placed):
-        raise DataError(f"motifs: {len(placed)} records for {shape[0]} kernels", path=archive.path)
+        if not well_typed or min(item.kernel, item.offset) < 0 or not 0 < item.length <= kernel_length - item.offset:
+            raise DataError(f"motifs: {item!s:.200} is not inside a kernel of {kernel_length} bp", path=archive.path)
+    if len(placed) != count or len({item.kernel for item in placed}) != count:
+        raise DataError(f"motifs: {len(placed)} records for {count} kernels", path=archive.path)
     return placed
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -11,11 +12,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from speid_cli.dataset import pairs as pairs_module
+from speid_cli.dataset import zips
 from speid_cli.dataset.archive import write_archive
 from speid_cli.dataset.pairs import PairDataset
 from speid_cli.errors import DataError
 from speid_cli.genome.intervals import shift_range, window_start
 from speid_cli.genome.onehot import encode, onehot
+from tests import hostile
 
 KINDS = {
     "format_version": "int64", "alphabet": "<U4",
@@ -111,6 +115,40 @@ def spoil(name: str, change: Callable[[Any], Any]) -> None:
         ("metadata", lambda a: "{", "metadata is no JSON"),
         ("metadata", lambda a: "[]", "metadata is no JSON object"),
         ("metadata", lambda a: "[" * 100_000, "metadata is no JSON"),
+        ("metadata", lambda a: '{"a": ' + "[" * 60 + "]" * 60 + "}", "metadata holds more than records"),
+        ("metadata", lambda a: '{"a": ' + "9" * 60 + "}", "metadata holds more than records"),
+        ("metadata", lambda a: '{"reference": "hg19"}', "metadata: reference is no path and digest"),
+        ("metadata", lambda a: '{"reference": {"path": 5}}', "metadata: reference is no path and digest"),
+        ("metadata", lambda a: a.astype(">U5000"), "metadata is >U5000 \\(\\); expected U \\(\\)"),
+        ("metadata", lambda a: " " * (1 << 23) + a.item(), r"metadata is <U.* expected text of 1 to 33,554,432 bytes"),
+        ("chromosomes", lambda a: np.array(["chr\ud800"]), "chromosomes: a name is no text"),
+        (
+            "chromosomes",
+            lambda a: np.full((9, 1), 0x110000, "u4").view("U1")[:, 0],
+            "chromosomes holds what is no char",
+        ),
+        ("format_version", lambda a: "1", r"format_version is <U1 \(\); expected int64 \(\)"),
+        ("enhancer_window", lambda a: 2**62, "enhancer_width .* does not fit enhancer_window"),
+        ("promoter_window", lambda a: -a, "promoter_width .* does not fit promoter_window"),
+        (
+            "enhancer_interval",
+            lambda a: a - np.array([0, 10**6, 0]),
+            "enhancer_interval: positions outside 0..1000000000000000",
+        ),
+        (
+            "enhancer_interval",
+            lambda a: a + np.array([0, 0, 2**62]),
+            "enhancer_interval: positions outside 0..1000000000000000",
+        ),
+        ("enhancer_interval", lambda a: a + np.array([99, 0, 0]), "enhancer_interval holds no intervals"),
+        ("label", lambda a: a.astype(">i4"), r"label is >i4 \(60,\); expected int8 \(any\)"),
+        ("label", lambda a: np.zeros(60, [("a", "i1")]), r"label is \[\('a', 'i1'\)\] \(60,\); expected int8"),
+        ("label", lambda a: np.zeros((60, 1), np.int8), r"label is int8 \(60, 1\); expected int8 \(any\)"),
+        (
+            "label",
+            lambda a: np.zeros(1 << 24, np.int8),
+            r"enhancer_index is int32 \(60,\); expected int32 \(16777216\)",
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused(
@@ -121,14 +159,13 @@ def test_what_does_not_fit_is_refused(
         PairDataset.read("spoilt.npz")
 
 
-def rewrite(name: str, content: bytes | None) -> None:
+def rewrite(name: str, content: bytes | None, method: int) -> None:
     """The data set's archive with one member's bytes exchanged, or without it."""
-    with zipfile.ZipFile("pairs.npz") as source, zipfile.ZipFile("spoilt.npz", "w") as target:
-        for member in source.namelist():
-            if member != f"{name}.npy":
-                target.writestr(member, source.read(member))
-            elif content is not None:
-                target.writestr(member, content)
+    members = hostile.members_of(Path("pairs.npz").read_bytes())
+    del members[f"{name}.npy"]
+    if content is not None:
+        members[f"{name}.npy"] = content
+    hostile.write("spoilt.npz", hostile.zipped(members, method))
 
 
 def npy(array: np.ndarray[Any, Any], allow_pickle: bool = False) -> bytes:
@@ -144,21 +181,107 @@ class Bomb:
         return Path.touch, (Path("exploded"),)
 
 
-def test_members_that_lie_are_refused_before_memory_is_taken(dataset: PairDataset) -> None:
-    header = npy(np.zeros(60, np.int8))[:128].replace(b"(60,)", b"(4611686018427387904,)"[:22])
-    lies = {
-        "missing": (None, "no array 'label'; was it written by speid"),
-        "terabytes": (header, "label: damaged|label is int8|label: its stored size"),
-        "cut": (npy(np.zeros(60, np.int8))[:150], "label: its stored size does not fit its shape"),
-        "unbalanced": (npy(np.zeros(60, np.int8)).replace(b"}", b"("), "label: damaged"),
-        "garbage": (b"garbage", "label: damaged"),
-        "pickle": (npy(np.array([Bomb()] * 60, object), True), "label is object"),
-    }
-    for content, message in lies.values():
-        rewrite("label", content)
-        with pytest.raises(DataError, match=message):
-            PairDataset.read("spoilt.npz")
+LABEL = npy(np.zeros(60, np.int8))
+
+
+def headed(header: str, version: bytes = b"\1\0") -> bytes:
+    """A member of 60 bytes below a header of any text."""
+    length = len(header).to_bytes(2 if version == b"\1\0" else 4, "little")
+    return b"\x93NUMPY" + version + length + header.encode() + bytes(60)
+
+
+def stated(shape: str, descr: str = "'|i1'") -> bytes:
+    return headed(f"{{'descr': {descr}, 'fortran_order': False, 'shape': {shape}}}")
+
+
+LIES = {
+    "missing": (None, "no array 'label'; was it written by speid"),
+    "terabytes": (stated("(4611686018427387904,)"), r"label: its stored size does not fit its shape \(46116860184273"),
+    "more than numbers hold": (stated(f"({'9' * 200},)"), "label: its stored size does not fit its shape"),
+    "negative": (stated("(-60,)"), "label: its stored size does not fit its shape"),
+    "no shape": (stated("60"), "label: damaged .shape is not valid"),
+    "cut": (LABEL[:150], "label: its stored size does not fit its shape"),
+    "unbalanced": (LABEL.replace(b"}", b"("), "label: damaged"),
+    "garbage": (b"garbage", "label: damaged"),
+    "empty": (b"", "label: damaged"),
+    "pickle": (npy(np.array([Bomb()] * 60, object), True), "label is object"),
+    "version 3": (LABEL.replace(b"NUMPY\1", b"NUMPY\3"), r"label: damaged .header of version \(3, 0\)"),
+    "version 9": (LABEL.replace(b"NUMPY\1", b"NUMPY\11"), "label: damaged"),
+    "long header": (headed(str(LABEL[10:128], "ascii") + " " * 5000), "label: damaged"),
+    "endless header": (b"\x93NUMPY\2\0" + b"\xff" * 4 + b" " * 9999, "label: damaged .EOF: reading array header"),
+    "nested": (stated("(" * 300 + ")" * 300), "label: damaged"),
+    "unary": (stated(f"({'-' * 900}60,)"), "label: damaged"),
+    "old long": (stated("(61L,)"), "label: its stored size does not fit its shape"),
+    "call": (stated("(__import__('os').mkdir('exploded'),)"), "label: damaged .malformed node"),
+    "no type": (stated("(60,)", "'bogus'"), "label: damaged"),
+    "wide type": (stated("(60,)", "('|i1', (1000000000, 1000000000))"), "label: damaged|label is"),
+    "fields": (stated("(60,)", "[('a', '|i1'), ('a', '|i1')]"), "label: damaged|label is"),
+    "times": (stated("(60,)", "'M8[s]'"), r"label is datetime64\[s\]"),
+}
+
+
+@pytest.mark.parametrize("kind", LIES)
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_members_that_lie_are_refused(dataset: PairDataset, kind: str, method: int) -> None:
+    content, message = LIES[kind]
+    rewrite("label", content, method)
+    with pytest.raises(DataError, match=f"^spoilt.npz: {message}"):
+        PairDataset.read("spoilt.npz")
     assert not Path("exploded").exists()
+
+
+def test_endless_empty_text_is_refused(dataset: PairDataset) -> None:
+    header = f"{{'descr': '<U0', 'fortran_order': False, 'shape': ({1 << 60},)}}"
+    rewrite("chromosomes", headed(header)[:-60], zipfile.ZIP_STORED)
+    with pytest.raises(
+        DataError, match=r"chromosomes is <U0 \(1152921504606846976,\); expected text of 1 to 33,554,432"
+    ):
+        PairDataset.read("spoilt.npz")
+
+
+def test_nothing_is_unpacked_before_all_shapes_fit(dataset: PairDataset) -> None:
+    members = hostile.members_of(Path("pairs.npz").read_bytes())
+    members["label.npy"] = npy(np.zeros(1 << 24, np.int8))
+    members["enhancer_onehot.npy"] = npy(np.zeros((60, 1 << 18), np.uint8))
+    members["metadata.npy"] = npy(np.array(" " * (1 << 24)))
+    path = hostile.write("spoilt.npz", hostile.zipped(members, zipfile.ZIP_DEFLATED))
+    tracemalloc.start()
+    try:
+        for name in ("label", "enhancer_onehot", "metadata"):
+            with pytest.raises(DataError, match="expected"):
+                PairDataset.read(path)
+            members[f"{name}.npy"] = hostile.members_of(Path("pairs.npz").read_bytes())[f"{name}.npy"]
+            hostile.write(path, hostile.zipped(members, zipfile.ZIP_DEFLATED))
+            tracemalloc.reset_peak()
+        PairDataset.read(path)
+    finally:
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert peak < 4 << 20
+
+
+def test_what_does_not_fit_into_memory_is_refused(dataset: PairDataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(zips, "available_bytes", lambda: 100)
+    with pytest.raises(
+        DataError, match="pairs.npz: enhancer_index takes 240 bytes of memory; expected at most the 100"
+    ):
+        PairDataset.read("pairs.npz")
+
+
+def test_arrays_in_another_order_are_read(dataset: PairDataset) -> None:
+    np.savez("other.npz", **{name: np.asarray(array, order="F") for name, array in contents().items()})
+    again = PairDataset.read("other.npz")
+    np.testing.assert_array_equal(again.enhancers.onehot, dataset.enhancers.onehot)
+    assert again.enhancers.onehot.flags.c_contiguous
+
+
+def test_a_file_that_goes_away_is_an_error(dataset: PairDataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(path: str) -> str:
+        raise FileNotFoundError(2, "No such file or directory")
+
+    monkeypatch.setattr(pairs_module, "sha256_of", gone)
+    with pytest.raises(DataError, match="pairs.npz: No such file or directory"):
+        PairDataset.read("pairs.npz")
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04nothing", b"text"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,11 @@ RECORD = {"identifier": "A", "name": "a", "kernel": 0, "offset": 2, "length": 5,
         ([{"kernel": 0}], "motifs: no list of placed motifs"),
         ({"a": 1}, "motifs: no list of placed motifs"),
         (7, "motifs: no list of placed motifs"),
+        ([RECORD | {"identifier": "x" * 9999}, {}], "motifs: no list of placed motifs"),
+        ([RECORD | {"identifier": "x" * 9999, "length": 12}], "is not inside|motifs: PlacedMotif.identifier='x{170}"),
+        ([RECORD | {"length": True}], "is not inside a kernel of 11 bp"),
+        ([RECORD | {"source": ["x"] * 99}], "motifs: PlacedMotif"),
+        ([RECORD | {"strand": {}}], "is not inside a kernel of 11 bp"),
     ],
 )
 def test_a_file_whose_records_lie_is_refused(folder: Path, records: Any, message: str) -> None:
@@ -132,3 +138,47 @@ def test_a_file_whose_records_lie_is_refused(folder: Path, records: Any, message
                                "motifs": json.dumps(records)})  # fmt: skip
     with pytest.raises(DataError, match=message):
         KernelInitialisers.read("k.npz")
+
+
+def spoilt(**arrays: Any) -> str:
+    sound = {"format_version": 1, "alphabet": "ATCG", "weight": np.zeros((1, 4, 11), np.float32), "bias": np.zeros(1, np.float32), "motifs": json.dumps([RECORD])}  # fmt: skip
+    with open("k.npz", "wb") as stream:
+        write_archive(stream, sound | arrays)
+    return "k.npz"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("weight", np.full((1, 4, 11), np.nan, np.float32), "kernels that are no finite numbers"),
+        ("bias", np.full(1, np.inf, np.float32), "kernels that are no finite numbers"),
+        ("bias", np.zeros(2, np.float32), r"bias is float32 \(2,\); expected float32 \(1\)"),
+        ("weight", np.zeros((1, 4, 0), np.float32), "kernels of 0 bp; expected 1 to 1000000 bp"),
+        ("weight", np.zeros((1, 4, 1_000_001), np.float32), "kernels of 1000001 bp; expected 1 to 1000000 bp"),
+        (
+            "weight",
+            np.zeros((1, 3, 11), np.float32),
+            r"weight is float32 \(1, 3, 11\); expected float32 \(any, 4, any\)",
+        ),
+        ("weight", np.zeros((1, 4, 11)), "weight is float64"),
+        ("weight", np.zeros((1, 4, 11), np.complex64), "weight is complex64"),
+        ("motifs", "[", "motifs is no JSON"),
+        ("motifs", "[" * 100_000, "motifs is no JSON"),
+        ("motifs", "[" * 60 + "]" * 60, "motifs holds more than records"),
+        ("alphabet", "x" * 9999, "alphabet 'x{39}; expected ATCG"),
+    ],
+)
+def test_a_file_whose_arrays_lie_is_refused(folder: Path, name: str, value: Any, message: str) -> None:
+    with pytest.raises(DataError, match=f"^k.npz: {message}"):
+        KernelInitialisers.read(spoilt(**{name: value}))
+
+
+def test_kernels_are_not_unpacked_before_their_records_fit(folder: Path) -> None:
+    path = spoilt(weight=np.zeros((40, 4, 100_000), np.float32), bias=np.zeros(40, np.float32))
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError, match="motifs: 1 records for 40 kernels"):
+            KernelInitialisers.read(path)
+        assert tracemalloc.get_traced_memory()[1] < 4 << 20
+    finally:
+        tracemalloc.stop()
