@@ -68,7 +68,8 @@ class NativeRoute:
     def __init__(self, model: Speid, kernels: Kernels, keep_own: bool) -> None:
         self._config, self._kernels, self._keep_own = model.config, kernels, keep_own
         network = fold(model)
-        self._dense_bias, self._output, self._output_bias = network.dense_bias, network.output, network.output_bias
+        self._dense_bias, self._output_bias = network.dense_bias, network.output_bias.view(1)
+        self._output = kernels.panels(network.output[:, None])
 
         def side(conv: nn.Conv1d, own: Direction, own_dense: Tensor, other: Direction, other_dense: Tensor) -> _Side:
             branch = Branch.of(kernels, conv.weight, cast(Tensor, conv.bias), model.config.pool_length)
@@ -158,7 +159,9 @@ class NativeRoute:
         by_promoter = np.argsort(right, kind="stable")
         self._add_share(self._sides[1].other, second, right, first, left, by_promoter, dense)
         self._add_share(self._sides[0].other, first, left, second, right, np.arange(len(left)), dense)
-        return torch.mv(F.relu_(dense), self._output).add_(self._output_bias)
+        logits = torch.empty(len(dense), 1)
+        self._kernels.product(F.relu_(dense), self._output, logits, self._output_bias)
+        return logits[:, 0]
 
     def _add_share(
         self,

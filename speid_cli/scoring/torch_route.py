@@ -6,7 +6,7 @@ Shapes as in `elements`.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from speid_cli.model.config import ScoringConfig
 from speid_cli.model.convolution import TableBranch, branch
 from speid_cli.model.device import Device
 from speid_cli.model.speid import Speid
@@ -48,6 +49,7 @@ class TorchRoute:
 
     def __init__(self, model: Speid, device: Device, batch_size: int, keep_own: bool) -> None:
         self._config, self._device, self._batch_size, self._keep_own = model.config, device, batch_size, keep_own
+        self._element_batch_size = 32 if device.torch.type == "cpu" else ScoringConfig.element_batch_size
         self._network = network = fold(model)
         forward, backward = _double(network.forward), _double(network.backward)
         self._sides = (
@@ -76,9 +78,15 @@ class TorchRoute:
     @torch.no_grad()
     def fill(self, side: int, states: ElementStates, slots: NDArray[np.int64], codes: Codes) -> None:
         """See `Route`."""
+        for some, count in _equal_batches(len(slots), self._element_batch_size):
+            self._fill_some(side, states, slots[some], codes[some[:count]])
+
+    def _fill_some(self, side: int, states: ElementStates, slots: NDArray[np.int64], codes: Codes) -> None:
+        """Elements into slots; what has no codes of its own is the last one again."""
         steps, features_of, own, other, dense = self._sides[side]
         with self._device.autocast():
             rows, features = self._device.put(slots), features_of(self._device.put(codes))  # (N, T, K)
+            features = torch.cat([features, features[-1:].expand(len(slots) - len(codes), -1, -1)])
             start = torch.zeros(len(rows), self._config.lstm_units, device=self._device.torch)
             gates = features @ own.projection + own.bias
             reached, hidden, cell = _recur(own, gates, None, start, start)
@@ -95,12 +103,13 @@ class TorchRoute:
         """See `Route`."""
         network, parts = self._network, [torch.empty(0)]
         with self._device.autocast():
-            for enhancer, promoter in zip(self._put(left), self._put(right), strict=True):
+            for some, count in _equal_batches(len(left), self._batch_size):
+                enhancer, promoter = self._device.put(left[some]), self._device.put(right[some])
                 states = torch.cat(self._states(first, second, enhancer, promoter), 1).flatten(1)
                 dense = torch.addmm(network.dense_bias, states, self._pair_dense)
                 dense += first.share[enhancer]
                 dense += second.share[promoter]
-                parts.append((F.relu_(dense) @ network.output + network.output_bias).float().cpu())
+                parts.append((F.relu_(dense) @ network.output + network.output_bias)[:count].float().cpu())
         return torch.cat(parts)
 
     @torch.no_grad()
@@ -131,6 +140,16 @@ class TorchRoute:
             return TableBranch(convolution, pool)
         fixed = copy.deepcopy(convolution)
         return lambda codes: branch(fixed, codes, pool).transpose(1, 2)
+
+
+def _equal_batches(count: int, size: int) -> Iterator[tuple[NDArray[np.int64], int]]:
+    """Positions up to `count` in batches of one size, the last filled up with its last; how many are new.
+
+    A matrix product adds up in an order that depends on its shape: with one shape, what comes of
+    a row does not depend on what is computed beside it.
+    """
+    for start in range(0, count, size):
+        yield np.minimum(np.arange(start, start + size), count - 1), min(size, count - start)
 
 
 def _double(direction: Direction) -> Direction:

@@ -105,7 +105,7 @@ class UnshiftedPairs:
     def __init__(self, model: Speid, windows: PairWindows, device: Device, features: bool) -> None:
         self._windows, dataset = windows, windows.dataset
         most = len(dataset.enhancers), len(dataset.promoters)
-        self.scorer = Scorer(model, device, most_elements=most, features=features)
+        self.scorer = Scorer(model, device, BLOCK_PAIRS, most_elements=most, features=features)
 
     def slots(self, members: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Where the scorer keeps the elements of pairs (N,), computed where they are new."""
