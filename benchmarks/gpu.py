@@ -28,6 +28,7 @@ from speid_cli.model.initialisers import initialise
 from speid_cli.model.speid import Speid
 from speid_cli.scoring.engine import Scorer
 from speid_cli.training.inputs import WholeNetwork
+from speid_cli.training.keeper import Keeper
 from speid_cli.training.trainer import Trainer
 
 
@@ -134,7 +135,9 @@ def train(config: SpeidConfig, rounds: int) -> None:
         for epoch in range(rounds + 1):
             torch.cuda.set_sync_debug_mode("error" if epoch else "default")
             with timed(times):
-                losses.append(trainer.steps(epoch, _Nobody()))
+                trainer.position.batches, before = 0, trainer.position.loss.clone()
+                trainer.steps(_Nobody(), Keeper())
+                losses.append((trainer.position.loss - before) / 400)
             torch.cuda.set_sync_debug_mode("default")
         values = [float(loss) for loss in losses]
         rate = 400 / statistics.median(times[1:])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import gzip
 import hashlib
 import io
@@ -47,6 +48,41 @@ def read_lines(path: str) -> Iterator[tuple[int, str]]:
         ) from error
     except OSError as error:
         raise unreadable(path, error) from error
+
+
+def whole_lines(path: str) -> Iterator[str]:
+    """Lines of a text file that may have been cut off in the middle of one, which is left out.
+
+    Raises
+    ------
+    DataError
+        As `read_lines`.
+    """
+    last = None
+    for _, text in read_lines(path):
+        if last is not None:
+            yield last
+        last = text
+    if last is not None:
+        with open(path, "rb") as stream:
+            stream.seek(-1, os.SEEK_END)
+            ended = stream.read() == b"\n"
+        if ended:
+            yield last
+
+
+def cut_off_last_line(stream: BinaryIO) -> None:
+    """Remove what follows the last line end of a file, and stand there to write on."""
+    position = stream.seek(0, os.SEEK_END)
+    while position:
+        start = max(0, position - 65536)
+        stream.seek(start)
+        if (found := stream.read(position - start).rfind(b"\n")) >= 0:
+            position = start + found + 1
+            break
+        position = start
+    stream.seek(position)
+    stream.truncate()
 
 
 def unreadable(path: object, error: OSError) -> DataError:
@@ -101,32 +137,75 @@ def refuse_existing(path: str | Path, force: bool, inputs: Iterable[str | Path |
 
 
 @contextlib.contextmanager
-def whole_file(path: str | Path, force: bool) -> Iterator[BinaryIO]:
+def whole_file(path: str | Path, force: bool, keep: bool = False) -> Iterator[BinaryIO]:
     """A binary file that stands at `path` only once it is complete and on the disk.
 
-    Written beside `path` under a temporary name, flushed to the disk, then renamed. If the block
-    fails, the temporary file is removed and whatever stood at `path` is untouched.
+    Written beside `path`, flushed to the disk, then renamed; only one process at a time can. If the
+    block fails, what was written is removed, and whatever stood at `path` is untouched.
+
+    Parameters
+    ----------
+    keep : bool
+        Begin with what a block that was cut off had written, and keep what this one has.
+
+    Raises
+    ------
+    DataError
+        `path` cannot be written, or another process is writing it.
     """
     refuse_existing(path, force)
     path = Path(path).resolve()  # through a link, to what it points at
+    beside = part_of(path)
     try:
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-    except OSError as error:
-        raise unreadable(path, error) from error
-    try:
-        with os.fdopen(descriptor, "w+b") as stream:
+        with _claim(beside, path) as stream, _removed_if_it_fails(beside, keep):
+            if not keep:
+                stream.truncate(0)
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
-        refuse_existing(path, force)
-        os.replace(temporary, path)
-    except BaseException as error:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
-        if isinstance(error, OSError):
-            raise unreadable(path, error) from error
+            refuse_existing(path, force)
+            os.replace(beside, path)
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+@contextlib.contextmanager
+def _removed_if_it_fails(path: Path, keep: bool) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            if not (keep and path.stat().st_size):
+                path.unlink()
         raise
+
+
+def part_of(path: str | Path) -> Path:
+    """Where `whole_file` writes what becomes `path`."""
+    path = Path(path).resolve()
+    return path.with_name(f".{path.name}.part")
+
+
+def _claim(beside: Path, path: Path) -> BinaryIO:
+    """`beside` opened for this process alone, made where it is missing.
+
+    What a killed process left there bears no lock, and is taken over.
+    """
+    while True:
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        stream = cast(BinaryIO, os.fdopen(os.open(beside, flags, 0o666), "r+b"))
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            stream.close()
+            hint = "wait for it, or give another -o"
+            raise DataError("another process is writing it", hint=hint, path=path) from None
+        except OSError:
+            return stream  # a file system without locks
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(stream.fileno()), beside.stat()):
+                return stream
+        stream.close()  # its owner has renamed or removed it meanwhile
 
 
 def refuse_existing_folder(path: str | Path, force: bool) -> None:
@@ -179,12 +258,6 @@ def finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _umask() -> int:
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
 
 
 def sha256_of(path: str | Path) -> str:

@@ -70,10 +70,10 @@ def test_a_full_disk_is_an_error_with_the_file(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_takes_no_file_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(**options: object) -> None:
+    def refuse(*arguments: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(files.tempfile, "mkstemp", refuse)
+    monkeypatch.setattr(files.os, "open", refuse)
     with pytest.raises(DataError, match="out: Permission denied"), whole_file(tmp_path / "out", False):
         pass
 

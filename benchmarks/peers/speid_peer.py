@@ -24,6 +24,7 @@ from speid_cli.model.initialisers import initialise
 from speid_cli.model.speid import Speid
 from speid_cli.scoring.engine import Scorer
 from speid_cli.training.inputs import FrozenFeatures, WholeNetwork
+from speid_cli.training.keeper import Keeper
 from speid_cli.training.trainer import Trainer
 
 PAPER = PRESETS["paper"].model
@@ -144,7 +145,14 @@ def training(device: Device, arrays: dict[str, NDArray[Any]]) -> Work:
     model = untrained()
     settings = replace(PRESETS["paper"].pretrain, copies=1)
     trainer = Trainer(model, WholeNetwork(model, data, device), data, settings, device, 0)
-    return lambda: float(trainer.steps(1, Nobody()))
+    return partial(epoch, trainer)
+
+
+def epoch(trainer: Trainer) -> float:
+    """The first epoch's batches, again; the sum of their losses."""
+    trainer.position.batches = 0
+    trainer.steps(Nobody(), Keeper())
+    return float(trainer.position.loss)
 
 
 def finetuning(device: Device, arrays: dict[str, NDArray[Any]], keep_pairs: bool) -> Work:
@@ -158,7 +166,7 @@ def finetuning(device: Device, arrays: dict[str, NDArray[Any]], keep_pairs: bool
     if not keep_pairs:
         inputs._cache = None
     trainer = Trainer(model, inputs, data, PRESETS["paper"].finetune, device, 0)
-    return lambda: float(trainer.steps(1, Nobody()))
+    return partial(epoch, trainer)
 
 
 def dataset(enhancers: Codes, promoters: Codes, left: Index, right: Index) -> PairDataset:

@@ -66,7 +66,7 @@ def main(arguments: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     if not _open_streams():
         return SpeidError.exit_status
-    previous = signal.signal(signal.SIGTERM, _terminate)
+    previous = {number: signal.signal(number, _terminate) for number in (signal.SIGTERM, signal.SIGUSR1)}
     try:
         with_exit = cli.main(arguments, prog_name="speid", standalone_mode=False)
         return with_exit if isinstance(with_exit, int) else 0
@@ -95,7 +95,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"speid: internal error: {error!r}; run again with --debug and report it", file=sys.stderr)
         return SpeidError.exit_status
     finally:
-        signal.signal(signal.SIGTERM, previous)
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 def _terminate(signal_number: int, frame: Any) -> NoReturn:

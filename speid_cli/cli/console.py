@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -13,14 +14,20 @@ import click
 SECONDS_BETWEEN_LINES = 60.0
 
 
+def is_first_process() -> bool:
+    """Whether this process speaks for the run; of several that torchrun started, the first does."""
+    return os.environ.get("RANK", "0") == "0" or "WORLD_SIZE" not in os.environ
+
+
 def say(text: str) -> None:
     """One line for the person."""
-    click.echo(text, err=True)
+    if is_first_process():
+        click.echo(text, err=True)
 
 
 def warn(text: str) -> None:
     """One line that asks for attention."""
-    click.echo(click.style("warning: ", fg="yellow") + text, err=True)
+    say(click.style("warning: ", fg="yellow") + text)
 
 
 def format_value(value: Any) -> str:
@@ -103,7 +110,7 @@ class Progress:
 @contextmanager
 def progress(title: str, total: int | None) -> Iterator[Progress]:
     """A progress bar over `total` pairs (None: unknown)."""
-    if not sys.stderr.isatty():
+    if not (sys.stderr.isatty() and is_first_process()):
         yield Progress(title, total)
         return
     from rich.console import Console

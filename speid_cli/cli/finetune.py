@@ -10,7 +10,7 @@ import click
 
 from speid_cli.cli import options
 from speid_cli.cli.console import warn
-from speid_cli.cli.training import ConsoleObserver, announce, presets_table, refuse_outputs, write_outputs
+from speid_cli.cli.training import ConsoleObserver, announce, presets_table, training_run
 from speid_cli.errors import located
 from speid_cli.model.config import PRESETS
 
@@ -43,6 +43,8 @@ def command(
     device: str,
     precision: Any,
     threads: int | None,
+    resume: bool,
+    save_every: float,
     verbose: bool,
     **training: Any,
 ) -> None:
@@ -53,14 +55,14 @@ def command(
     from speid_cli.training.stages import finetune
 
     target = Path(output or f"{Path(data).stem}.pt")
-    refuse_outputs(target, force, pretrained, data)
-    start, dataset = Checkpoint.read(pretrained), PairDataset.read(data)
-    if start.provenance.get("dataset") != dataset.digest:
-        warn(f"{data} is not the data set that {pretrained} was trained on: its test pairs may have been trained on")
-    preset = PRESETS.get(start.provenance.get("preset", "paper"), PRESETS["paper"])
-    settings = replace(preset.finetune, **options.given(training))
-    compute = Device(device, precision, threads)
-    announce(dataset, compute.description, settings)
-    with ConsoleObserver() as observer, located(data):
-        checkpoint = finetune(start, dataset, settings, compute, seed, observer)
-    write_outputs(checkpoint, target, force)
+    with training_run(target, force, resume, save_every, pretrained, data) as run:
+        start, dataset = Checkpoint.read(pretrained), PairDataset.read(data)
+        if start.provenance.get("dataset") != dataset.digest:
+            warn(f"{data} is not the data set that {pretrained} was trained on: its test pairs may have been seen")
+        preset = PRESETS.get(start.provenance.get("preset", "paper"), PRESETS["paper"])
+        settings = replace(preset.finetune, **options.given(training))
+        compute = Device(device, precision, threads, run.processes)
+        announce(dataset, compute, settings)
+        with ConsoleObserver() as observer, located(data):
+            model = finetune(start, dataset, settings, compute, seed, observer, run.keeper)
+        run.write(model)

@@ -46,6 +46,19 @@ class Bytes(click.ParamType):  # type: ignore[type-arg,unused-ignore]
         return int(match[1]) * 1024 ** " KMGT".index(match[2] or " ")
 
 
+class Shard(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """One share of several, I/N, counted from 1."""
+
+    name = "shard"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        """Its number and how many there are, or a usage error."""
+        match = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", str(value))
+        if match is None or not 1 <= int(match[1]) <= int(match[2]):
+            self.fail(f"{value!r}: expected I/N with I from 1 to N, such as 3/100", param, ctx)
+        return int(match[1]), int(match[2])
+
+
 def output(help_text: str) -> Callable[[Function], Function]:
     """``-o/--output`` and ``--force``."""
 
@@ -126,6 +139,14 @@ def training(function: Function) -> Function:
                 help="Stop after so many epochs without a better validation AUPRC; 0: never.",
             ),
             click.option("--keep", type=click.Choice(["best", "last"]), help="Epoch to keep, by validation AUPRC."),
+            click.option(
+                "--save-every",
+                type=FiniteFloat(0),
+                default=10.0,
+                metavar="MINUTES",
+                help="Save the state of training this often, and after each epoch, in OUTPUT.state.",
+            ),
+            click.option("--resume", is_flag=True, help="Go on from OUTPUT.state, if there is one."),
         )
     ):
         function = option(function)

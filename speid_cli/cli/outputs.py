@@ -12,13 +12,16 @@ from speid_cli.files import whole_file
 
 
 @contextmanager
-def text_output(output: str | None, force: bool) -> Iterator[IO[bytes]]:
-    """Bytes to standard output (None or ``-``), or to a file, compressed if its name ends in .gz."""
+def text_output(output: str | None, force: bool, keep: bool = False) -> Iterator[IO[bytes]]:
+    """Bytes to standard output (None or ``-``), or to a file, compressed if its name ends in .gz.
+
+    `keep` as for `whole_file`.
+    """
     if output in (None, "-"):
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
-    with whole_file(str(output), force) as stream:
+    with whole_file(str(output), force, keep) as stream:
         if str(output).endswith(".gz"):
             with gzip.GzipFile(filename="", fileobj=stream, mode="wb", compresslevel=6, mtime=0) as packed:
                 yield packed  # type: ignore[misc]

@@ -8,10 +8,10 @@ from typing import Any
 import click
 
 from speid_cli.cli import options
-from speid_cli.cli.console import Stopwatch, progress, say, warn
-from speid_cli.cli.outputs import text_output
-from speid_cli.errors import DataError, located
-from speid_cli.files import refuse_existing
+from speid_cli.cli.console import Stopwatch, say, warn
+from speid_cli.cli.scored import ScoredOutput
+from speid_cli.errors import DataError, OptionError, located
+from speid_cli.files import read_lines
 from speid_cli.model.config import ScoringConfig
 
 
@@ -60,6 +60,17 @@ from speid_cli.model.config import ScoringConfig
     metavar="SIZE",
     help="Memory for elements that later lines may share: 500M, 8G.  [default: a quarter of the device's]",
 )
+@click.option(
+    "--shard",
+    type=options.Shard(),
+    metavar="I/N",
+    help="Score the I-th of N equal shares of the lines; the shares' outputs, one after the other, are the whole.",
+)
+@click.option(
+    "--resume-output",
+    is_flag=True,
+    help="Go on after the last whole line that an interrupted run left of the output (-o); keep what this one writes.",
+)
 @options.compute
 @options.common
 def command(
@@ -79,6 +90,8 @@ def command(
     device: str,
     precision: Any,
     threads: int | None,
+    shard: tuple[int, int] | None,
+    resume_output: bool,
     verbose: bool,
 ) -> None:
     """Score candidate pairs with a trained model.
@@ -91,35 +104,44 @@ def command(
     Example:
       speid predict model.pt candidates.bedpe > scored.bedpe
       zcat candidates.bedpe.gz | speid predict model.pt - --append | sort -k9,9gr | head
+      speid predict model.pt candidates.bedpe --shard 3/100 -o part003.bedpe --resume-output
     """
     from speid_cli.genome.reference import Reference
     from speid_cli.model.checkpoint import Checkpoint
     from speid_cli.model.device import Device
+    from speid_cli.model.processes import Processes
     from speid_cli.scoring.engine import Scorer
     from speid_cli.scoring.stream import PairStream, StreamSettings
 
-    output = None if output == "-" else output
-    if output is not None:
-        refuse_existing(output, force, (model, candidates, reference))
+    processes = Processes.of_torchrun()
+    target = ScoredOutput(None if output == "-" else output, force, resume_output)
+    if processes.writes:
+        target.check((model, candidates, reference))
     checkpoint, clock = Checkpoint.read(model), Stopwatch()
-    compute = Device(device, precision, threads)
+    compute = Device(device, precision, threads, processes)
     say(f"device: {compute.description}")
     settings = StreamSettings(append, promoter_first, on_invalid == "na", block_size)
     with located(model):
         fasta = checkpoint.find_reference(reference)
         probabilities = _probabilities(checkpoint, calibrated, prevalence)
-    if output is not None:
-        refuse_existing(output, force, [fasta])
-    with Reference(fasta) as genome:
+    if processes.writes:
+        target.check((fasta,))
+    with Reference(fasta) as genome, processes.connected():
         checkpoint.check_reference(genome)
-        stream = PairStream(
-            Scorer(checkpoint.model(), compute, batch_size, cache_memory), genome, settings, probabilities
-        )
-        with text_output(output, force) as out, progress("scoring", None) as bar:
-            for line in stream.score(candidates):
-                out.write(f"{line}\n".encode())
-                bar.advance(1)
-        _report(stream.counts, genome.contigs.alias_warning(), clock.seconds)
+        scorer = Scorer(checkpoint.model(), compute, batch_size, cache_memory)
+        stream = PairStream(scorer, genome, settings, probabilities)
+        target.fill(stream, candidates, _portion(candidates, shard, processes), processes)
+        if counts := processes.gather(stream.counts):
+            _report(counts, genome.contigs.alias_warning(), clock.seconds)
+
+
+def _portion(candidates: str, shard: tuple[int, int] | None, processes: Any) -> Any:
+    """The lines to score."""
+    from speid_cli.scoring.stream import WHOLE, Portion
+
+    if candidates == "-" and (shard or processes.count > 1):
+        raise OptionError("standard input cannot be shared out: each process reads all lines; name a file")
+    return Portion.shard(*shard, sum(1 for _ in read_lines(candidates))) if shard else WHOLE
 
 
 def _probabilities(checkpoint: Any, calibrated: bool, prevalence: float | None) -> Callable[[Any], Any]:
@@ -135,11 +157,14 @@ def _probabilities(checkpoint: Any, calibrated: bool, prevalence: float | None) 
     return lambda logits: calibration.probabilities(logits, prevalence)
 
 
-def _report(counts: Any, alias_warning: str | None, seconds: float) -> None:
+def _report(counts: list[Any], alias_warning: str | None, seconds: float) -> None:
+    """What went through, of all processes together."""
     if alias_warning:
         warn(alias_warning)
-    if not counts.pairs:
+    pairs, invalid = (sum(getattr(each, name) for each in counts) for name in ("pairs", "invalid"))
+    if not pairs:
         warn("no pairs in the input")
-    if counts.invalid:
-        warn(f"{counts.invalid:,} lines could not be scored and have '.'; the first: {counts.first_invalid}")
-    say(f"{counts.pairs - counts.invalid:,} pairs scored in {seconds:.1f} s")
+    if invalid:
+        first = next(each.first_invalid for each in counts if each.invalid)
+        warn(f"{invalid:,} lines could not be scored and have '.'; the first: {first}")
+    say(f"{pairs - invalid:,} pairs scored in {seconds:.1f} s")

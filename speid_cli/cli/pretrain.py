@@ -14,8 +14,7 @@ from speid_cli.cli.training import (
     announce,
     assignments,
     presets_table,
-    refuse_outputs,
-    write_outputs,
+    training_run,
 )
 from speid_cli.errors import located
 from speid_cli.model.config import PRESETS
@@ -83,6 +82,8 @@ def command(
     device: str,
     precision: Any,
     threads: int | None,
+    resume: bool,
+    save_every: float,
     verbose: bool,
     **training: Any,
 ) -> None:
@@ -93,15 +94,14 @@ def command(
     from speid_cli.training.stages import pretrain
 
     target = Path(output or f"{Path(data).stem}.pretrained.pt")
-    refuse_outputs(target, force, data, motifs)
-    dataset = PairDataset.read(data)
-    kernels = KernelInitialisers.read(motifs) if motifs else None
-    settings = replace(PRESETS[preset].pretrain, **options.given(training))
-    config = replace(
-        PRESETS[preset].model, enhancer_window=dataset.enhancers.window, promoter_window=dataset.promoters.window
-    ).with_values(sizes)
-    compute = Device(device, precision, threads)
-    announce(dataset, compute.description, settings)
-    with ConsoleObserver() as observer, located(data):
-        checkpoint = pretrain(dataset, config, settings, kernels, compute, seed, observer, preset)
-    write_outputs(checkpoint, target, force)
+    with training_run(target, force, resume, save_every, data, motifs) as run:
+        dataset = PairDataset.read(data)
+        kernels = KernelInitialisers.read(motifs) if motifs else None
+        settings = replace(PRESETS[preset].pretrain, **options.given(training))
+        windows = {"enhancer_window": dataset.enhancers.window, "promoter_window": dataset.promoters.window}
+        config = replace(PRESETS[preset].model, **windows).with_values(sizes)
+        compute = Device(device, precision, threads, run.processes)
+        announce(dataset, compute, settings)
+        with ConsoleObserver() as observer, located(data):
+            model = pretrain(dataset, config, settings, kernels, compute, seed, observer, preset, run.keeper)
+        run.write(model)

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import math
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
 from speid_cli.cli.console import Progress, Stopwatch, progress, say, warn
+from speid_cli.errors import DataError, Terminated
 from speid_cli.files import refuse_existing, whole_file
 from speid_cli.model.config import PRESETS, TrainingConfig
 
 if TYPE_CHECKING:
     from speid_cli.dataset.pairs import PairDataset
     from speid_cli.model.checkpoint import Checkpoint
+    from speid_cli.model.device import Device
+    from speid_cli.model.processes import Processes
+    from speid_cli.training.keeper import Keeper
 
 
 def presets_table(stage: str) -> str:
@@ -35,24 +41,75 @@ def history_path(model: Path) -> Path:
     return model.with_suffix(".history.tsv")
 
 
-def refuse_outputs(model: Path, force: bool, *inputs: str | None) -> None:
-    """Refuse to replace a model or its history, before training."""
+def state_path(model: Path) -> Path:
+    """The state of an unfinished run, which stands where its model will."""
+    return model.with_name(f"{model.name}.state")
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """A run whose outputs are its own from beginning to end."""
+
+    model: Path
+    keeper: Keeper
+    processes: Processes
+    stream: BinaryIO | None
+
+    def write(self, checkpoint: Checkpoint) -> None:
+        """Write the model and, beside it, its history; one process does."""
+        from speid_cli.training.trainer import HISTORY_COLUMNS
+
+        if self.stream is None:
+            return
+        lines = ["\t".join(("stage", *HISTORY_COLUMNS))]
+        for row in checkpoint.history:
+            lines.append("\t".join([str(row.get("stage")), *(_cell(row.get(name)) for name in HISTORY_COLUMNS)]))
+        with whole_file(history_path(self.model), force=True) as stream:
+            stream.write(("\n".join(lines) + "\n").encode())
+        checkpoint.write(self.stream)
+        say(f"{self.model}: {checkpoint.stage}; history in {history_path(self.model)}")
+
+
+@contextmanager
+def training_run(
+    model: Path, force: bool, resume: bool, save_every: float, *inputs: str | None
+) -> Iterator[TrainingRun]:
+    """Outputs checked and claimed before training; the state kept beside them until they are written."""
+    from speid_cli.model.processes import Processes
+    from speid_cli.training.keeper import Keeper
+
+    processes, state = Processes.of_torchrun(), state_path(model)
+    keeper = Keeper(state, 60 * save_every, processes.writes)
+    if not processes.writes:
+        with processes.connected():
+            yield TrainingRun(model, keeper, processes, None)
+        return
+    resume = resume or processes.restarts > 0
+    _refuse_outputs(model, force, resume, inputs)
+    replace = force or (resume and state.exists())
+    try:
+        with whole_file(model, replace) as stream:
+            if not resume:
+                state.unlink(missing_ok=True)
+            with processes.connected():
+                yield TrainingRun(model, keeper, processes, stream)
+    except Terminated:
+        if state.exists():
+            say(f"{state}: training can go on from here; give --resume")
+        raise
+    state.unlink(missing_ok=True)
+
+
+def _refuse_outputs(model: Path, force: bool, resume: bool, inputs: tuple[str | None, ...]) -> None:
+    """Refuse to replace a model, its history or the state of an unfinished run that nobody gave up."""
+    state = state_path(model)
+    unfinished = state.exists()
     for path in (model, history_path(model)):
-        refuse_existing(path, force, inputs)
-
-
-def write_outputs(checkpoint: Checkpoint, model: Path, force: bool) -> None:
-    """Write a model and, beside it, its history."""
-    from speid_cli.training.trainer import HISTORY_COLUMNS
-
-    lines = ["\t".join(("stage", *HISTORY_COLUMNS))]
-    for row in checkpoint.history:
-        lines.append("\t".join([str(row.get("stage")), *(_cell(row.get(name)) for name in HISTORY_COLUMNS)]))
-    with whole_file(model, force) as stream:
-        checkpoint.write(stream)
-    with whole_file(history_path(model), force) as stream:
-        stream.write(("\n".join(lines) + "\n").encode())
-    say(f"{model}: {checkpoint.stage}; history in {history_path(model)}")
+        refuse_existing(path, force or (resume and unfinished), inputs)
+    if unfinished and not (resume or force):
+        hint = "--resume goes on from it, --force starts anew"
+        raise DataError("the state of an unfinished run", hint=hint, path=state)
+    refuse_existing(state, unfinished, inputs)
 
 
 def _cell(value: Any) -> str:
@@ -99,11 +156,12 @@ class ConsoleObserver:
         self.close()
 
 
-def announce(dataset: PairDataset, device_description: str, settings: TrainingConfig) -> None:
+def announce(dataset: PairDataset, device: Device, settings: TrainingConfig) -> None:
     """Device first, then what is about to be done."""
     from speid_cli.dataset.pairs import SUBSETS, VALIDATION
 
-    say(f"device: {device_description}")
+    each = f", in each of {device.processes.count} processes" if device.processes.count > 1 else ""
+    say(f"device: {device.description}{each}")
     if not len(dataset.members(VALIDATION)):
         warn("no validation pairs: the last epoch is kept, whatever it is worth")
     sizes = ", ".join(f"{len(dataset.members(part)):,} {name}" for part, name in enumerate(SUBSETS))

@@ -12,11 +12,12 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from speid_cli.errors import OptionError
 from speid_cli.model.native.layers import NativeLayers
 from speid_cli.model.native.library import load
+from speid_cli.model.processes import ALONE, Processes
 from speid_cli.model.speid import Speid
 
 Precision = Literal["fp32", "tf32", "bf16"]
@@ -31,7 +32,9 @@ class Device:
         ``auto`` (CUDA where there is one, else CPU), ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
     precision : {"fp32", "tf32", "bf16"}
     threads : int, optional
-        CPU threads; None leaves PyTorch's choice, all cores.
+        CPU threads; None leaves PyTorch's choice, all cores, or one where torchrun starts several processes.
+    processes : Processes
+        Those that share the work; each takes a GPU of its own.
 
     Raises
     ------
@@ -39,17 +42,26 @@ class Device:
         No such device on this machine, or it has no such precision.
     """
 
-    def __init__(self, choice: str = "auto", precision: Precision = "fp32", threads: int | None = None) -> None:
+    def __init__(
+        self,
+        choice: str = "auto",
+        precision: Precision = "fp32",
+        threads: int | None = None,
+        processes: Processes = ALONE,
+    ) -> None:
         if choice == "auto":
             choice = "cuda" if torch.cuda.is_available() else "cpu"
+        if choice == "cuda" and processes.local_count > 1:
+            choice = f"cuda:{processes.local_rank}"
         self.torch = _existing(choice)
-        self.precision = precision
+        self.precision, self.processes = precision, processes
         if precision == "tf32" and not self.is_cuda:
             raise OptionError(f"--precision tf32 needs CUDA, and the device is {choice}")
         if self.is_cuda:
             torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
             torch.backends.cudnn.allow_tf32 = precision == "tf32"
             torch.backends.cudnn.deterministic = True
+            torch.cuda.set_device(self.torch)
         if threads is not None:
             torch.set_num_threads(threads)
         self.kernels, self._route = None, "PyTorch kernels"
@@ -73,15 +85,15 @@ class Device:
 
     @property
     def memory_bytes(self) -> int:
-        """Memory of the GPU, else of the machine or of the container that this runs in."""
+        """Memory of the GPU, else this process's share of the machine's or of the container's."""
         if self.is_cuda:
             return torch.cuda.get_device_properties(self.torch).total_memory
         physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         try:
             limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
         except OSError:
-            return physical
-        return min(physical, int(limit)) if limit.isdecimal() else physical
+            limit = ""
+        return (min(physical, int(limit)) if limit.isdecimal() else physical) // self.processes.local_count
 
     def put(self, array: NDArray[Any] | Tensor) -> Tensor:
         """The values as a tensor on the device; the host does not wait for the copy."""
@@ -102,6 +114,10 @@ class Device:
         """The model on the device, trained with the layers that are fastest there."""
         if self.kernels is not None:
             model.train_with(NativeLayers(self.kernels))
+        if self.is_cuda and self.processes.count > 1:
+            nn.SyncBatchNorm.convert_sync_batchnorm(model)  # replaces the norms inside the model
+        else:
+            model.share_batches(self.processes)
         return model.to(self.torch)
 
 

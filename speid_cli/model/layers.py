@@ -6,21 +6,53 @@ units each way; D dense units.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, cast
 
 import torch
 from torch import Generator, Tensor, nn
 
 from speid_cli.model.convolution import branch
+from speid_cli.model.processes import ALONE, Processes, sum_with_gradient
+
+
+class BatchNorm(nn.BatchNorm1d):
+    """Batch normalisation of (R, C) by the rows that all processes of the run have in a batch."""
+
+    processes: Processes = ALONE
+
+    def forward(self, x: Tensor) -> Tensor:
+        """As `nn.BatchNorm1d`; gradients of weight and bias are those of this process's rows."""
+        if not self.training or self.processes.count == 1:
+            return super().forward(x)
+        x = x.float()
+        rows = int(self.processes.sum(torch.tensor(len(x))))
+        mean = sum_with_gradient(self.processes, x.sum(0)) / rows
+        centred = x - mean
+        variance = sum_with_gradient(self.processes, centred.square().sum(0)) / rows
+        self.follow(mean, variance, rows)
+        return centred * torch.rsqrt(variance + self.eps) * self.weight + self.bias
+
+    @torch.no_grad()
+    def follow(self, mean: Tensor, variance: Tensor, rows: int) -> None:
+        """Move the running statistics towards those of a batch (C,) of `rows` rows."""
+        running = cast(Tensor, self.running_mean), cast(Tensor, self.running_var)
+        for average, value in zip(running, (mean, variance * rows / (rows - 1)), strict=True):
+            average.lerp_(value.float(), cast(float, self.momentum))
+        cast(Tensor, self.num_batches_tracked).add_(1)
 
 
 class Dropout(nn.Module):
-    """Dropout that draws from a generator of its own when training."""
+    """Dropout that draws from a generator of its own when training.
+
+    It draws for the whole batch of the run, of which this process has the pairs from `first` on:
+    what is dropped does not depend on the number of processes.
+    """
 
     def __init__(self, share: float) -> None:
         super().__init__()
         self.share = share
         self.generator: Generator | None = None
+        self.first, self.batch = 0, 0
 
     @property
     def drops(self) -> bool:
@@ -32,7 +64,8 @@ class Dropout(nn.Module):
         if not self.drops:
             return x
         keep = 1 - self.share
-        return x * torch.empty_like(x).bernoulli_(keep, generator=self.generator).div_(keep)
+        drawn = x.new_empty(max(self.batch, len(x)), *x.shape[1:]).bernoulli_(keep, generator=self.generator)
+        return x * drawn[self.first : self.first + len(x)].div_(keep)
 
 
 class Layers(Protocol):
@@ -43,7 +76,7 @@ class Layers(Protocol):
     ) -> Tensor:
         """Pooled features (B, T, K) of base codes (B, Le) and (B, Lp): convolution, ReLU, max-pool."""
 
-    def normalise(self, norm: nn.BatchNorm1d, dropout: Dropout | None, x: Tensor) -> Tensor:
+    def normalise(self, norm: BatchNorm, dropout: Dropout | None, x: Tensor) -> Tensor:
         """Batch normalisation of x (..., C) over all but its last dimension, then dropout."""
 
     def drop(self, dropout: Dropout, x: Tensor) -> Tensor:
@@ -66,7 +99,7 @@ class ModuleLayers:
         sides = [branch(conv, side, pool_length) for conv, side in zip((enhancer, promoter), codes, strict=True)]
         return torch.cat(sides, 2).transpose(1, 2)
 
-    def normalise(self, norm: nn.BatchNorm1d, dropout: Dropout | None, x: Tensor) -> Tensor:
+    def normalise(self, norm: BatchNorm, dropout: Dropout | None, x: Tensor) -> Tensor:
         """See `Layers`."""
         x = norm(x.flatten(0, -2)).view(x.shape)
         return x if dropout is None else dropout(x)

@@ -12,7 +12,10 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from speid_cli.model.config import SpeidConfig
-from speid_cli.model.layers import Dropout, Layers, ModuleLayers
+from speid_cli.model.layers import BatchNorm, Dropout, Layers, ModuleLayers
+from speid_cli.model.processes import Processes
+
+FEATURES = ("enhancer_conv", "promoter_conv", "feature_norm", "feature_dropout", "lstm", "sequence_norm")
 
 
 class Speid(nn.Module):
@@ -30,11 +33,11 @@ class Speid(nn.Module):
     def __init__(self, config: SpeidConfig) -> None:
         super().__init__()
         self.config = c = config
-        self._frozen: tuple[nn.Module, ...] = ()
+        self._frozen: tuple[str, ...] = ()
         self._layers: Layers = ModuleLayers()
 
-        def norm(features: int) -> nn.BatchNorm1d:
-            return nn.BatchNorm1d(features, eps=c.norm_epsilon, momentum=c.norm_momentum)
+        def norm(features: int) -> BatchNorm:
+            return BatchNorm(features, eps=c.norm_epsilon, momentum=c.norm_momentum)
 
         self.enhancer_conv = nn.Conv1d(4, c.n_kernels, c.kernel_length)
         self.promoter_conv = nn.Conv1d(4, c.n_kernels, c.kernel_length)
@@ -93,23 +96,16 @@ class Speid(nn.Module):
 
     def freeze_features(self) -> None:
         """Fix everything before the dense layer (section 2.2.2): weights, and norms in evaluation mode."""
-        self._frozen = (
-            self.enhancer_conv,
-            self.promoter_conv,
-            self.feature_norm,
-            self.feature_dropout,
-            self.lstm,
-            self.sequence_norm,
-        )
-        for module in self._frozen:
-            module.requires_grad_(False)
+        self._frozen = FEATURES
+        for name in self._frozen:
+            self.get_submodule(name).requires_grad_(False)
         self.train(self.training)
 
     def train(self, mode: bool = True) -> Speid:
         """Training or evaluation mode; what is frozen stays in evaluation mode."""
         super().train(mode)
-        for module in self._frozen:
-            module.eval()
+        for name in self._frozen:
+            self.get_submodule(name).eval()
         return self
 
     def use_generator(self, generator: Generator) -> None:
@@ -117,3 +113,15 @@ class Speid(nn.Module):
         for module in self.modules():
             if isinstance(module, Dropout):
                 module.generator = generator
+
+    def share_batches(self, processes: Processes) -> None:
+        """Normalise by the batches of all processes."""
+        for module in self.modules():
+            if isinstance(module, BatchNorm):
+                module.processes = processes
+
+    def place_in_batch(self, first: int, batch: int) -> None:
+        """Say that the next windows are the pairs from `first` on of a batch that processes share."""
+        for module in self.modules():
+            if isinstance(module, Dropout):
+                module.first, module.batch = first, batch

@@ -2,20 +2,39 @@
 
 from __future__ import annotations
 
+import re
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from speid_cli.errors import DataError
-from speid_cli.genome.bedpe import MISSING, BedpeLine, header_with_probability, parse_pair, read_bedpe, with_probability
+from speid_cli.genome.bedpe import (
+    MISSING,
+    SCORE_COLUMN,
+    BedpeLine,
+    header_with_probability,
+    parse_pair,
+    read_bedpe,
+    with_probability,
+)
 from speid_cli.genome.intervals import ElementPair, Interval, window_start
 from speid_cli.genome.onehot import encode
 from speid_cli.genome.reference import Reference
 from speid_cli.model.config import ScoringConfig
+from speid_cli.model.processes import ALONE, Processes
 from speid_cli.scoring.engine import Scorer
 from speid_cli.scoring.metrics import sigmoid
+
+Item = TypeVar("Item")
+_NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?(e[-+][0-9]+)?", re.ASCII)  # a probability as it is written
+# Of an output that is gone on with, so many of the last lines are scored again, to this tolerance.
+LINES_SCORED_AGAIN = 100
+TOLERANCE = 1e-4
 
 
 @dataclass(frozen=True)
@@ -47,6 +66,21 @@ class StreamCounts:
     first_invalid: str = ""
 
 
+class Portion(NamedTuple):
+    """Lines [first, stop) of a file, counted from 0; None: to its end."""
+
+    first: int = 0
+    stop: int | None = None
+
+    @classmethod
+    def shard(cls, number: int, count: int, lines: int) -> Portion:
+        """The `number`-th, from 1, of `count` equal shares of `lines` lines."""
+        return cls((number - 1) * lines // count, number * lines // count)
+
+
+WHOLE = Portion()
+
+
 class PairStream:
     """Scores the lines of a BEDPE file.
 
@@ -71,38 +105,96 @@ class PairStream:
         self.counts = StreamCounts()
         self._header_columns = 0
 
-    def score(self, path: str) -> Iterator[str]:
-        """One output line, without its ending, for each line of `path`, in order.
+    def score(self, path: str, portion: Portion = WHOLE, processes: Processes = ALONE) -> Iterator[list[str]]:
+        """Output lines, without their endings, one for each line of `path` and in order, block by block.
+
+        Of several processes each scores every so-manieth block; the one that writes is given all.
 
         Raises
         ------
         DataError
             A line cannot be scored, unless invalid lines are to be marked as missing.
         """
-        for block in self._blocks(path):
-            probabilities = iter(self._probabilities([pair for _, pair in block if pair is not None]))
-            for line, pair in block:
-                yield self._output_line(line, MISSING if pair is None else f"{next(probabilities):.6g}")
+        blocks = _batched(islice(self._lines(path), *portion), self.settings.block_size)
+        for round_ in _batched(blocks, processes.count):
+            mine = round_[processes.rank] if processes.rank < len(round_) else []
+            yield list(chain.from_iterable(processes.gather(self._score_block(path, mine))))
 
-    def _blocks(self, path: str) -> Iterator[list[tuple[BedpeLine, ElementPair | None]]]:
-        """Lines with their pairs, as many at a time as may be held and as the scorer has slots for."""
-        block: list[tuple[BedpeLine, ElementPair | None]] = []
+    def check(self, path: str, portion: Portion, kept: Iterable[str]) -> int:
+        """How many output lines `kept` holds, each of them that of a line of `path`.
+
+        The last of them are scored again.
+
+        Raises
+        ------
+        DataError
+            One is not, or has another score; the message names it by its number in `kept`.
+        """
+        number, lines, last = 0, islice(self._lines(path), *portion), deque[str](maxlen=LINES_SCORED_AGAIN)
+        for number, text in enumerate(kept, start=1):
+            last.append(text)
+            line = next(lines, None)
+            if line is None or not self._comes_of(line, text):
+                raise DataError(
+                    f"{text[:60]!r} does not come of the candidates' line in this place",
+                    hint="go on with the same candidates and options, or give another -o",
+                    line=number,
+                )
+        end = portion.first + number
+        self._check_scores(path, Portion(end - len(last), end), list(last), number)
+        return number
+
+    def _check_scores(self, path: str, portion: Portion, kept: list[str], number: int) -> None:
+        """Refuse lines that end with line `number` if this model gives them other scores."""
+        again = list(chain.from_iterable(self.score(path, portion)))
+        self.counts = StreamCounts()
+        for line, texts in enumerate(zip(kept, again, strict=True), start=number - len(kept) + 1):
+            before, now = map(self.score_of, texts)
+            if before != now and (MISSING in (before, now) or abs(float(before) - float(now)) > TOLERANCE):
+                raise DataError(f"a score of {before}", expected=f"{now}, which this model gives", line=line)
+
+    def _comes_of(self, line: BedpeLine, text: str) -> bool:
+        score = self.score_of(text)
+        scored = line.role != "pair" or score == MISSING or _NUMBER.fullmatch(score) is not None
+        return scored and self._output_line(line, score) == text
+
+    def score_of(self, text: str) -> str:
+        """The field of an output line that holds the probability."""
+        fields = text.split("\t")
+        return fields[-1 if self.settings.append else min(SCORE_COLUMN, len(fields) - 1)]
+
+    def _lines(self, path: str) -> Iterator[BedpeLine]:
+        """All lines; the header's columns are noted on the way."""
+        for line in read_bedpe(path):
+            if line.role == "header":
+                self._header_columns = len(line.fields)
+            yield line
+
+    def _score_block(self, path: str, lines: Sequence[BedpeLine]) -> list[str]:
+        located = [(line, self._locate(path, line)) for line in lines]
+        probabilities = chain.from_iterable(map(self._probabilities, self._pieces(located)))
+        return [
+            self._output_line(line, MISSING if pair is None else f"{next(probabilities):.6g}") for line, pair in located
+        ]
+
+    def _pieces(self, located: Sequence[tuple[BedpeLine, ElementPair | None]]) -> Iterator[list[ElementPair]]:
+        """The pairs, as many at a time as the scorer has slots for."""
+        pairs: list[ElementPair] = []
         elements: set[Interval] = set()
         most = min(self.scorer.enhancers.slots, self.scorer.promoters.slots)
-        for line in read_bedpe(path):
-            pair = self._locate(path, line)
-            block.append((line, pair))
-            elements.update(pair or ())
-            if len(block) >= self.settings.block_size or len(elements) >= most:
-                yield block
-                block, elements = [], set()
-        yield block
+        for _, pair in located:
+            if pair is not None:
+                pairs.append(pair)
+                elements.update(pair)
+            if len(elements) >= most:
+                yield pairs
+                pairs, elements = [], set()
+        yield pairs
 
     def _output_line(self, line: BedpeLine, text: str) -> str:
         if line.role == "comment":
             return line.text
         if line.role == "header":
-            self._header_columns = len(line.fields)
             return header_with_probability(line, self.settings.append)
         return with_probability(line.fields, text, self.settings.append, self._header_columns)
 
@@ -138,6 +230,13 @@ class PairStream:
             first = window_start(start, end, length)
             row[:] = encode(self.reference.fetch(contig, first, first + length))
         return codes
+
+
+def _batched(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Lists of `size` items, the last one of what is left."""
+    iterator = iter(items)
+    while batch := list(islice(iterator, size)):
+        yield batch
 
 
 def _unique(intervals: Iterable[Interval]) -> tuple[list[Interval], NDArray[np.int64]]:

@@ -6,7 +6,6 @@ index and expanded to one-hot on the device.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,11 +29,16 @@ class Samples:
     def __len__(self) -> int:
         return len(self.pair)
 
-    def batches(self, size: int) -> Iterator[Samples]:
+    def part(self, rows: slice) -> Samples:
+        """Some of them."""
+        return Samples(self.pair[rows], self.enhancer_shift[rows], self.promoter_shift[rows])
+
+    def batches(self, size: int) -> list[Samples]:
         """Batches of `size` samples or few less, as equal as can be; none is a single sample."""
         count = max(1, min(-(-len(self) // size), len(self) // 2))
-        for rows in np.array_split(np.arange(len(self)), count):
-            yield Samples(self.pair[rows], self.enhancer_shift[rows], self.promoter_shift[rows])
+        part, rest = divmod(len(self), count)
+        ends = np.cumsum([part + (number < rest) for number in range(count)]).tolist()
+        return [self.part(slice(start, end)) for start, end in zip([0, *ends], ends, strict=False)]
 
 
 def epoch_samples(

@@ -5,6 +5,7 @@ Singh et al. 2016, sections 2.2.1 and 2.2.2. Both are `Trainer` with other setti
 
 from __future__ import annotations
 
+import hashlib
 import platform
 from dataclasses import asdict
 from typing import Any
@@ -22,7 +23,8 @@ from speid_cli.model.initialisers import initialise, place_motifs
 from speid_cli.model.kernels import KernelInitialisers
 from speid_cli.model.speid import Speid
 from speid_cli.training.inputs import FrozenFeatures, WholeNetwork
-from speid_cli.training.trainer import Observer, Trainer, check_trainable
+from speid_cli.training.keeper import Keeper
+from speid_cli.training.trainer import Observer, Row, Trainer, check_trainable
 
 
 def pretrain(
@@ -34,10 +36,12 @@ def pretrain(
     seed: int,
     observer: Observer,
     preset: str = "paper",
+    keeper: Keeper | None = None,
 ) -> Checkpoint:
     """Train a new network, all of it, on augmented positives and plain negatives (section 2.2.1).
 
-    `preset` is only remembered, for the settings of fine-tuning.
+    `preset` is only remembered, for the settings of fine-tuning. `keeper` keeps the state of the
+    run, and has the state to go on from.
 
     Raises
     ------
@@ -51,14 +55,21 @@ def pretrain(
     if motifs is not None:
         place_motifs(model, motifs)
     trainer = Trainer(model, WholeNetwork(model, dataset, device), dataset, settings, device, seed)
-    history = [{"stage": "pretrained"} | row for row in trainer.run(observer)]
     provenance = _provenance(dataset, "pretrained", settings, seed, before=[])
     provenance |= {"preset": preset, "motifs": motifs.records() if motifs is not None else []}
+    start = _digest(trainer.model)
+    history = [{"stage": "pretrained"} | row for row in _run(trainer, provenance, start, observer, keeper)]
     return Checkpoint(config, _cpu_state(model), "pretrained", history, provenance)
 
 
 def finetune(
-    start: Checkpoint, dataset: PairDataset, settings: TrainingConfig, device: Device, seed: int, observer: Observer
+    start: Checkpoint,
+    dataset: PairDataset,
+    settings: TrainingConfig,
+    device: Device,
+    seed: int,
+    observer: Observer,
+    keeper: Keeper | None = None,
 ) -> Checkpoint:
     """Train what follows the LSTM on the imbalanced pairs, unshifted, once each (section 2.2.2).
 
@@ -77,10 +88,36 @@ def finetune(
     members = np.concatenate([dataset.members(TRAIN), dataset.members(VALIDATION)])
     inputs = FrozenFeatures(model, dataset, device, members)
     trainer = Trainer(model, inputs, dataset, settings, device, seed)
-    history = [{"stage": "finetuned"} | row for row in trainer.run(observer)]
     before = start.provenance.get("stages", [])
     provenance = start.provenance | _provenance(dataset, "finetuned", settings, seed, before)
+    found = _run(trainer, provenance, _digest(start.model()), observer, keeper)
+    history = [{"stage": "finetuned"} | row for row in found]
     return Checkpoint(start.config, _cpu_state(model), "finetuned", start.history + history, provenance)
+
+
+def _run(
+    trainer: Trainer, provenance: dict[str, Any], start: str, observer: Observer, keeper: Keeper | None
+) -> list[Row]:
+    """Train, from the state that the keeper has if it has one of the same run."""
+    keeper = keeper or Keeper()
+    wanted = ("dataset", "seed", "versions", "preset", "motifs")
+    state = keeper.recall(
+        {name: provenance.get(name) for name in wanted}
+        | {"stage": provenance["stages"][-1]["stage"], "settings": provenance["stages"][-1]["settings"]}
+        | {"config": asdict(trainer.model.config), "first weights": start}
+        | {"device": trainer.device.torch.type, "precision": trainer.device.precision}
+    )
+    if state is not None:
+        trainer.restore(state)
+    return trainer.run(observer, keeper)
+
+
+def _digest(model: Speid) -> str:
+    """SHA-256 of a network's tensors."""
+    digest = hashlib.sha256()
+    for name, values in model.state_dict().items():
+        digest.update(name.encode() + values.detach().cpu().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def check_windows(config: SpeidConfig, dataset: PairDataset) -> None:

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+import signal
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
 from speid_cli.dataset.pairs import TRAIN, VALIDATION, PairDataset
-from speid_cli.errors import DataError
+from speid_cli.errors import DataError, OptionError, Terminated
 from speid_cli.model.config import TrainingConfig
 from speid_cli.model.device import Device
+from speid_cli.model.processes import Processes
 from speid_cli.model.speid import Speid
 from speid_cli.scoring.metrics import METRICS, classification_metrics
-from speid_cli.training.batches import epoch_samples
+from speid_cli.training.batches import Samples, epoch_samples
 from speid_cli.training.inputs import Inputs
+from speid_cli.training.keeper import Keeper
 
 HISTORY_COLUMNS = ("epoch", "training_loss", *(f"validation_{name}" for name in METRICS))
 Row = dict[str, Any]
@@ -38,8 +42,36 @@ class Observer(Protocol):
 
 
 @dataclass
+class Position:
+    """How far training is.
+
+    Attributes
+    ----------
+    epoch, batches : int
+        The epoch under way, from 1, and how many of its batches are done.
+    loss : Tensor ()
+        Sum of the losses of their samples.
+    history : list of dict
+        A row for each epoch that is through.
+    best, best_epoch, best_state
+        The epoch that validated best so far, and its weights.
+    """
+
+    loss: Tensor
+    best_state: dict[str, Tensor]
+    epoch: int = 1
+    batches: int = 0
+    history: list[Row] = field(default_factory=list)
+    best: float = -math.inf
+    best_epoch: int = 0
+
+
+@dataclass
 class Trainer:
     """Trains what is not frozen of a model on the training subset of a data set.
+
+    Several processes train on the same batches as one: each on its part of a batch, with norms
+    over all of it, and gradients added up.
 
     Parameters
     ----------
@@ -62,54 +94,157 @@ class Trainer:
     def __post_init__(self) -> None:
         self._members = self.dataset.members(TRAIN)
         self._validation = self.dataset.members(VALIDATION)
+        self._processes = self.device.processes
         self._optimiser = self.device.adam(self.model.parameter_groups(), self.settings.learning_rate)
-        self.model.use_generator(torch.Generator(self.device.torch).manual_seed(self.seed))
+        self._generator = torch.Generator(self.device.torch).manual_seed(self.seed)
+        self.model.use_generator(self._generator)
+        self.position = Position(torch.zeros((), device=self.device.torch), _state(self.model))
 
-    def run(self, observer: Observer) -> list[Row]:
-        """Train for the epochs of the settings; the model keeps the best or the last weights.
+    def run(self, observer: Observer, keeper: Keeper | None = None) -> list[Row]:
+        """Train to the end of the settings' epochs; the model keeps the best or the last weights.
 
         Returns
         -------
         list of dict
             One row an epoch, with `HISTORY_COLUMNS`.
-        """
-        history: list[Row] = []
-        best, best_state, best_epoch = -math.inf, _state(self.model), 0
-        for epoch in range(1, self.settings.epochs + 1):
-            training_loss = float(self.steps(epoch, observer))
-            logits = self.inputs.evaluation_logits(self._validation)
-            if not (math.isfinite(training_loss) and np.isfinite(logits).all()):
-                raise DataError(f"training diverged in epoch {epoch}: the loss is no number", hint="try a lower --lr")
-            figures = classification_metrics(self.dataset.label[self._validation], logits)
-            validation = {f"validation_{name}": value for name, value in figures.items()}
-            row = {"epoch": epoch, "training_loss": training_loss, **validation}
-            history.append(row)
-            improved = (quality := _quality(row)) > best
-            if improved or not len(self._validation):
-                best, best_state, best_epoch = quality, _state(self.model), epoch
-            observer.epoch_ended(row, improved)
-            if self.settings.patience and epoch - best_epoch >= self.settings.patience:
-                break
-        if self.settings.keep == "best":
-            self.model.load_state_dict(best_state)
-        return history
 
-    def steps(self, epoch: int, observer: Observer) -> Tensor:
-        """Train one epoch; its mean loss (), still on the device: no step waits for the device."""
-        samples = epoch_samples(self.dataset, self._members, self.settings, self.seed, epoch)
-        observer.epoch_begins(epoch, self.settings.epochs, len(samples))
-        total = torch.zeros((), device=self.device.torch)
+        Raises
+        ------
+        Terminated
+            A signal asked for the end; the batch was finished and the state saved.
+        """
+        keeper = keeper or Keeper()
+        with keeper.noting_signals():
+            while not self._is_over():
+                self._end_epoch(self.steps(observer, keeper), observer)
+                keeper.save(self.state())
+                self._leave_if_asked(keeper)
+        if self.settings.keep == "best":
+            self.model.load_state_dict(self.position.best_state)
+        return self.position.history
+
+    def steps(self, observer: Observer, keeper: Keeper) -> int:
+        """Train what is left of an epoch, and give its samples; alone, no step waits for the device."""
+        position, processes = self.position, self._processes
+        samples = epoch_samples(self.dataset, self._members, self.settings, self.seed, position.epoch)
+        batches = samples.batches(self.settings.batch_size)
+        check_shares(batches, processes)
+        observer.epoch_begins(position.epoch, self.settings.epochs, len(samples))
+        observer.samples_done(sum(map(len, batches[: position.batches])))
         self.model.train()
-        for batch in samples.batches(self.settings.batch_size):
-            with self.device.autocast():
-                logits = self.inputs.training_logits(batch)
-            loss = F.binary_cross_entropy_with_logits(logits.float(), self.inputs.labels(batch))
-            self._optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            self._optimiser.step()
-            total += loss.detach() * len(batch)
+        for batch in batches[position.batches :]:
+            loss, asked = self._step(batch, keeper)
+            position.loss += loss * len(batch)
+            position.batches += 1
             observer.samples_done(len(batch))
-        return total / len(samples)
+            self._leave_if_asked(keeper, asked)
+            if keeper.due():
+                keeper.save(self.state())
+        return len(samples)
+
+    def _step(self, batch: Samples, keeper: Keeper) -> tuple[Tensor, int]:
+        """One step on a batch; its loss (), and the signal that any of several processes has noted."""
+        rows = self._processes.share(batch)
+        part = batch.part(rows)
+        self.model.place_in_batch(rows.start, len(batch))
+        with self.device.autocast():
+            logits = self.inputs.training_logits(part)
+        labels = self.inputs.labels(part)
+        loss = F.binary_cross_entropy_with_logits(logits.float(), labels, reduction="sum") / len(batch)
+        self._optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        loss, asked = self._of_all_processes(loss.detach(), keeper.signal)
+        self._optimiser.step()
+        return loss, asked
+
+    def _of_all_processes(self, loss: Tensor, signal_number: int) -> tuple[Tensor, int]:
+        """Add up gradients and loss of all processes, and learn whether any was asked to end."""
+        if self._processes.count == 1:
+            return loss, 0
+        gradients = [values.grad for values in self.model.parameters() if values.grad is not None]
+        asked = loss.new_tensor(float(signal_number > 0))
+        flat = self._processes.sum(torch.cat([values.flatten() for values in (*gradients, loss, asked)]))
+        *parts, loss, asked = flat.split([*(values.numel() for values in gradients), 1, 1])
+        for gradient, values in zip(gradients, parts, strict=True):
+            gradient.copy_(values.view_as(gradient))
+        return loss[0], signal_number or (signal.SIGTERM if asked > 0 else 0)
+
+    def _end_epoch(self, samples: int, observer: Observer) -> None:
+        """Validate, and note the epoch."""
+        position = self.position
+        training_loss, logits = float(position.loss / samples), self._validation_logits()
+        if not (math.isfinite(training_loss) and np.isfinite(logits).all()):
+            raise DataError(
+                f"training diverged in epoch {position.epoch}: the loss is no number", hint="try a lower --lr"
+            )
+        figures = classification_metrics(self.dataset.label[self._validation], logits)
+        validation = {f"validation_{name}": value for name, value in figures.items()}
+        row = {"epoch": position.epoch, "training_loss": training_loss, **validation}
+        improved = (quality := _quality(row)) > position.best
+        if improved or not len(self._validation):
+            position.best, position.best_state, position.best_epoch = quality, _state(self.model), position.epoch
+        position.history.append(row)
+        position.epoch, position.batches, position.loss = position.epoch + 1, 0, torch.zeros_like(position.loss)
+        observer.epoch_ended(row, improved)
+
+    def _validation_logits(self) -> NDArray[np.float32]:
+        """Logits of the validation pairs; each process computes its part."""
+        logits, part = torch.zeros(len(self._validation)), self._processes.share(self._validation)
+        logits[part] = torch.from_numpy(self.inputs.evaluation_logits(self._validation[part]))
+        return self._processes.sum(logits).numpy()
+
+    def _is_over(self) -> bool:
+        position, patience = self.position, self.settings.patience
+        waited = position.epoch - 1 - position.best_epoch
+        return position.epoch > self.settings.epochs or bool(patience and position.history and waited >= patience)
+
+    def _leave_if_asked(self, keeper: Keeper, asked: int = 0) -> None:
+        """End the run on a signal; several processes do where all of them know it."""
+        if signal_number := keeper.signal if self._processes.count == 1 else asked:
+            keeper.save(self.state())
+            raise Terminated(signal_number)
+
+    def state(self) -> dict[str, Any]:
+        """Everything that `restore` needs, as tensors and plain values."""
+        return {
+            "model": self.model.state_dict(),
+            "optimiser": self._optimiser.state_dict(),
+            "generator": self._generator.get_state(),
+            "position": vars(self.position),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from what `state` gave.
+
+        Raises
+        ------
+        DataError
+            It is not the state of this training.
+        """
+        try:
+            self.model.load_state_dict(state["model"])
+            self._optimiser.load_state_dict(state["optimiser"])
+            self._generator.set_state(state["generator"])
+            self.position = Position(**state["position"])
+            self.position.loss = self.position.loss.to(self.device.torch)
+        except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+            raise DataError(
+                f"not the state of this training ({str(error).splitlines()[:1]})", hint="--force starts anew"
+            ) from error
+
+
+def check_shares(batches: list[Samples], processes: Processes) -> None:
+    """Refuse batches that are too small to go round.
+
+    Raises
+    ------
+    OptionError
+        A process would get nothing of a batch.
+    """
+    if (smallest := min(map(len, batches))) < processes.count:
+        raise OptionError(
+            f"batches of {smallest} pairs do not go round {processes.count} processes; raise --batch-size"
+        )
 
 
 def check_trainable(dataset: PairDataset) -> None:

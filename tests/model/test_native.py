@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from speid_cli.model.convolution import expand
-from speid_cli.model.layers import Dropout, ModuleLayers
+from speid_cli.model.layers import BatchNorm, Dropout, ModuleLayers
 from speid_cli.model.native.convolution import Branch, convolve
 from speid_cli.model.native.layers import NativeLayers
 from speid_cli.model.native.library import KINDS, Kernels, Memory, load
@@ -167,7 +167,7 @@ def test_gates_far_out_saturate(kind: str) -> None:
 @given(rows=st.integers(8, 200), columns=st.integers(1, 40), share=st.sampled_from([0.0, 0.25, 0.5]))
 def test_batch_normalisation_with_dropout(kind: str, rows: int, columns: int, share: float) -> None:
     kernels = kernels_of(kind)
-    norm, exact = nn.BatchNorm1d(columns), nn.BatchNorm1d(columns).double()
+    norm, exact = BatchNorm(columns), nn.BatchNorm1d(columns).double()
     for part in (norm, exact):
         nn.init.uniform_(part.weight, 0.5, 1.5, generator=torch.Generator().manual_seed(1))
         nn.init.uniform_(part.bias, 1, 2, generator=torch.Generator().manual_seed(2))
@@ -223,7 +223,7 @@ def test_a_dense_layer_and_its_gradients(kind: str) -> None:
 
 
 def test_a_norm_in_evaluation_keeps_its_statistics() -> None:
-    norm, x = nn.BatchNorm1d(5).eval(), torch.randn(7, 5)
+    norm, x = BatchNorm(5).eval(), torch.randn(7, 5)
     found = NativeLayers(kernels_of(AVAILABLE[0])).normalise(norm, None, x)
     assert torch.equal(found, ModuleLayers().normalise(norm, None, x))
     assert norm.num_batches_tracked == 0

@@ -6,16 +6,17 @@ columns.
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.autograd import Function
 
-from speid_cli.model.layers import Dropout, ModuleLayers
+from speid_cli.model.layers import BatchNorm, Dropout, ModuleLayers
 from speid_cli.model.native.convolution import Branch, branch_gradients, convolve_tasks
 from speid_cli.model.native.library import Dropped, Kernels
 from speid_cli.model.native.recurrence import Direction, recur, recur_backward
+from speid_cli.model.processes import Processes
 
 Gradients = tuple[Tensor | None, ...]
 _LONGEST_POOL = 2**16  # where a maximum was found is kept in 16 bits
@@ -42,7 +43,7 @@ class NativeLayers(ModuleLayers):
         result: Tensor = _Features.apply(self._kernels, codes, pool_length, *weights)
         return result
 
-    def normalise(self, norm: nn.BatchNorm1d, dropout: Dropout | None, x: Tensor) -> Tensor:
+    def normalise(self, norm: BatchNorm, dropout: Dropout | None, x: Tensor) -> Tensor:
         """See `Layers`."""
         if not norm.training:
             return super().normalise(norm, dropout, x)
@@ -104,7 +105,7 @@ class _Normalise(Function):
     def forward(
         ctx: Any,
         kernels: Kernels,
-        norm: nn.BatchNorm1d,
+        norm: BatchNorm,
         dropout: Dropout | None,
         x: Tensor,
         weight: Tensor,
@@ -114,55 +115,52 @@ class _Normalise(Function):
         rows = len(flat)
         shift = flat[0].clone()
         first, second = _moments(kernels, flat, shift) / rows
-        mean, variance = first + shift, second - first * first
-        with torch.no_grad():
-            running = cast(Tensor, norm.running_mean), cast(Tensor, norm.running_var)
-            for average, value in zip(running, (mean, variance * rows / (rows - 1)), strict=True):
-                average.lerp_(value.float(), cast(float, norm.momentum))
-            cast(Tensor, norm.num_batches_tracked).add_(1)
+        rows, mean, variance = _of_all(norm.processes, rows, first + shift, second - first * first)
+        norm.follow(mean, variance, rows)
         ctx.inverse = torch.rsqrt(variance + norm.eps)
-        ctx.keep, ctx.dropped = _dropped(dropout)
-        ctx.kernels, ctx.mean = kernels, mean.float()
-        scale = weight * ctx.inverse / ctx.keep
+        ctx.dropping = dropping = _Dropping.of(dropout, len(flat) // len(x))
+        ctx.kernels, ctx.mean, ctx.rows, ctx.processes = kernels, mean.float(), rows, norm.processes
+        scale = weight * ctx.inverse / dropping.keep
         ctx.save_for_backward(flat, weight)
-        offset = bias / ctx.keep - mean * scale
-        return _affine(kernels, flat, scale.float(), offset.float(), ctx.dropped).view(x.shape)
+        offset = bias / dropping.keep - mean * scale
+        return _affine(kernels, flat, scale.float(), offset.float(), dropping).view(x.shape)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Gradients:
         flat, weight = ctx.saved_tensors
-        kernels, (rows, columns) = ctx.kernels, flat.shape
+        kernels, dropping, (rows, columns) = ctx.kernels, ctx.dropping, flat.shape
         shape, gradient = gradient.shape, gradient.reshape(flat.shape)
         kept = kernels.memory.empty(rows, columns)
 
         def moments(part: slice) -> Tensor:
             sums = torch.zeros(2, columns, dtype=torch.float64)
-            kernels.call("normalise_moments", gradient[part], flat[part], part.start, part.stop - part.start, columns,
-                         ctx.mean, ctx.dropped, kept[part], sums)  # fmt: skip
+            kernels.call("normalise_moments", gradient[part], flat[part], dropping.first_row + part.start,
+                         part.stop - part.start, columns, ctx.mean, dropping.dropped, kept[part], sums)  # fmt: skip
             return sums
 
         parts = kernels.spans(rows, 64)
-        total, product = torch.stack(kernels.parallel(moments, parts)).sum(0) / ctx.keep
+        own = torch.stack(kernels.parallel(moments, parts)).sum(0) / dropping.keep
+        total, product = ctx.processes.sum(own.clone())
         scale = weight * ctx.inverse
-        constant, slope = scale * total / rows, scale * ctx.inverse**2 * product / rows
-        fixed = [value.float() for value in (ctx.mean, scale / ctx.keep, constant, slope)]
+        constant, slope = scale * total / ctx.rows, scale * ctx.inverse**2 * product / ctx.rows
+        fixed = [value.float() for value in (ctx.mean, scale / dropping.keep, constant, slope)]
 
         def combine(part: slice) -> None:
             kernels.call("normalise_backward", kept[part], flat[part], part.stop - part.start, columns, *fixed)
 
         kernels.parallel(combine, parts)
-        return None, None, None, kept.view(shape), (product * ctx.inverse).float(), total.float()
+        return None, None, None, kept.view(shape), (own[1] * ctx.inverse).float(), own[0].float()
 
 
 class _Drop(Function):
     @staticmethod
     def forward(ctx: Any, kernels: Kernels, dropout: Dropout, x: Tensor) -> Tensor:
-        ctx.kernels, (ctx.keep, ctx.dropped) = kernels, _dropped(dropout)
-        return _scaled(kernels, x, ctx.keep, ctx.dropped)
+        ctx.kernels, ctx.dropping = kernels, _Dropping.of(dropout, 1)
+        return _scaled(kernels, x, ctx.dropping)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Gradients:
-        return None, None, _scaled(ctx.kernels, gradient, ctx.keep, ctx.dropped)
+        return None, None, _scaled(ctx.kernels, gradient, ctx.dropping)
 
 
 class _Recur(Function):
@@ -235,12 +233,29 @@ class _Linear(Function):
         return None, passed, changes, gradient.sum(0)
 
 
-def _dropped(dropout: Dropout | None) -> tuple[float, Dropped]:
-    """The share that a dropout keeps now, and what it drops: new each time, from its generator."""
-    if dropout is None or not dropout.drops:
-        return 1.0, Dropped(0, 0)
-    seed = int(torch.randint(2**63 - 1, (), generator=dropout.generator))
-    return 1 - dropout.share, Dropped.share(dropout.share, seed)
+class _Dropping(NamedTuple):
+    """The share that a dropout keeps now, what it drops, and which of the batch's rows is the first here."""
+
+    keep: float
+    dropped: Dropped
+    first_row: int
+
+    @classmethod
+    def of(cls, dropout: Dropout | None, rows: int) -> _Dropping:
+        """Drawn anew each time, from the dropout's generator; a pair has `rows` rows."""
+        if dropout is None or not dropout.drops:
+            return cls(1.0, Dropped(0, 0), 0)
+        seed = int(torch.randint(2**63 - 1, (), generator=dropout.generator))
+        return cls(1 - dropout.share, Dropped.share(dropout.share, seed), dropout.first * rows)
+
+
+def _of_all(processes: Processes, rows: int, mean: Tensor, variance: Tensor) -> tuple[int, Tensor, Tensor]:
+    """Rows, mean and variance float64 (C,) over all processes, of those of this one's rows."""
+    if processes.count == 1:
+        return rows, mean, variance
+    one = torch.ones_like(mean)
+    count, first, second = processes.sum(rows * torch.stack([one, mean, variance + mean * mean]))
+    return int(count[0]), first / count, second / count - (first / count) ** 2
 
 
 def _moments(kernels: Kernels, x: Tensor, shift: Tensor) -> Tensor:
@@ -254,18 +269,18 @@ def _moments(kernels: Kernels, x: Tensor, shift: Tensor) -> Tensor:
     return torch.stack(kernels.parallel(task, kernels.spans(len(x), 64))).sum(0)
 
 
-def _affine(kernels: Kernels, x: Tensor, scale: Tensor, offset: Tensor, dropped: Dropped) -> Tensor:
+def _affine(kernels: Kernels, x: Tensor, scale: Tensor, offset: Tensor, dropping: _Dropping) -> Tensor:
     """x * scale + offset of x (R, C), zero where dropped."""
     out = kernels.memory.empty(*x.shape)
 
     def task(part: slice) -> None:
-        kernels.call("normalise", x[part], part.start, part.stop - part.start, x.shape[1], scale, offset, dropped,
-                     out[part])  # fmt: skip
+        kernels.call("normalise", x[part], dropping.first_row + part.start, part.stop - part.start, x.shape[1],
+                     scale, offset, dropping.dropped, out[part])  # fmt: skip
 
     kernels.parallel(task, kernels.spans(len(x)))
     return out
 
 
-def _scaled(kernels: Kernels, x: Tensor, keep: float, dropped: Dropped) -> Tensor:
-    scale = torch.full((x.shape[1],), 1 / keep)
-    return _affine(kernels, x.contiguous(), scale, torch.zeros(x.shape[1]), dropped)
+def _scaled(kernels: Kernels, x: Tensor, dropping: _Dropping) -> Tensor:
+    scale = torch.full((x.shape[1],), 1 / dropping.keep)
+    return _affine(kernels, x.contiguous(), scale, torch.zeros(x.shape[1]), dropping)

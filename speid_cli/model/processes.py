@@ -1,0 +1,129 @@
+"""The processes of one run: this one alone, or as many as torchrun started."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+from torch.autograd import Function
+from torch.distributed import PrefixStore, rendezvous  # type: ignore[attr-defined]
+
+from speid_cli.errors import SpeidError
+
+
+@dataclass(frozen=True)
+class Processes:
+    """Where this process stands among those of the run.
+
+    Attributes
+    ----------
+    rank, count : int
+        This process and how many there are, on all machines; rank 0 alone writes.
+    local_rank, local_count : int
+        The same on this machine.
+    restarts : int
+        How often torchrun has started the processes again.
+    """
+
+    rank: int = 0
+    count: int = 1
+    local_rank: int = 0
+    local_count: int = 1
+    restarts: int = 0
+
+    @classmethod
+    def of_torchrun(cls) -> Processes:
+        """As the variables that torchrun sets say; alone where it sets none."""
+        names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
+        if not all(os.environ.get(name, "").isdecimal() for name in names):
+            return ALONE
+        restarts = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
+        rank, count, local_rank, local_count = (int(os.environ[name]) for name in names)
+        return cls(rank, count, local_rank, local_count, restarts)
+
+    @property
+    def writes(self) -> bool:
+        """Whether this process writes what the run has to show."""
+        return self.rank == 0
+
+    @contextmanager
+    def connected(self) -> Iterator[None]:
+        """Connect the processes: by gloo for what is in memory, by nccl for what is on GPUs."""
+        if self.count == 1:
+            yield
+            return
+        backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+        with _said_of_the_run():
+            store, rank, count = next(rendezvous("env://"))
+            # torchrun keeps the store over its restarts, with the addresses of processes that are gone.
+            own = PrefixStore(f"start {self.restarts}", store)
+            dist.init_process_group(backend, store=own, rank=rank, world_size=count)
+        yield
+        dist.destroy_process_group()  # not after an error: the others may be waiting for this process
+
+    def sum(self, values: Tensor) -> Tensor:
+        """The sum of all processes' values, in place and without gradient."""
+        if self.count > 1:
+            with _said_of_the_run():
+                dist.all_reduce(values)
+        return values
+
+    def gather(self, value: Any) -> list[Any]:
+        """All processes' plain values in order of rank, in the process that writes; elsewhere nothing."""
+        if self.count == 1:
+            return [value]
+        values = [None] * self.count if self.writes else None
+        with _said_of_the_run():
+            dist.gather_object(value, values)
+        return values or []
+
+    def agree(self, value: Any) -> Any:
+        """The plain value that the process that writes has."""
+        if self.count == 1:
+            return value
+        values = [value]
+        with _said_of_the_run():
+            dist.broadcast_object_list(values)
+        return values[0]
+
+    def share(self, items: Sequence[Any] | Any) -> slice:
+        """This process's part of a sequence: equal parts in order of rank, the first few one longer."""
+        part, rest = divmod(len(items), self.count)
+        start = self.rank * part + min(self.rank, rest)
+        return slice(start, start + part + (self.rank < rest))
+
+
+ALONE = Processes()
+
+
+def sum_with_gradient(processes: Processes, values: Tensor) -> Tensor:
+    """The sum of all processes' values; its gradient is the sum of theirs."""
+    result: Tensor = _Sum.apply(processes, values)
+    return result
+
+
+class _Sum(Function):
+    @staticmethod
+    def forward(ctx: Any, processes: Processes, values: Tensor) -> Tensor:
+        ctx.processes = processes
+        return processes.sum(values.detach().clone())
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor]:
+        return None, ctx.processes.sum(gradient.clone())
+
+
+@contextmanager
+def _said_of_the_run() -> Iterator[None]:
+    """A collective that fails does so because another process is gone, which has said why."""
+    try:
+        yield
+    except RuntimeError as error:
+        text = str(error).strip().splitlines() or [repr(error)]
+        raise SpeidError(f"another process of this run has ended or cannot be reached ({text[0][:200]})") from error

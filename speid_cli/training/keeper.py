@@ -1,0 +1,101 @@
+"""The state of a training run in a file beside its output: what an interrupted run goes on from."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+
+from speid_cli.errors import DataError, Terminated
+from speid_cli.files import whole_file
+from speid_cli.model.checkpoint import load_plain
+
+STATE_VERSION = 1
+# What a person and what schedulers send before they take a machine away.
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+
+
+class Keeper:
+    """Keeps the state of a run and notes the signals that ask it to end.
+
+    Parameters
+    ----------
+    path : Path, optional
+        Where the state is kept; None keeps nothing and leaves signals alone.
+    every_seconds : float
+        How often it is saved, beside each epoch.
+    writes : bool
+        Whether this process saves; of several, one does.
+    """
+
+    def __init__(self, path: Path | None = None, every_seconds: float = 600.0, writes: bool = True) -> None:
+        self._path, self._every, self._writes = path, every_seconds, writes
+        self._saved = time.monotonic()
+        self._run: dict[str, Any] = {}
+        self.signal = 0
+
+    def recall(self, run: dict[str, Any]) -> dict[str, Any] | None:
+        """The state to go on from, if there is one, of a run that is described by plain values.
+
+        Raises
+        ------
+        DataError
+            The state is another run's, which differs in what the message names, or it is damaged.
+        """
+        self._run = run
+        if self._path is None or not self._path.exists():
+            return None
+        content = load_plain(self._path)
+        if content.get("state_version") != STATE_VERSION or not isinstance(content.get("run"), dict):
+            raise DataError("not the state of a training run", hint="--force starts anew", path=self._path)
+        if differences := list(_differences(content["run"], run)):
+            raise DataError(
+                f"the state of another run: {'; '.join(differences)}",
+                hint="run as before to go on from it, or --force to start anew",
+                path=self._path,
+            )
+        return content
+
+    def due(self) -> bool:
+        """Whether it is time to save."""
+        return self._path is not None and time.monotonic() - self._saved >= self._every
+
+    def save(self, state: dict[str, Any]) -> None:
+        """Save a state, whole or not at all."""
+        if self._path is not None and self._writes:
+            with whole_file(self._path, force=True) as stream:
+                torch.save(state | {"state_version": STATE_VERSION, "run": self._run}, stream)
+        self._saved = time.monotonic()
+
+    @contextlib.contextmanager
+    def noting_signals(self) -> Iterator[None]:
+        """While a batch can be finished first, a signal is noted; a second one ends the process at once."""
+        if self._path is None:
+            yield
+            return
+        before = {number: signal.signal(number, self._note) for number in SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if self.signal:
+            raise Terminated(number)
+        self.signal = number
+
+
+def _differences(saved: dict[str, Any], now: dict[str, Any], prefix: str = "") -> Iterator[str]:
+    for name in sorted({*saved, *now}, key=str):
+        before, after = saved.get(name), now.get(name)
+        if isinstance(before, dict) and isinstance(after, dict):
+            yield from _differences(before, after, f"{prefix}{name}.")
+        elif before != after:
+            yield f"{prefix}{name} was {before!r:.70} and is {after!r:.70}"

@@ -1,0 +1,44 @@
+"""Run by torchrun: trains in all processes together and in each alone, and prints how far apart they are."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+
+from speid_cli.dataset.pairs import PairDataset
+from speid_cli.model.config import TrainingConfig
+from speid_cli.model.device import Device
+from speid_cli.model.processes import ALONE, Processes
+from speid_cli.training.stages import finetune, pretrain
+from tests import builders
+from tests.builders import SilentObserver
+
+CONFIG = replace(builders.TINY, feature_dropout=0.25, sequence_dropout=0.5, dense_dropout=0.5)
+# All samples of an epoch are one batch, so that its loss is a step's.
+SETTINGS = TrainingConfig(epochs=12, batch_size=1000, learning_rate=1e-3, copies=3)
+
+
+def main() -> None:
+    """Print, by stage, the largest difference of a step's loss."""
+    processes, dataset = Processes.of_torchrun(), PairDataset.read(sys.argv[1])
+    start = replace(builders.random_checkpoint(CONFIG, stages=[]), stage="pretrained")
+    tuning = replace(SETTINGS, copies=1, shift="none")
+    found: dict[str, float] = {}
+    with processes.connected():
+        for stage in ("pretrain", "finetune"):
+            losses = []
+            for several in (processes, ALONE):
+                device = Device("cpu", processes=several)
+                if stage == "pretrain":
+                    model = pretrain(dataset, CONFIG, SETTINGS, None, device, 0, SilentObserver())
+                else:
+                    model = finetune(start, dataset, tuning, device, 0, SilentObserver())
+                losses.append([row["training_loss"] for row in model.history])
+            found[stage] = max(abs(a - b) for a, b in zip(*losses, strict=True))
+    if processes.writes:
+        print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()
