@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import os
-import pickle
-import zipfile
-from dataclasses import asdict, dataclass
+import reprlib
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import torch
 from torch import Tensor
 
+from speid_cli.dataset.plain import is_plain, is_reference
+from speid_cli.dataset.zips import check_memory
 from speid_cli.errors import DataError
-from speid_cli.files import unreadable
 from speid_cli.genome.reference import Reference
 from speid_cli.model.config import SpeidConfig
 from speid_cli.model.speid import Speid
+from speid_cli.model.stored import StoredFile, StoredTensor
 
 FORMAT_VERSION = 1
 STAGES = ("pretrained", "finetuned")
@@ -100,10 +101,6 @@ class Checkpoint:
             )
 
     @property
-    def _stages(self) -> list[dict[str, Any]]:
-        return self.provenance.get("stages") or []
-
-    @property
     def _reference(self) -> dict[str, str]:
         return self.provenance.get("reference") or {}
 
@@ -130,110 +127,93 @@ class Checkpoint:
             The file is missing or damaged, holds more than tensors and plain values, or lacks or
             misstates any part; nothing in it is run.
         """
-        content = _load(path)
-        try:
-            version = content["format_version"]
-            if type(version) is not int or version != FORMAT_VERSION:
-                raise DataError(f"format version {version!r:.40}", expected=str(FORMAT_VERSION))
-            checkpoint = cls(
-                SpeidConfig(**content["config"]),
-                dict(content["state_dict"]),
-                content["stage"],
-                list(content["history"]),
-                dict(content["provenance"]),
-                content.get("threshold"),
-                content.get("calibration"),
-            )
-            checkpoint.check()
-        except DataError as error:
-            raise error.at(path) from None
-        except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
-            raise DataError(f"not a speid model ({error!r})", path=path) from error
-        return checkpoint
+        with StoredFile(path) as file:
+            try:
+                return cls._from_stored(file)
+            except DataError as error:
+                raise error.at(path) from None
+            except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+                raise DataError(f"not a speid model ({error!r:.100})", path=path) from error
 
-    def check(self) -> None:
-        """Refuse tensors that are not those of the network.
-
-        Raises
-        ------
-        DataError
-            A tensor is missing, unknown, or of another shape or dtype; the stage is unknown.
-        """
-        if self.stage not in STAGES:
-            raise DataError(f"stage {self.stage!r}", expected=" or ".join(STAGES))
-        self._check_records()
-        with torch.device("meta"):
-            wanted = Speid(self.config).state_dict()
-        if missing := wanted.keys() ^ self.state_dict.keys():
-            raise DataError(f"tensors missing or unknown: {', '.join(sorted(map(str, missing))[:4])}")
-        for name, like in wanted.items():
-            _check_tensor(name, self.state_dict[name], like)
+    @classmethod
+    def _from_stored(cls, file: StoredFile) -> Checkpoint:
+        content = file.content
+        version = content["format_version"]
+        if type(version) is not int or version != FORMAT_VERSION:
+            raise DataError(f"format version {reprlib.repr(version)}", expected=str(FORMAT_VERSION))
+        config = content["config"]
+        if not isinstance(config, dict) or not all(type(value) in (bool, int, float) for value in config.values()):
+            raise DataError("a config that is no table of numbers")
+        checkpoint = cls(
+            SpeidConfig(**config),
+            content["state_dict"],
+            content["stage"],
+            content["history"],
+            content["provenance"],
+            content.get("threshold"),
+            content.get("calibration"),
+        )
+        checkpoint._check_records()
+        return replace(checkpoint, state_dict=_read_tensors(file, checkpoint.state_dict, checkpoint.config))
 
     def _check_records(self) -> None:
-        """Refuse a history or a provenance that holds anything but plain values where they belong."""
-        plain = all(map(_is_plain, (self.history, self.provenance, self.threshold, self.calibration)))
-        rows = all(isinstance(row, dict) for row in self.history)
-        kinds: dict[str, type] = {"reference": dict, "stages": list, "preset": str, "motifs": list}
-        known = all(isinstance(self.provenance.get(name) or kind(), kind) for name, kind in kinds.items())
-        if not (plain and rows and known and all(isinstance(entry, dict) for entry in self._stages)):
+        """Refuse a stage, history or provenance that holds anything but plain values where they belong."""
+        if self.stage not in STAGES:
+            raise DataError(f"stage {reprlib.repr(self.stage)}", expected=" or ".join(STAGES))
+        plain = all(map(is_plain, (self.history, self.provenance)))
+        if not (plain and _is_table(self.history) and isinstance(self.provenance, dict) and self._is_known()):
             raise DataError("a history or provenance that speid did not write")
-        if not all(isinstance(value, str) for value in self._reference.values()):
+        if not is_reference(self._reference):
             raise DataError("a reference that is no path and digest")
+        if self.threshold is not None and not (type(self.threshold) in (int, float) and 0 <= self.threshold <= 1):
+            raise DataError(f"threshold {reprlib.repr(self.threshold)}", expected="a number from 0 to 1")
+        if self.calibration is not None and not (isinstance(self.calibration, dict) and is_plain(self.calibration)):
+            raise DataError("a calibration that is no table", hint="fit it anew: speid evaluate --fit")
+
+    def _is_known(self) -> bool:
+        """Whether what is looked up in the provenance is of the kind that it must be."""
+        kinds: dict[str, type] = {"reference": dict, "preset": str, "motifs": list}
+        known = all(isinstance(self.provenance.get(name) or kind(), kind) for name, kind in kinds.items())
+        stages = self.provenance.get("stages", [])
+        return known and _is_table(stages) and all(_is_text(row.get("trained_chromosomes", [])) for row in stages)
 
 
-def _check_tensor(name: str, values: Any, like: Tensor) -> None:
-    if not isinstance(values, Tensor) or values.shape != like.shape or values.dtype != like.dtype:
-        found = f"{values.dtype} {tuple(values.shape)}" if isinstance(values, Tensor) else repr(type(values))
+def _is_table(rows: Any) -> bool:
+    return isinstance(rows, list) and all(isinstance(row, dict) for row in rows)
+
+
+def _is_text(names: Any) -> bool:
+    return isinstance(names, list) and all(isinstance(name, str) for name in names)
+
+
+def _read_tensors(file: StoredFile, stored: Any, config: SpeidConfig) -> dict[str, Tensor]:
+    """The tensors of a network, none of which is read before all have the shapes that they must have."""
+    with torch.device("meta"):
+        wanted = Speid(config).state_dict()
+    if not isinstance(stored, dict):
+        raise DataError("a state_dict that is no table of tensors")
+    if missing := wanted.keys() ^ stored.keys():
+        raise DataError(f"tensors missing or unknown: {', '.join(sorted(map(str, missing))[:4]):.200}")
+    size = sum(like.nbytes for like in wanted.values())
+    for name, like in wanted.items():
+        _check_shape(name, stored[name], like, size)
+    check_memory("the network", 2 * size)
+    state = {name: file.load(stored[name]) for name in wanted}
+    for name, values in state.items():
+        _check_values(name, values)
+    return state
+
+
+def _check_shape(name: str, stored: Any, like: Tensor, size: int) -> None:
+    if not isinstance(stored, StoredTensor) or stored.shape != like.shape or stored.dtype != like.dtype:
+        found = f"{stored.dtype} {stored.shape}" if isinstance(stored, StoredTensor) else repr(type(stored))
         raise DataError(f"tensor {name} is {found}", expected=f"{like.dtype} {tuple(like.shape)}")
-    if values.layout != torch.strided or values.is_meta:
-        raise DataError(f"tensor {name} has no values of its own", expected="a dense tensor")
+    if stored.storage.n_bytes > size:
+        expected = f"at most the network's {size:,}"
+        raise DataError(f"tensor {name} lies among {stored.storage.n_bytes:,} bytes", expected=expected)
+
+
+def _check_values(name: str, values: Tensor) -> None:
     negative = name.endswith("running_var") and bool((values < 0).any())
     if negative or not bool(torch.isfinite(values).all()):
         raise DataError(f"tensor {name} holds infinite, undefined or impossible values", hint="train it again")
-
-
-def _is_plain(value: Any) -> bool:
-    """Whether a value is made of what JSON knows."""
-    if isinstance(value, dict):
-        return all(isinstance(name, str) and _is_plain(item) for name, item in value.items())
-    if isinstance(value, list | tuple):
-        return all(map(_is_plain, value))
-    return value is None or type(value) in (bool, int, float, str)
-
-
-def _has_pickle(stream: BinaryIO) -> bool:
-    """Whether an archive is PyTorch's; an .npz is an archive too."""
-    with zipfile.ZipFile(stream) as archive:
-        return any(name.endswith("/data.pkl") for name in archive.namelist())
-
-
-def _load(path: str | Path) -> dict[str, Any]:
-    try:
-        with open(path, "rb") as stream:
-            if not zipfile.is_zipfile(stream) or not _has_pickle(stream):
-                raise DataError("not a PyTorch file", expected="a model written by speid", path=path)
-            stream.seek(0)
-            content = torch.load(stream, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise DataError(
-            "holds more than tensors and plain values, and was not opened",
-            expected="a model written by speid",
-            hint="do not run models from sources you do not trust",
-            path=path,
-        ) from error
-    except OSError as error:
-        raise unreadable(path, error) from error
-    except (
-        zipfile.BadZipFile,
-        RuntimeError,
-        ValueError,
-        KeyError,
-        EOFError,
-        AttributeError,
-        TypeError,
-        IndexError,
-    ) as error:
-        raise DataError(f"damaged ({str(error).splitlines()[0]})", path=path) from error
-    if not isinstance(content, dict):
-        raise DataError("not a speid model", path=path)
-    return content

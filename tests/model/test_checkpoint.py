@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import tarfile
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from dataclasses import asdict
@@ -12,9 +14,10 @@ from typing import Any
 import pytest
 import torch
 
+from speid_cli.dataset import zips
 from speid_cli.errors import DataError
 from speid_cli.model.checkpoint import Checkpoint
-from tests import builders
+from tests import builders, hostile
 
 
 @pytest.fixture
@@ -63,16 +66,39 @@ class Bomb:
 
 
 def test_a_payload_is_refused_and_not_run(folder: Path) -> None:
-    torch.save({"config": Bomb()}, "zip.pt")
     torch.save({"config": Bomb()}, "legacy.pt", _use_new_zipfile_serialization=False)
     Path("plain.pt").write_bytes(pickle.dumps(Bomb()))
-    with pytest.raises(
-        DataError, match="zip.pt: holds more than tensors and plain values, and was not opened; .* trust"
-    ):
-        Checkpoint.read("zip.pt")
-    for name in ("legacy.pt", "plain.pt"):
-        with pytest.raises(DataError, match=f"{name}: not a PyTorch file; expected a model written by speid"):
+    with tarfile.open("tar.pt", "w") as archive:
+        for name in ("pickle", "storages", "tensors", "sys_info"):
+            Path(name).write_bytes(pickle.dumps(Bomb()))
+            archive.add(name)
+    for name in ("legacy.pt", "plain.pt", "tar.pt"):
+        with pytest.raises(DataError, match=f"{name}: not a PyTorch file .*; expected a model written by speid"):
             Checkpoint.read(name)
+    assert not Path("exploded").exists()
+
+
+@pytest.mark.parametrize("protocol", [2, 4])
+@pytest.mark.parametrize(
+    "place",
+    [
+        lambda c: Bomb(),
+        lambda c: c.update(config=Bomb()),
+        lambda c: c["config"].update(n_kernels=Bomb()),
+        lambda c: c["state_dict"].update({"output.bias": Bomb()}),
+        lambda c: c.update(history=[{"epoch": [Bomb()]}]),
+        lambda c: c["provenance"].update(stages=[{"settings": ({"a": [Bomb()]},)}]),
+        lambda c: c.update(extra=Bomb()),
+    ],
+)
+def test_a_payload_at_any_depth_is_refused(
+    checkpoint: Checkpoint, place: Callable[[dict[str, Any]], Any], protocol: int
+) -> None:
+    spoilt(place, protocol)
+    with pytest.raises(
+        DataError, match="^spoilt.pt: holds more than tensors and plain values, and was not opened; .* trust"
+    ):
+        Checkpoint.read("spoilt.pt")
     assert not Path("exploded").exists()
 
 
@@ -80,10 +106,25 @@ def void(value: object) -> None:
     """Nothing, whatever `value` is: for changes in place."""
 
 
-def spoilt(change: Callable[[dict[str, Any]], Any]) -> None:
+def spoilt(change: Callable[[dict[str, Any]], Any], protocol: int = 2) -> None:
     content = torch.load("model.pt", weights_only=True)
     changed = change(content)
-    torch.save(content if changed is None else changed, "spoilt.pt")
+    torch.save(content if changed is None else changed, "spoilt.pt", pickle_protocol=protocol)
+
+
+def endless() -> list[Any]:
+    """A list that is small in a file, and holds more than any memory when it is written out."""
+    value: list[Any] = []
+    for _ in range(40):
+        value = [value, value]
+    return value
+
+
+def nested(depth: int) -> list[Any]:
+    value: list[Any] = []
+    for _ in range(depth):
+        value = [value]
+    return value
 
 
 @pytest.mark.parametrize(
@@ -112,7 +153,7 @@ def spoilt(change: Callable[[dict[str, Any]], Any]) -> None:
         ),
         (
             lambda c: c["state_dict"].update({"dense.weight": c["state_dict"]["dense.weight"].to_sparse()}),
-            "tensor dense.weight has no values of its own; expected a dense tensor",
+            "holds more than tensors and plain values, and was not opened; .* it asks for 'torch._utils _rebuild_sparse",
         ),
         (lambda c: c["provenance"].update(reference=5), "a history or provenance that speid did not write"),
         (lambda c: c["provenance"].update(reference={"path": 5}), "a reference that is no path and digest"),
@@ -120,9 +161,59 @@ def spoilt(change: Callable[[dict[str, Any]], Any]) -> None:
         (lambda c: c["provenance"].update(extra=torch.ones(3)), "a history or provenance that speid did not write"),
         (lambda c: c["provenance"].update(stages=[5]), "a history or provenance that speid did not write"),
         (lambda c: c.update(history=[1, 2]), "a history or provenance that speid did not write"),
-        (lambda c: c.update(format_version=torch.ones(3)), "format version tensor"),
+        (lambda c: c.update(format_version=torch.ones(3)), "format version StoredTensor"),
         (lambda c: c["config"].update(lstm_units=10**6, dense_units=10**6), "tensor "),
         (lambda c: [1, 2], "not a speid model"),
+        (lambda c: "text", "not a speid model"),
+        (lambda c: 7, "not a speid model"),
+        (lambda c: torch.ones(1), "not a speid model"),
+        (lambda c: c.update(format_version=True), "format version True; expected 1"),
+        (lambda c: c.update(format_version=endless()), r"format version \[\[.*; expected 1"),
+        (lambda c: c.update(stage=endless()), r"stage \[\[.*; expected pretrained or finetuned"),
+        (lambda c: c.update(stage="x" * 9999), "stage 'x{9,20}...x{9,20}'; expected pretrained or finetuned"),
+        (lambda c: c.update(config=[1]), "a config that is no table of numbers"),
+        (lambda c: c["config"].update(n_kernels=endless()), "a config that is no table of numbers"),
+        (lambda c: c["config"].update({1: 1}), "not a speid model"),
+        (lambda c: c["config"].update({"x" * 9999: 1}), "not a speid model .{102}$"),
+        (lambda c: c["config"].update(n_kernels=True), "n_kernels is True"),
+        (lambda c: c["config"].update(l2_penalty=float("nan")), "l2_penalty is nan; expected a number from 0 to below"),
+        (lambda c: c["config"].update(n_kernels=10**6, enhancer_window=10**6, dense_units=10**6), "tensor "),
+        (lambda c: c["config"].update(dense_units=10**6, pool_length=1, enhancer_window=10**6), "tensor "),
+        (
+            lambda c: c["config"].update(lstm_units=10**6, dense_units=10**6, pool_length=1, enhancer_window=10**6),
+            "tensor |not a speid model",
+        ),
+        (lambda c: c.update(state_dict=[1]), "a state_dict that is no table of tensors"),
+        (lambda c: c["state_dict"].update({"x" * 9999: 1}), "tensors missing or unknown: x{200}$"),
+        (
+            lambda c: c["state_dict"].update({"output.bias": torch.ones(1, dtype=torch.complex64)}),
+            "tensor output.bias is torch.complex64 .1,.; expected torch.float32 .1,.",
+        ),
+        (
+            lambda c: c["state_dict"].update({"output.bias": torch.zeros(10**6)[:1]}),
+            "tensor output.bias lies among 4,000,000 bytes; expected at most the network's ",
+        ),
+        (lambda c: c.update(history={"a": 1}), "a history or provenance that speid did not write"),
+        (lambda c: c.update(history=[{"a": endless()}]), "a history or provenance that speid did not write"),
+        (lambda c: c.update(history=[{"a": nested(100)}]), "a history or provenance that speid did not write"),
+        (lambda c: c.update(history=[{"a": 10**50}]), "a history or provenance that speid did not write"),
+        (lambda c: c.update(provenance=[]), "a history or provenance that speid did not write"),
+        (lambda c: c["provenance"].update({1: 1}), "a history or provenance that speid did not write"),
+        (lambda c: c["provenance"].update(stages=None), "a history or provenance that speid did not write"),
+        (lambda c: c["provenance"].update(preset=[1]), "a history or provenance that speid did not write"),
+        (
+            lambda c: c["provenance"].update(stages=[{"trained_chromosomes": [1]}]),
+            "a history or provenance that speid did not write",
+        ),
+        (
+            lambda c: c["provenance"].update(stages=[{"trained_chromosomes": None}]),
+            "a history or provenance that speid did not write",
+        ),
+        (lambda c: c.update(threshold="0.5"), "threshold '0.5'; expected a number from 0 to 1"),
+        (lambda c: c.update(threshold=float("nan")), "threshold nan; expected a number from 0 to 1"),
+        (lambda c: c.update(threshold=True), "threshold True; expected a number from 0 to 1"),
+        (lambda c: c.update(calibration=[1]), "a calibration that is no table; fit it anew: speid evaluate --fit"),
+        (lambda c: c.update(calibration={"slope": torch.ones(1)}), "a calibration that is no table"),
     ],
 )
 def test_what_does_not_fit_is_refused(
@@ -131,6 +222,39 @@ def test_what_does_not_fit_is_refused(
     spoilt(change)
     with pytest.raises(DataError, match=f"^spoilt.pt: {message}"):
         Checkpoint.read("spoilt.pt")
+
+
+def test_deep_nesting_is_refused(checkpoint: Checkpoint) -> None:
+    members = hostile.members_of(Path("model.pt").read_bytes())
+    for content in (b"]" * 100_000 + b"a" * 99_999, b"]" + b"\x85" * 100_000, b"]q\0h\0a"):
+        found = members | {"archive/data.pkl": b"\x80\x02}X\x0e\0\0\0format_version" + content + b"s."}
+        with pytest.raises(DataError, match="x.pt: format version .*; expected 1"):
+            Checkpoint.read(hostile.write("x.pt", hostile.zipped(found)))
+
+
+def test_tensors_are_not_read_before_their_shapes_fit(checkpoint: Checkpoint) -> None:
+    spoilt(lambda c: c["state_dict"].update({"dense.weight": torch.zeros(1 << 22)}))
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError, match=r"tensor dense.weight is torch.float32 \(4194304,\); expected"):
+            Checkpoint.read("spoilt.pt")
+        assert tracemalloc.get_traced_memory()[1] < 4 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_network_that_does_not_fit_into_memory_is_refused(
+    checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(zips, "available_bytes", lambda: 9999)
+    with pytest.raises(DataError, match="model.pt: the network takes .* bytes of memory; expected at most the 9,999"):
+        Checkpoint.read("model.pt")
+
+
+def test_a_state_of_parameters_in_order_is_read(checkpoint: Checkpoint) -> None:
+    spoilt(lambda c: c.update(state_dict=checkpoint.model().state_dict(keep_vars=True)))
+    for name, values in Checkpoint.read("spoilt.pt").state_dict.items():
+        assert torch.equal(values, checkpoint.state_dict[name])
 
 
 def test_damage_is_said(checkpoint: Checkpoint) -> None:
