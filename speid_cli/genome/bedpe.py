@@ -23,7 +23,9 @@ MISSING = "."
 _COORDINATES = (1, 2, 4, 5)
 _WORD = re.compile(r"[A-Za-z_][\w.]*")
 _NO_VALUE = ("na", "nan", "null", "none", "inf")
-_SCIENTIFIC = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})?", re.ASCII)
+# Each text matches in one way only: of two ways, all would be tried on a long field that matches in none.
+_SCIENTIFIC = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,2})?", re.ASCII)
+_LONGEST_NUMBER = 40
 
 
 class BedpeLine(NamedTuple):
@@ -102,9 +104,9 @@ def _coordinate(fields: list[str], column: int) -> int:
     text = fields[column]
     if text.isascii() and text.isdigit() and len(text) < 16:
         return int(text)
-    value = float(text) if _SCIENTIFIC.fullmatch(text) else None
+    value = float(text) if len(text) <= _LONGEST_NUMBER and _SCIENTIFIC.fullmatch(text) else None
     if value is None or not value.is_integer() or abs(value) > 1e15:
-        raise DataError(f"{COLUMNS[column]} {text!r} is not a whole number", expected="a position in bp")
+        raise DataError(f"{COLUMNS[column]} {text!r:.60} is not a whole number", expected="a position in bp")
     if value < 0:
         raise DataError(f"{COLUMNS[column]} {text} is negative", expected="a position of 0 or more")
     return int(value)

@@ -83,6 +83,45 @@ def test_lines_refused(line: str, message: str) -> None:
     assert str(caught.value).startswith(message)
 
 
+@pytest.mark.parametrize(
+    "written",
+    ["1" * 1_000_000 + "x", "1" * 1_000_000, "." * 999_999, "1e" + "1" * 999_999],
+    ids=["digits, then a letter", "digits", "points", "exponent"],
+)
+@pytest.mark.parametrize("column", [1, 4])
+def test_long_fields_are_refused_at_once_and_cut_short(written: str, column: int) -> None:
+    fields = PAIR.split("\t")
+    fields[column] = written
+    with pytest.raises(DataError) as caught:
+        parse_pair(fields)
+    assert (
+        str(caught.value) == f"start{column // 3 + 1} '{written[:59]} is not a whole number; expected a position in bp"
+    )
+
+
+@pytest.mark.parametrize("written", ["1" + "0" * 14 + ".0", "0." + "0" * 38, "+00000000000000000007"])
+def test_long_coordinates_are_read(written: str) -> None:
+    assert parse_pair(["chr1", written, "999999999999999", "chr2", "1", "2"]).enhancer.start == int(float(written))
+
+
+def test_many_columns_and_odd_names_are_read(folder: Path) -> None:
+    names = [
+        "$(touch exploded)",
+        "`touch exploded`",
+        "a;touch exploded",
+        "'\"|&>",
+        "../../etc",
+        "\x1b[31m",
+        "-f",
+        "\u2028",
+    ]
+    lines = ["\t".join([name, "1", "2", name, "3", "4", *["x"] * 10_000]) for name in names]
+    builders.write_pairs(Path("in.bedpe"), lines, header=None)
+    found = [parse_pair(line.fields) for line in read_bedpe("in.bedpe")]
+    assert [pair.enhancer.chrom for pair in found] == [pair.promoter.chrom for pair in found] == names
+    assert not Path("exploded").exists()
+
+
 def test_promoter_first_swaps_the_sides() -> None:
     plain, swapped = parse_pair(PAIR.split("\t")), parse_pair(PAIR.split("\t"), promoter_first=True)
     assert plain == (swapped.promoter, swapped.enhancer)
