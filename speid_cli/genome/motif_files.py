@@ -34,6 +34,10 @@ from speid_cli.genome.onehot import ALPHABET
 
 COMPLEMENT = [ALPHABET.index({"A": "T", "T": "A", "C": "G", "G": "C"}[letter]) for letter in ALPHABET]
 SUM_TOLERANCE = 0.02
+# Far above any motif and any collection: the whole of JASPAR is 6,000 matrices, none longer than 40 bp.
+LONGEST_MOTIF_BP = 10_000
+MOST_LINES = 1 << 20
+MOST_CHARACTERS = 1 << 26
 JASPAR_RELEASES = ("2014", "2016", "2018", "2020", "2022", "2024", "2026")
 
 _FILE_ORDER = "ACGT"
@@ -91,15 +95,29 @@ def read_motifs(path: str) -> list[Motif]:
     Raises
     ------
     DataError
-        The file holds no motif, or a line of it cannot be taken as it stands.
+        The file holds no motif, is far longer than motif files are, or a line of it cannot be taken
+        as it stands.
     """
-    lines = [(number, text.rstrip()) for number, text in read_lines(path)]
+    lines = _lines_of(path)
     first = next((text for _, text in lines if text.strip() and not text.startswith("#")), "")
     with located(path):
         motifs = list(_read_meme(lines, path) if first.startswith("MEME version") else _read_pfm(lines, path))
     if not motifs:
         raise DataError("no motif", expected="a JASPAR, PFM or minimal-MEME file", path=path)
     return motifs
+
+
+def _lines_of(path: str) -> list[Line]:
+    """All lines of a file; a few compressed bytes may be endless text."""
+    lines: list[Line] = []
+    characters = 0
+    for number, text in read_lines(path):
+        characters += len(text)
+        if number > MOST_LINES or characters > MOST_CHARACTERS:
+            most = f"at most {MOST_LINES:,} lines and {MOST_CHARACTERS:,} characters"
+            raise DataError("too long for a file of motifs", expected=most, path=path, line=number)
+        lines.append((number, text.rstrip()))
+    return lines
 
 
 def read_jaspar_release(release: str, collection: str, tax_groups: Sequence[str]) -> list[Motif]:
@@ -141,7 +159,7 @@ def _read_pfm(lines: Sequence[Line], path: str) -> Iterator[Motif]:
             continue
         identifier, _, name = head[1:].strip().partition(" " if "\t" not in head else "\t")
         if not titled or not identifier:
-            identifier, name = Path(path).name.partition(".")[0], ""
+            identifier, name = Path(path).name.partition(".")[0] or Path(path).name, ""
         yield _checked(Motif(identifier, name.strip() or identifier, _pfm_matrix(rows, number), path), rows)
 
 
@@ -176,7 +194,7 @@ def _pfm_matrix(rows: Sequence[Line], number: int) -> NDArray[np.float64]:
     try:
         (record,) = jaspar.read(io.StringIO(f">matrix\n{text}"), "jaspar")
     except ValueError as error:
-        raise DataError(f"no matrix ({error})", expected="four rows of numbers", line=rows[0][0]) from error
+        raise DataError(f"no matrix ({error!s:.100})", expected="four rows of numbers", line=rows[0][0]) from error
     return _by_letter(record.counts)
 
 
@@ -185,9 +203,15 @@ def _pfm_row(row: Line) -> tuple[str, list[str]]:
     line, text = row
     words = text.translate(_BRACKETS).split()
     letter = words.pop(0).upper().replace("U", "T") if words and words[0].isalpha() else ""
+    _check_length(len(words), line)
     if len(letter) > 1 or not all(_NUMBER.fullmatch(word) for word in words):
         raise DataError(f"{text[:40]!r}", expected="a row of counts, such as: A [ 1 2 3 ]", line=line)
     return letter, words
+
+
+def _check_length(positions: int, line: int) -> None:
+    if positions > LONGEST_MOTIF_BP:
+        raise DataError(f"{positions:,} numbers", expected=f"a motif of at most {LONGEST_MOTIF_BP:,} bp", line=line)
 
 
 def _checked(motif: Motif, rows: Sequence[Line]) -> Motif:
@@ -195,7 +219,7 @@ def _checked(motif: Motif, rows: Sequence[Line]) -> Motif:
         sums = motif.matrix.sum(axis=1)
     if not motif.length or (motif.matrix < 0).any() or not ((sums > 0) & (sums < np.inf)).all():
         raise DataError(
-            f"motif {motif.identifier} has a position that is empty, negative or no number",
+            f"motif {motif.identifier:.60} has a position that is empty, negative or no number",
             expected="counts or probabilities with a sum above 0",
             line=rows[0][0] if rows else None,
         )
@@ -212,8 +236,9 @@ def _read_meme(lines: Sequence[Line], path: str) -> Iterator[Motif]:
             raise DataError("MOTIF without an identifier", line=number)
         start = next((i for i, (_, text) in enumerate(block) if text.startswith("letter-probability matrix")), None)
         if start is None:
-            raise DataError(f"motif {words[0]} has no letter-probability matrix", line=number)
-        yield Motif(words[0], words[1] if len(words) > 1 else words[0], _meme_matrix(block[start:], order), path)
+            raise DataError(f"motif {words[0]:.60} has no letter-probability matrix", line=number)
+        name = words[1] if len(words) > 1 else words[0]
+        yield _checked(Motif(words[0], name, _meme_matrix(block[start:], order), path), block[start:])
 
 
 def _meme_alphabet(preamble: Sequence[Line]) -> str:
@@ -222,7 +247,7 @@ def _meme_alphabet(preamble: Sequence[Line]) -> str:
         if text.startswith("ALPHABET"):
             letters = text.partition("=")[2].strip().upper().replace("U", "T")
             if sorted(letters) != sorted(_FILE_ORDER):
-                raise DataError(f"{text!r}", expected="ALPHABET= ACGT or ACGU, in any order", line=number)
+                raise DataError(f"{text[:60]!r}", expected="ALPHABET= ACGT or ACGU, in any order", line=number)
             return letters
     return _FILE_ORDER
 
@@ -238,15 +263,16 @@ def _meme_matrix(lines: Sequence[Line], order: str) -> NDArray[np.float64]:
             if ended:
                 raise DataError(f"{text[:60]!r} after the end of the matrix", expected="one matrix a motif", line=line)
             rows.append(_meme_row(words, line))
+            _check_length(len(rows), line)
         else:
             ended = bool(rows)
     stated = dict(_MATRIX_KEY.findall(head))
     try:
         width, sites = int(stated.get("w", len(rows))), float(stated.get("nsites", 1))
     except ValueError as error:
-        raise DataError(f"{head!r}", expected="numbers after w= and nsites=", line=number) from error
+        raise DataError(f"{head[:200]!r}", expected="numbers after w= and nsites=", line=number) from error
     if stated.get("alength", "4") != "4":
-        raise DataError(f"alength= {stated['alength']}", expected="4", line=number)
+        raise DataError(f"alength= {stated['alength']:.60}", expected="4", line=number)
     if width != len(rows) or not rows:
         raise DataError(f"a matrix of {len(rows)} rows that states w= {width}", expected="as many rows", line=number)
     if not 0 <= sites < float("inf"):
@@ -257,10 +283,10 @@ def _meme_matrix(lines: Sequence[Line], order: str) -> NDArray[np.float64]:
 
 def _meme_row(words: Sequence[str], line: int) -> list[float]:
     try:
-        row = [float(word) for word in words]
-    except ValueError as error:
-        raise DataError(f"{' '.join(words)[:60]!r}", expected="four probabilities", line=line) from error
-    if len(row) != 4 or not all(0 <= value <= 1 + SUM_TOLERANCE for value in row):
+        row = [float(word) for word in words[:5] if _NUMBER.fullmatch(word)]
+    except ValueError:
+        row = []
+    if len(row) != 4 or len(words) != 4 or not all(0 <= value <= 1 + SUM_TOLERANCE for value in row):
         raise DataError(f"{' '.join(words)[:60]!r}", expected="four probabilities", line=line)
     if abs(sum(row) - 1) > SUM_TOLERANCE:
         raise DataError(f"probabilities that add up to {sum(row):.4g}", expected="1", line=line)

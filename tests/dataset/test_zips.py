@@ -54,6 +54,7 @@ def test_members_are_read_whole(folder: Path) -> None:
         (PLAIN[:-1], "not an archive (File is not a zip file)"),
         (b"", "not an archive (File is not a zip file)"),
     ],
+    ids=lambda value: value[:60] if isinstance(value, str) else "",
 )
 def test_a_directory_that_lies_is_refused(folder: Path, content: bytes, message: str) -> None:
     with pytest.raises(DataError) as caught:
@@ -76,6 +77,7 @@ def test_a_directory_that_lies_is_refused(folder: Path, content: bytes, message:
         (hostile.misstated(PLAIN, "second", flag_bits=0x20), "second: damaged (compressed patched data (flag bit 5))"),
         (PACKED.replace(b"second", b"secund", 1), "second: damaged (File name in directory 'second' and header"),
     ],
+    ids=lambda value: value[:60] if isinstance(value, str) else "",
 )
 def test_a_damaged_member_is_named(folder: Path, content: bytes, message: str) -> None:
     with ZipReader(hostile.write("x.zip", content), "an archive") as archive, pytest.raises(DataError) as caught:

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from speid_cli.errors import DataError, OptionError
+from speid_cli.genome import motif_files
 from speid_cli.genome.motif_files import Motif, read_jaspar_release, read_motifs
+from tests import builders
 
 COUNTS = {"A": [1, 2, 3], "C": [4, 5, 6], "G": [7, 8, 9], "T": [10, 11, 12]}
 MATRIX = np.array([[1, 10, 4, 7], [2, 11, 5, 8], [3, 12, 6, 9]])  # columns A, T, C, G
@@ -101,7 +103,21 @@ def test_meme_as_it_comes(tmp_path: Path, alphabet: str, background: str, final_
         ({"alphabet": "ALPHABET= ACDEFGHIKLMNPQRSTVWY"}, ":3: .* expected ALPHABET= ACGT or ACGU"),
         ({"third": " 0 0 1 0\nMOTIF"}, ":13: MOTIF without an identifier"),
         ({"third": " 0 0 1 0\nMOTIF x"}, ":13: motif x has no letter-probability matrix"),
+        ({"third": " 0 0 1 0\nMOTIF " + "x" * 9999}, ":13: motif x{60} has no letter-probability matrix"),
+        ({"third": " 0 0 nan 1"}, ":12: '0 0 nan 1'; expected four probabilities"),
+        ({"third": " 0 0 1e999 0"}, ":12: '0 0 1e999 0'; expected four probabilities"),
+        ({"third": " 0 0 0_1 0"}, ":12: '0 0 0_1 0'; expected four probabilities"),
+        ({"third": " 0 0 1e- 0"}, ":12: '0 0 1e- 0'; expected four probabilities"),
+        ({"third": " \u0660 0 1 0"}, ":12: '\u0660 0 1 0'; expected four probabilities"),
+        ({"third": " 0" * 300_000}, ":12: '0 0 .*'; expected four probabilities"),
+        ({"third": " 0 0 1 0\n" * 10_000}, ":10010: 10,001 numbers; expected a motif of at most 10,000 bp"),
+        ({"w": "3 nsites= 1e999"}, ":9: nsites= inf; expected a number of sites"),
+        ({"w": "3 nsites= 1e-323"}, ":9: motif MA1 has a position that is empty, negative or no number"),
+        ({"w": "9" * 5000}, ":9: 'letter-probability matrix: .*9'; expected numbers after w= and nsites="),
+        ({"w": "3 alength= " + "4" * 9999}, ":9: alength= 4{60}; expected 4"),
+        ({"alphabet": "ALPHABET= " + "A" * 9999}, ":3: 'ALPHABET= A{50}'; expected ALPHABET= ACGT or ACGU"),
     ],
+    ids=lambda value: value[:60] if isinstance(value, str) else "",
 )
 def test_meme_that_is_wrong_is_refused_by_line(tmp_path: Path, fields: dict[str, object], message: str) -> None:
     path = tmp_path / "m.meme"
@@ -127,13 +143,45 @@ def test_meme_that_is_wrong_is_refused_by_line(tmp_path: Path, fields: dict[str,
         (">MA1\nA nan\nC 2\nG 3\nT 4\n", ":2: 'A nan'; expected a row of counts"),
         (">MA1\nA 1e308\nC 1e308\nG 1e308\nT 4\n", ":2: motif MA1 has a position that is empty, negative or no number"),
         (">MA1\nA " + " " * 5000 + "x\nC 2\nG 3\nT 4\n", ":2: 'A  .*'; expected a row of counts"),
+        (">MA1\nA 1e999\nC 2\nG 3\nT 4\n", ":2: motif MA1 has a position that is empty, negative or no number"),
+        (">MA1\nA inf\nC 2\nG 3\nT 4\n", ":2: 'A inf'; expected a row of counts"),
+        (">MA1\nA \u0663\nC 2\nG 3\nT 4\n", ":2: 'A \u0663'; expected a row of counts"),
+        (">MA1\nA 1_0\nC 2\nG 3\nT 4\n", ":2: 'A 1_0'; expected a row of counts"),
+        (">MA1\nA " + "1" * 9999 + "-\nC 2\nG 3\nT 4\n", ":2: no matrix .could not convert string to float: '1{60}"),
+        (">MA1\nA" + " 1" * 10_001 + "\n", ":1: a matrix of 1 rows"),
+        (">MA1\n" + ("A" + " 1" * 10_001 + "\n") * 4, ":2: 10,001 numbers; expected a motif of at most 10,000 bp"),
+        (">MA1\n" + "1 " * 400_000 + "\n1\n1\n1\n", ":2: 400,000 numbers; expected a motif of at most 10,000 bp"),
+        (">" + "x" * 9999 + "\nA 0\nC 0\nG 0\nT 0\n", ":2: motif x{60} has a position that is empty"),
     ],
+    ids=lambda value: value[:60] if isinstance(value, str) else "",
 )
 def test_matrices_that_are_wrong_are_refused_by_line(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "m.pfm"
     path.write_text(text)
     with pytest.raises(DataError, match=f"^{path}{message}"):
         read_motifs(str(path))
+
+
+@pytest.mark.parametrize(("limit", "most"), [("MOST_LINES", 7), ("MOST_CHARACTERS", 40)])
+def test_a_file_without_end_is_refused_by_line(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, limit: str, most: int
+) -> None:
+    assert motif_files.MOST_LINES * 200 + motif_files.MOST_CHARACTERS < 1 << 29
+    monkeypatch.setattr(motif_files, limit, most)
+    builders.write_gzip(folder / "m.pfm", f">MA1\n{rows('ACGT', 'bare')}\n" * 9)
+    with pytest.raises(
+        DataError, match=r"m.pfm:8: too long for a file of motifs; expected at most .* lines and .* char"
+    ):
+        read_motifs("m.pfm")
+
+
+@pytest.mark.parametrize(
+    ("name", "head", "identifier"), [(".pfm", "", ".pfm"), ("x.pfm", ">\n", "x"), ("x.pfm", "> \t\n", "x")]
+)
+def test_a_motif_always_has_a_name(folder: Path, name: str, head: str, identifier: str) -> None:
+    Path(name).write_text(head + rows("ACGT", "bare"))
+    (motif,) = read_motifs(name)
+    assert (motif.identifier, motif.name) == (identifier, identifier)
 
 
 def test_reverse_complement_and_pseudocount() -> None:
