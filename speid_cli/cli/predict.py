@@ -127,12 +127,23 @@ def command(
     if processes.writes:
         target.check((fasta,))
     with Reference(fasta) as genome, processes.connected():
-        checkpoint.check_reference(genome)
+        _check_genome(checkpoint, genome, given=reference is not None)
         scorer = Scorer(checkpoint.model(), compute, batch_size, cache_memory)
         stream = PairStream(scorer, genome, settings, probabilities)
         target.fill(stream, candidates, _portion(candidates, shard, processes), processes)
         if counts := processes.gather(stream.counts):
             _report(counts, genome.contigs.alias_warning(), clock.seconds)
+
+
+def _check_genome(checkpoint: Any, genome: Any, given: bool) -> None:
+    """Refuse another genome; the same with a changed sequence only if nobody has asked for it."""
+    checkpoint.check_reference(genome)
+    try:
+        checkpoint.check_sequence(genome)
+    except DataError as error:
+        if not given:
+            raise
+        warn(str(error))
 
 
 def _portion(candidates: str, shard: tuple[int, int] | None, processes: Any) -> Any:

@@ -176,7 +176,11 @@ def _metadata(
     path: str, reference: Reference, settings: PrepareSettings, dataset: PairDataset, remarks: dict[str, int]
 ) -> dict[str, Any]:
     return {
-        "reference": {"path": str(reference.path.resolve()), "digest": reference.digest},
+        "reference": {
+            "path": str(reference.path.resolve()),
+            "digest": reference.digest,
+            "sample": reference.sample,
+        },
         "source": {"path": path, "sha256": sha256_of(path) if Path(path).is_file() else None},
         "split": asdict(settings.split),
         "exclude": settings.exclude,

@@ -5,8 +5,11 @@ The only user of pysam.
 
 from __future__ import annotations
 
+import bisect
 import contextlib
 import gzip
+import hashlib
+import itertools
 import os
 import tempfile
 import zlib
@@ -22,6 +25,7 @@ from speid_cli.genome.intervals import Interval
 # What htslib says comes back as an exception; its own lines on standard error would be noise.
 pysam.set_verbosity(0)
 
+SAMPLES, SAMPLE_BP = 1024, 64
 _MITOCHONDRION = ("chrM", "MT", "M", "chrMT")
 
 
@@ -127,6 +131,22 @@ class Reference:
     def digest(self) -> str:
         """SHA-256 over contig names and lengths, whatever their order."""
         return sha256_of_lines(f"{name}\t{length}" for name, length in sorted(self.contigs.lengths.items()))
+
+    @property
+    def sample(self) -> str:
+        """SHA-256 over bases at `SAMPLES` places spread evenly over all contigs, whatever their case.
+
+        It tells another sequence behind the same names and lengths, though not every single change.
+        """
+        lengths = dict(sorted(self.contigs.lengths.items()))
+        ends = list(itertools.accumulate(lengths.values()))
+        contigs, digest = list(lengths), hashlib.sha256()
+        for number in range(SAMPLES):
+            place = number * ends[-1] // SAMPLES
+            index = bisect.bisect_right(ends, place)
+            first = place - ends[index] + lengths[contigs[index]]
+            digest.update(self.fetch(contigs[index], first, first + SAMPLE_BP).upper())
+        return digest.hexdigest()
 
     def fetch(self, contig: str, start: int, end: int) -> bytes:
         """Sequence of [start, end) as it stands in the file; N where that lies beyond the contig.

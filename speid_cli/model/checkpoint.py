@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import reprlib
+import sys
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -100,6 +101,23 @@ class Checkpoint:
                 path=reference.path,
             )
 
+    def check_sequence(self, reference: Reference) -> None:
+        """Refuse a reference whose sequence is not the one trained on, as far as a sample of it tells.
+
+        Raises
+        ------
+        DataError
+            The sample differs; both digests are named.
+        """
+        wanted = self._reference.get("sample")
+        if wanted is not None and wanted != (found := reference.sample):
+            raise DataError(
+                f"the sequence has changed: a sample of it has digest {found}",
+                expected=f"{wanted}, that of {self._reference.get('path')} when the data set was prepared",
+                hint="give the FASTA by -f if it is meant",
+                path=reference.path,
+            )
+
     @property
     def _reference(self) -> dict[str, str]:
         return self.provenance.get("reference") or {}
@@ -115,7 +133,7 @@ class Checkpoint:
             "provenance": self.provenance,
         }
         known = {"threshold": self.threshold, "calibration": self.calibration}
-        torch.save(content | {name: value for name, value in known.items() if value is not None}, stream)
+        torch.save(_interned(content | {name: value for name, value in known.items() if value is not None}), stream)
 
     @classmethod
     def read(cls, path: str | Path) -> Checkpoint:
@@ -217,3 +235,12 @@ def _check_values(name: str, values: Tensor) -> None:
     negative = name.endswith("running_var") and bool((values < 0).any())
     if negative or not bool(torch.isfinite(values).all()):
         raise DataError(f"tensor {name} holds infinite, undefined or impossible values", hint="train it again")
+
+
+def _interned(value: Any) -> Any:
+    """The same value with equal texts as one object, on which the bytes of a pickle depend."""
+    if isinstance(value, dict):
+        return {_interned(name): _interned(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return list(map(_interned, value))
+    return sys.intern(value) if isinstance(value, str) else value

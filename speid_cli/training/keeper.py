@@ -14,7 +14,7 @@ import torch
 
 from speid_cli.errors import DataError, Terminated
 from speid_cli.files import whole_file
-from speid_cli.model.checkpoint import load_plain
+from speid_cli.model.stored import load_plain
 
 STATE_VERSION = 1
 # What a person and what schedulers send before they take a machine away.
