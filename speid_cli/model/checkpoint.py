@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import reprlib
-import sys
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -18,7 +17,7 @@ from speid_cli.errors import DataError
 from speid_cli.genome.reference import Reference
 from speid_cli.model.config import SpeidConfig
 from speid_cli.model.speid import Speid
-from speid_cli.model.stored import StoredFile, StoredTensor
+from speid_cli.model.stored import StoredFile, StoredTensor, save_plain
 
 FORMAT_VERSION = 1
 STAGES = ("pretrained", "finetuned")
@@ -133,7 +132,7 @@ class Checkpoint:
             "provenance": self.provenance,
         }
         known = {"threshold": self.threshold, "calibration": self.calibration}
-        torch.save(_interned(content | {name: value for name, value in known.items() if value is not None}), stream)
+        save_plain(content | {name: value for name, value in known.items() if value is not None}, stream)
 
     @classmethod
     def read(cls, path: str | Path) -> Checkpoint:
@@ -235,12 +234,3 @@ def _check_values(name: str, values: Tensor) -> None:
     negative = name.endswith("running_var") and bool((values < 0).any())
     if negative or not bool(torch.isfinite(values).all()):
         raise DataError(f"tensor {name} holds infinite, undefined or impossible values", hint="train it again")
-
-
-def _interned(value: Any) -> Any:
-    """The same value with equal texts as one object, on which the bytes of a pickle depend."""
-    if isinstance(value, dict):
-        return {_interned(name): _interned(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return list(map(_interned, value))
-    return sys.intern(value) if isinstance(value, str) else value

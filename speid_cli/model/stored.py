@@ -8,11 +8,12 @@ need is understood, and a tensor is read when it is asked for.
 
 from __future__ import annotations
 
+import io
 import math
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from zipfile import ZIP_STORED
 
 import torch
@@ -187,6 +188,25 @@ def _parameter(values: Any, *_: Any) -> StoredTensor:
 
 def _ordered() -> dict[Any, Any]:
     return {}
+
+
+def save_plain(content: dict[str, Any], stream: BinaryIO) -> None:
+    """Write a dictionary of tensors and plain values; the same content gives the same bytes.
+
+    It is packed in memory first: PyTorch's writer takes a full disk for an error of its own.
+    """
+    packed = io.BytesIO()
+    torch.save(_interned(content), packed)
+    stream.write(packed.getbuffer())
+
+
+def _interned(value: Any) -> Any:
+    """The same value with equal texts as one object, on which the bytes of a pickle depend."""
+    if isinstance(value, dict):
+        return {_interned(name): _interned(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return list(map(_interned, value))
+    return sys.intern(value) if isinstance(value, str) else value
 
 
 def load_plain(path: str | Path) -> dict[str, Any]:

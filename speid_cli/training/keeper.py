@@ -10,11 +10,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import torch
-
 from speid_cli.errors import DataError, Terminated
 from speid_cli.files import whole_file
-from speid_cli.model.stored import load_plain
+from speid_cli.model.stored import load_plain, save_plain
 
 STATE_VERSION = 1
 # What a person and what schedulers send before they take a machine away.
@@ -70,7 +68,7 @@ class Keeper:
         """Save a state, whole or not at all."""
         if self._path is not None and self._writes:
             with whole_file(self._path, force=True) as stream:
-                torch.save(state | {"state_version": STATE_VERSION, "run": self._run}, stream)
+                save_plain(state | {"state_version": STATE_VERSION, "run": self._run}, stream)
         self._saved = time.monotonic()
 
     @contextlib.contextmanager

@@ -119,6 +119,11 @@ def test_a_full_disk_keeps_the_state_before(
     assert Path("model.pt").read_bytes() == Path("whole.pt").read_bytes()
 
 
+def test_a_model_does_not_hide_that_the_disk_is_full() -> None:
+    with open("/dev/full", "wb", buffering=0) as full, pytest.raises(OSError, match="No space left on device"):
+        builders.random_checkpoint().write(full)
+
+
 def test_standard_output_on_a_full_disk(model: None) -> None:
     with open("/dev/full", "wb") as full:
         process = subprocess.run(command(*PREDICT), stdout=full, stderr=subprocess.PIPE, text=True, check=False)
