@@ -89,6 +89,11 @@ def main(arguments: list[str] | None = None) -> int:
             traceback.print_exc()
         print(f"speid: {error}", file=sys.stderr)
         return error.exit_status
+    except MemoryError:
+        print(
+            "speid: out of memory; a smaller --cache-memory, --block-size or --batch-size takes less", file=sys.stderr
+        )
+        return SpeidError.exit_status
     except Exception as error:
         if "--debug" in arguments:
             traceback.print_exc()

@@ -115,8 +115,7 @@ def command(
 
     processes = Processes.of_torchrun()
     target = ScoredOutput(None if output == "-" else output, force, resume_output)
-    if processes.writes:
-        target.check((model, candidates, reference))
+    target.check((model, candidates, reference))
     checkpoint, clock = Checkpoint.read(model), Stopwatch()
     compute = Device(device, precision, threads, processes)
     say(f"device: {compute.description}")
@@ -124,8 +123,7 @@ def command(
     with located(model):
         fasta = checkpoint.find_reference(reference)
         probabilities = _probabilities(checkpoint, calibrated, prevalence)
-    if processes.writes:
-        target.check((fasta,))
+    target.check((fasta,))
     with Reference(fasta) as genome, processes.connected():
         _check_genome(checkpoint, genome, given=reference is not None)
         scorer = Scorer(checkpoint.model(), compute, batch_size, cache_memory)

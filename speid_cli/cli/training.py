@@ -79,13 +79,12 @@ def training_run(
     from speid_cli.training.keeper import Keeper
 
     processes, state = Processes.of_torchrun(), state_path(model)
-    keeper = Keeper(state, 60 * save_every, processes.writes)
+    keeper, resume = Keeper(state, 60 * save_every, processes.writes), resume or processes.restarts > 0
+    _refuse_outputs(model, force, resume, inputs)  # in every process: one that waits for another cannot be ended
     if not processes.writes:
         with processes.connected():
             yield TrainingRun(model, keeper, processes, None)
         return
-    resume = resume or processes.restarts > 0
-    _refuse_outputs(model, force, resume, inputs)
     replace = force or (resume and state.exists())
     try:
         with whole_file(model, replace) as stream:

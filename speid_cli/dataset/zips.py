@@ -15,6 +15,7 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED
 
 from speid_cli.errors import DataError
 from speid_cli.files import unreadable
+from speid_cli.memory import available_bytes
 
 # Most that is read at once: room for a directory of some 10,000 members, where speid writes fewer than 50.
 CHUNK_BYTES = 1 << 20
@@ -25,18 +26,6 @@ _METHODS = {ZIP_STORED: "stored", ZIP_DEFLATED: "deflated"}
 
 # What zipfile raises on a damaged archive.
 DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, ValueError, RuntimeError, OverflowError)
-
-
-def available_bytes() -> int:
-    """Memory that can still be had: of the machine, and of the container where there is one."""
-    limits = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
-    with contextlib.suppress(OSError, StopIteration, ValueError):
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        limits.append(1024 * next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable:")))
-    with contextlib.suppress(OSError, ValueError):
-        most, used = (int(Path("/sys/fs/cgroup", name).read_text()) for name in ("memory.max", "memory.current"))
-        limits.append(max(0, most - used))
-    return min(limits)
 
 
 def check_memory(what: str, size: int) -> None:

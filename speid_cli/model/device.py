@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from speid_cli.errors import OptionError
+from speid_cli.memory import total_bytes
 from speid_cli.model.native.layers import NativeLayers
 from speid_cli.model.native.library import load
 from speid_cli.model.processes import ALONE, Processes
@@ -88,12 +88,7 @@ class Device:
         """Memory of the GPU, else this process's share of the machine's or of the container's."""
         if self.is_cuda:
             return torch.cuda.get_device_properties(self.torch).total_memory
-        physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        try:
-            limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
-        except OSError:
-            limit = ""
-        return (min(physical, int(limit)) if limit.isdecimal() else physical) // self.processes.local_count
+        return total_bytes() // self.processes.local_count
 
     def put(self, array: NDArray[Any] | Tensor) -> Tensor:
         """The values as a tensor on the device; the host does not wait for the copy."""
