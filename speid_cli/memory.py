@@ -27,9 +27,9 @@ def available_bytes() -> int:
 
 def _limits() -> Iterator[tuple[int, int]]:
     """Limits on this process, and how much of each is used."""
-    for group, limit, used in _groups():
+    for group, most, current in _groups():
         with contextlib.suppress(OSError, ValueError):  # no such file, or "max"
-            yield int((group / limit).read_text()), int((group / used).read_text())
+            yield int((group / most).read_text()), int((group / current).read_text())
     address_space = resource.getrlimit(resource.RLIMIT_AS)[0]
     if address_space != resource.RLIM_INFINITY:
         used = 0
