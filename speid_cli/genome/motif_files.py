@@ -182,7 +182,7 @@ def _pfm_matrix(rows: Sequence[Line], number: int) -> NDArray[np.float64]:
     if len(rows) != 4:
         place = rows[4][0] if len(rows) > 4 else number
         raise DataError(f"a matrix of {len(rows)} rows", expected="four, one each for A, C, G, T", line=place)
-    letters, counts = zip(*map(_pfm_row, rows), strict=True)
+    letters, counts = zip(*[_pfm_row(row) for row in rows], strict=True)
     if not any(letters):
         letters = tuple(_FILE_ORDER)
     if sorted(letters) != sorted(_FILE_ORDER):
@@ -215,7 +215,7 @@ def _check_length(positions: int, line: int) -> None:
 
 
 def _checked(motif: Motif, rows: Sequence[Line]) -> Motif:
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         sums = motif.matrix.sum(axis=1)
     if not motif.length or (motif.matrix < 0).any() or not ((sums > 0) & (sums < np.inf)).all():
         raise DataError(
