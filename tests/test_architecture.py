@@ -11,7 +11,19 @@ import pytest
 import speid_cli
 
 ROOT = Path(speid_cli.__file__).parent
-LAYERS = ("files", "memory", "errors", "genome", "dataset", "model", "scoring", "training", "evaluation", "explain", "cli")
+LAYERS = (
+    "files",
+    "memory",
+    "errors",
+    "genome",
+    "dataset",
+    "model",
+    "scoring",
+    "training",
+    "evaluation",
+    "explain",
+    "cli",
+)
 ONLY_IN = {
     "click": "cli/", "rich": "cli/", "pysam": "genome/reference.py", "pybedtools": "genome/overlaps.py",
     "Bio": "genome/motif_files.py", "pyjaspar": "genome/motif_files.py",

@@ -12,10 +12,13 @@ from typing import Any, NoReturn
 import click
 
 from speid_cli import __version__
-from speid_cli.errors import SpeidError, Terminated
+from speid_cli.errors import OptionError, SpeidError, Terminated
 from speid_cli.files import unreadable
 
 COMMANDS = ("candidates", "negatives", "prepare", "motifs", "pretrain", "finetune", "evaluate", "predict", "info")
+
+
+SEVERAL_PROCESSES = ("pretrain", "finetune", "predict")
 
 
 class LazyGroup(click.Group):
@@ -68,6 +71,7 @@ def main(arguments: list[str] | None = None) -> int:
         return SpeidError.exit_status
     previous = {number: signal.signal(number, _terminate) for number in (signal.SIGTERM, signal.SIGUSR1)}
     try:
+        _refuse_many_processes(arguments)
         with_exit = cli.main(arguments, prog_name="speid", standalone_mode=False)
         return with_exit if isinstance(with_exit, int) else 0
     except (KeyboardInterrupt, click.Abort):
@@ -102,6 +106,14 @@ def main(arguments: list[str] | None = None) -> int:
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+
+
+def _refuse_many_processes(arguments: list[str]) -> None:
+    """Refuse to do under torchrun, many times over, what one process does."""
+    count = os.environ.get("WORLD_SIZE", "1")
+    name = next((argument for argument in arguments if argument in COMMANDS), None)
+    if count.isdecimal() and int(count) > 1 and "RANK" in os.environ and name not in (*SEVERAL_PROCESSES, None):
+        raise OptionError(f"speid {name} runs in one process, and torchrun has started {count}; leave torchrun out")
 
 
 def _terminate(signal_number: int, frame: Any) -> NoReturn:

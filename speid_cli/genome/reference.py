@@ -78,7 +78,7 @@ class ContigNames:
                 expected="coordinates of this reference",
                 hint="is this the right genome build?",
             )
-        return Interval(contig, interval.start, interval.end)
+        return interval if contig == interval.chrom else Interval(contig, interval.start, interval.end)
 
     def alias_warning(self) -> str | None:
         """One sentence on the names that were matched by another spelling, if any were."""

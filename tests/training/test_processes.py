@@ -27,6 +27,7 @@ from speid_cli.training.stages import pretrain
 from tests import builders
 from tests.builders import SilentObserver
 
+Fails = Callable[..., str]
 ROOT = Path(__file__).parents[2]
 SCRIPT = Path(__file__).with_name("compare_processes.py")
 
@@ -97,6 +98,15 @@ def test_batches_are_shared_by_norms_that_are_told(dataset: PairDataset) -> None
     assert all(norm.processes.count == 2 for norm in norms)  # type: ignore[union-attr,operator]
 
 
+def test_what_one_process_does_is_refused_under_torchrun(
+    folder: Path, fails: Fails, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "3")
+    message = "speid: speid prepare runs in one process, and torchrun has started 3; leave torchrun out\n"
+    assert fails("prepare", "pairs.bedpe", "genome.fa", status=2) == message
+
+
 def children(process: subprocess.Popen[str]) -> list[int]:
     return [int(number) for number in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
 
@@ -117,7 +127,7 @@ def test_a_dead_process_ends_the_run_and_a_restart_goes_on(dataset: PairDataset)
     assert not Path("model.pt.state").exists()
 
 
-def test_processes_put_their_scores_together_in_order(pairs: list[str], fails: Callable[..., str]) -> None:
+def test_processes_put_their_scores_together_in_order(pairs: list[str], fails: Fails) -> None:
     with open("model.pt", "wb") as stream:
         builders.random_checkpoint().write(stream)
     predict = ["predict", "model.pt", "pairs.bedpe", "-f", "genome.fa", "--block-size", "7"]
