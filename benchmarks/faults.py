@@ -98,7 +98,7 @@ def parse() -> argparse.Namespace:
 def make_inputs(folder: Path) -> None:
     """A simulated study, models of it, and many candidates."""
     simulate = [sys.executable, str(HERE.parent / "examples" / "simulate.py"), "-o", str(folder)]
-    subprocess.run([*simulate, "--chromosomes", "6", "--elements", "12"], check=True, stderr=subprocess.DEVNULL)
+    subprocess.run([*simulate, "--chromosomes", "6", "--elements", "20"], check=True, stderr=subprocess.DEVNULL)
     for work, made in ((WORKS[0], "pairs.npz"), (WORKS[1], "pretrained.pt"), (WORKS[3], "model.pt")):
         with tempfile.TemporaryDirectory(dir=folder) as name:
             alone(folder, work, Path(name))
