@@ -29,7 +29,8 @@ from typing import NamedTuple
 HERE = Path(__file__).parent
 CONTEXT = multiprocessing.get_context("forkserver")
 ROOM = 64 << 20
-NETWORK = ["--preset", "tiny", "--threads", "1"]
+SIZES = {"n_kernels": 16, "lstm_units": 16, "dense_units": 16}
+NETWORK = ["--preset", "tiny", "--threads", "1", *(f"--set={name}={size}" for name, size in SIZES.items())]
 
 
 class Work(NamedTuple):
@@ -59,11 +60,11 @@ class Work(NamedTuple):
 WORKS = (
     Work("prepare", ["prepare", "pairs.bedpe", "genome.fa", "--enhancer-window", "400", "--promoter-window", "300"],
          ("out.npz",), ["--force"]),
-    Work("pretrain", ["pretrain", "pairs.npz", *NETWORK, "--epochs", "6"],
+    Work("pretrain", ["pretrain", "pairs.npz", *NETWORK, "--epochs", "3"],
          ("out.pt", "out.history.tsv", "out.pt.state"), ["--resume"]),
-    Work("pretrain, saving each batch", ["pretrain", "pairs.npz", *NETWORK, "--epochs", "3", "--save-every", "0"],
+    Work("pretrain, saving each batch", ["pretrain", "pairs.npz", *NETWORK, "--epochs", "2", "--save-every", "0"],
          ("out.pt", "out.history.tsv", "out.pt.state"), ["--resume"]),
-    Work("finetune", ["finetune", "pretrained.pt", "pairs.npz", "--epochs", "12", "--patience", "0", "--threads", "1"],
+    Work("finetune", ["finetune", "pretrained.pt", "pairs.npz", "--epochs", "6", "--patience", "0", "--threads", "1"],
          ("out.pt", "out.history.tsv", "out.pt.state"), ["--resume"]),
     Work("predict -o", ["predict", "model.pt", "many.bedpe", "--threads", "1", "--block-size", "1000"],
          ("out.bedpe",), ["--resume-output"]),
@@ -104,7 +105,7 @@ def make_inputs(folder: Path) -> None:
             alone(folder, work, Path(name))
             shutil.copy(Path(name, work.outputs[0]), folder / made)
     lines = (folder / "pairs.bedpe").read_text().splitlines(keepends=True)
-    (folder / "many.bedpe").write_text("".join(lines[:1] + lines[1:] * 40))
+    (folder / "many.bedpe").write_text("".join(lines[:1] + lines[1:] * 30))
 
 
 def start(folder: Path, work: Work, to: Path, *more: str, again: bool = False) -> multiprocessing.Process:
