@@ -14,7 +14,7 @@ from speid_cli.model.device import Device
 from speid_cli.model.initialisers import initialise
 from speid_cli.model.speid import Speid
 
-CONFIG = replace(PRESETS["tiny"].model, enhancer_window=600, promoter_window=400)
+CONFIG = replace(PRESETS["tiny"].model, enhancer_window=600, promoter_window=400, feature_dropout=0.0)
 
 
 @pytest.fixture
