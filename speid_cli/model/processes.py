@@ -111,11 +111,13 @@ def sum_with_gradient(processes: Processes, values: Tensor) -> Tensor:
 class _Sum(Function):
     @staticmethod
     def forward(ctx: Any, processes: Processes, values: Tensor) -> Tensor:
+        """The sum over all processes."""
         ctx.processes = processes
         return processes.sum(values.detach().clone())
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor]:
+        """Gradients of what `forward` was given; None where there is none."""
         return None, ctx.processes.sum(gradient.clone())
 
 

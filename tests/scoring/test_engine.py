@@ -130,3 +130,26 @@ def _compiler() -> bool:
     import shutil
 
     return any(shutil.which(name) for name in ("cc", "gcc", "clang"))
+
+
+@pytest.mark.parametrize("native", ["1", "0"])
+def test_a_score_does_not_depend_on_what_is_scored_beside_it(native: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To the last bit on the native kernels, to rounding on PyTorch's: all at once, in parts, or one by one."""
+    monkeypatch.setenv("SPEID_NATIVE", native)
+    device, model, rng = Device("cpu"), builders.random_checkpoint().model(), np.random.default_rng(0)
+    enhancers, promoters = random_codes(40, 30)
+    left, right = rng.integers(0, 40, 300), rng.integers(0, 30, 300)
+
+    def score(parts: int) -> NDArray[np.float32]:
+        scorer, found = Scorer(model, device), []
+        for rows in np.array_split(np.arange(300), parts):
+            sides = []
+            for store, codes, side in ((scorer.enhancers, enhancers, left), (scorer.promoters, promoters, right)):
+                used, index = np.unique(side[rows], return_inverse=True)
+                sides.append(store.find(used.tolist(), lambda keys, codes=codes: codes[keys])[index])
+            found.append(scorer.logits(*sides))
+        return np.concatenate(found)
+
+    whole = score(1)
+    for parts in (2, 7, 300):
+        np.testing.assert_allclose(score(parts), whole, rtol=0, atol=0 if device.kernels is not None else 1e-6)

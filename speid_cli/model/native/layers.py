@@ -69,6 +69,7 @@ class NativeLayers(ModuleLayers):
 class _Features(Function):
     @staticmethod
     def forward(ctx: Any, kernels: Kernels, codes: tuple[Tensor, Tensor], pool_length: int, *weights: Tensor) -> Tensor:
+        """The layer's output; keeps what its gradient needs."""
         pairs, kernel_length = len(codes[0]), weights[0].shape[2]
         steps = [(side.shape[1] - kernel_length + 1) // pool_length for side in codes]
         out = kernels.memory.empty(pairs, sum(steps), len(weights[0]))
@@ -86,6 +87,7 @@ class _Features(Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Gradients:
+        """Gradients of what `forward` was given; None where there is none."""
         (out,) = ctx.saved_tensors
         gradient, tasks, results = gradient.contiguous(), [], []
         for kernel_length, pool_length, index, part in ctx.branches:
@@ -111,6 +113,7 @@ class _Normalise(Function):
         weight: Tensor,
         bias: Tensor,
     ) -> Tensor:
+        """The layer's output; keeps what its gradient needs."""
         flat = x.flatten(0, -2).contiguous()
         rows = len(flat)
         shift = flat[0].clone()
@@ -127,6 +130,7 @@ class _Normalise(Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Gradients:
+        """Gradients of what `forward` was given; None where there is none."""
         flat, weight = ctx.saved_tensors
         kernels, dropping, (rows, columns) = ctx.kernels, ctx.dropping, flat.shape
         shape, gradient = gradient.shape, gradient.reshape(flat.shape)
@@ -155,17 +159,20 @@ class _Normalise(Function):
 class _Drop(Function):
     @staticmethod
     def forward(ctx: Any, kernels: Kernels, dropout: Dropout, x: Tensor) -> Tensor:
+        """The layer's output; keeps what its gradient needs."""
         ctx.kernels, ctx.dropping = kernels, _Dropping.of(dropout, 1)
         return _scaled(kernels, x, ctx.dropping)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Gradients:
+        """Gradients of what `forward` was given; None where there is none."""
         return None, None, _scaled(ctx.kernels, gradient, ctx.dropping)
 
 
 class _Recur(Function):
     @staticmethod
     def forward(ctx: Any, kernels: Kernels, x: Tensor, *weights: Tensor) -> Tensor:
+        """The layer's output; keeps what its gradient needs."""
         pairs, steps, features = x.shape
         units = weights[1].shape[1]
         x = x.contiguous()
@@ -186,6 +193,7 @@ class _Recur(Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Gradients:
+        """Gradients of what `forward` was given; None where there is none."""
         x, projection, *recurrent, states = ctx.saved_tensors
         kernels, units, features = ctx.kernels, recurrent[0].shape[1], x.shape[2]
         gates, ctx.gates = ctx.gates, None  # their memory becomes the gradients'
@@ -214,6 +222,7 @@ class _Recur(Function):
 class _Linear(Function):
     @staticmethod
     def forward(ctx: Any, kernels: Kernels, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        """The layer's output; keeps what its gradient needs."""
         ctx.kernels = kernels
         ctx.save_for_backward(x, weight)
         out = torch.empty(len(x), len(weight))
@@ -222,6 +231,7 @@ class _Linear(Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Gradients:
+        """Gradients of what `forward` was given; None where there is none."""
         x, weight = ctx.saved_tensors
         kernels, gradient = ctx.kernels, gradient.contiguous()
         passed = None
