@@ -116,6 +116,9 @@ def command(
     processes = Processes.of_torchrun()
     target = ScoredOutput(None if output == "-" else output, force, resume_output)
     target.check((model, candidates, reference))
+    if candidates == "-" and (shard or resume_output or processes.count > 1):
+        raise OptionError("standard input is read once, and shards, --resume-output and torchrun need a file")
+    portion = _portion(candidates, shard)
     checkpoint, clock = Checkpoint.read(model), Stopwatch()
     compute = Device(device, precision, threads, processes)
     say(f"device: {compute.description}")
@@ -128,7 +131,7 @@ def command(
         _check_genome(checkpoint, genome, given=reference is not None)
         scorer = Scorer(checkpoint.model(), compute, batch_size, cache_memory)
         stream = PairStream(scorer, genome, settings, probabilities)
-        target.fill(stream, candidates, _portion(candidates, shard, processes), processes)
+        target.fill(stream, candidates, portion, processes)
         if counts := processes.gather(stream.counts):
             _report(counts, genome.contigs.alias_warning(), clock.seconds)
 
@@ -144,12 +147,10 @@ def _check_genome(checkpoint: Any, genome: Any, given: bool) -> None:
         warn(str(error))
 
 
-def _portion(candidates: str, shard: tuple[int, int] | None, processes: Any) -> Any:
+def _portion(candidates: str, shard: tuple[int, int] | None) -> Any:
     """The lines to score."""
     from speid_cli.scoring.stream import WHOLE, Portion
 
-    if candidates == "-" and (shard or processes.count > 1):
-        raise OptionError("standard input cannot be shared out: each process reads all lines; name a file")
     return Portion.shard(*shard, sum(1 for _ in read_lines(candidates))) if shard else WHOLE
 
 

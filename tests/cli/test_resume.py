@@ -145,8 +145,12 @@ def test_shards_after_one_another_are_the_whole(
 def test_shards_that_are_none_are_refused(scored: list[str], fails: Callable[..., str]) -> None:
     for wrong in ("0/3", "4/3", "1", "1/0", "a/b"):
         assert f"'{wrong}': expected I/N with I from 1 to N" in fails(*PREDICT, "--shard", wrong, status=2)
-    message = fails("predict", "model.pt", "-", "-f", "genome.fa", "--shard", "1/2", status=2)
-    assert "standard input cannot be shared out" in message
+
+
+@pytest.mark.parametrize("options", [["--shard", "1/2"], ["--resume-output", "-o", "out.bedpe"]])
+def test_standard_input_is_not_read_twice(scored: list[str], options: list[str], fails: Callable[..., str]) -> None:
+    message = fails("predict", "model.pt", "-", "-f", "genome.fa", *options, status=2)
+    assert "standard input is read once, and shards, --resume-output and torchrun need a file" in message
 
 
 def test_a_killed_scan_leaves_a_correct_prefix(scored: list[str]) -> None:
