@@ -101,6 +101,28 @@ class SpeidConfig:
 
 
 @dataclass(frozen=True)
+class StartConfig:
+    """First weights that let a network of little data learn what it is told of motifs.
+
+    A motif is read alike wherever it stands (`initialisers.ignore_positions`), and where kernels
+    start as motifs, the LSTM reads those first (`initialisers.listen_to_motifs`).
+
+    Attributes
+    ----------
+    motifs_per_unit : int
+        How many motifs an LSTM unit reads.
+    recurrence : float
+        Scale of the recurrent weights, 1 for orthogonal.
+    other_kernels : float
+        Scale, behind the norm, of kernels that are no motifs.
+    """
+
+    motifs_per_unit: int = 3
+    recurrence: float = 0.3
+    other_kernels: float = 0.1
+
+
+@dataclass(frozen=True)
 class TrainingConfig:
     """How one stage trains; the defaults are the paper's pre-training.
 
@@ -120,6 +142,8 @@ class TrainingConfig:
         Stop after so many epochs without a better validation; 0 never stops early.
     keep : {"best", "last"}
         Which epoch's weights to write.
+    start : StartConfig, optional
+        Other first weights for pre-training than Keras's.
     """
 
     epochs: int = 32
@@ -130,6 +154,7 @@ class TrainingConfig:
     fixed_shifts: bool = False
     patience: int = 0
     keep: Literal["best", "last"] = "best"
+    start: StartConfig | None = None
 
 
 @dataclass(frozen=True)
@@ -166,28 +191,30 @@ class Preset:
     motif_kernels: int = 525
 
 
-def _small_training(epochs: int, learning_rate: float) -> tuple[TrainingConfig, TrainingConfig]:
+def _small_training(learning_rate: float) -> tuple[TrainingConfig, TrainingConfig]:
     """Settings that learn from small data in minutes: Adam at a high rate, stopped early.
 
     All windows are shifted, since with the positives' alone "is centred" is a sign of a negative.
     """
-    pretrain = TrainingConfig(epochs=epochs, learning_rate=learning_rate, copies=0, shift="all", patience=4)
-    finetune = replace(pretrain, epochs=2 * epochs, copies=1, shift="none")
+    pretrain = TrainingConfig(
+        epochs=12, learning_rate=learning_rate, copies=0, shift="all", patience=4, start=StartConfig()
+    )
+    finetune = replace(pretrain, epochs=24, copies=1, shift="none", start=None)
     return pretrain, finetune
 
 
-# Dropout behind the LSTM keeps a network that starts at random from ever learning what both sides share.
+# Dropout right behind the LSTM keeps a network that starts at random from ever learning what both sides share.
 _LITTLE_DATA = SpeidConfig(
-    feature_dropout=0.1, sequence_dropout=0.0, dense_dropout=0.0, l2_penalty=1e-4, norm_momentum=0.1
+    feature_dropout=0.1, sequence_dropout=0.0, dense_dropout=0.3, l2_penalty=1e-3, norm_momentum=0.1
 )
 PRESETS = {
     "paper": Preset(),
     "small": Preset(
         replace(_LITTLE_DATA, n_kernels=200, lstm_units=50, dense_units=800),
-        *_small_training(12, 1e-3),
+        *_small_training(1e-3),
         motif_kernels=100,
     ),
     "tiny": Preset(
-        replace(_LITTLE_DATA, n_kernels=32, lstm_units=32, dense_units=32), *_small_training(12, 2e-3), motif_kernels=16
+        replace(_LITTLE_DATA, n_kernels=32, lstm_units=32, dense_units=32), *_small_training(2e-3), motif_kernels=16
     ),
 }

@@ -9,6 +9,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from speid_cli.errors import DataError
+from speid_cli.model.config import StartConfig
 from speid_cli.model.kernels import KernelInitialisers
 from speid_cli.model.speid import Speid
 
@@ -33,6 +34,51 @@ def initialise(model: Speid, generator: Generator) -> None:
             nn.init.zeros_(values)
             if name.startswith("bias_ih"):
                 values.data[units : 2 * units] = 1  # gates i, f, g, o
+
+
+def ignore_positions(model: Speid, generator: Generator) -> None:
+    """Start with a network to which a motif means the same wherever it stands in an element.
+
+    LSTM units remember over all lengths from one step to the whole sequence: forget biases are
+    log U(1, T - 1) for T steps, input biases their negatives (Tallec and Ollivier 2018, "Can
+    recurrent neural networks warp time?"). The dense layer reads all of the enhancer's steps with
+    the weights of the first, and all of the promoter's.
+    """
+    config = model.config
+    units, first_promoter_step = config.lstm_units, config.enhancer_steps
+    with torch.no_grad():
+        for bias in _each_way(model, "bias_ih"):
+            steps = torch.rand(units, generator=generator) * max(config.steps - 2, 0) + 1
+            bias[units : 2 * units] = steps.log()  # gates i, f, g, o
+            bias[:units] = -steps.log()
+        by_step = model.dense.weight.view(config.dense_units, config.steps, 2 * units)
+        by_step[:, :first_promoter_step] = by_step[:, :1].clone()
+        by_step[:, first_promoter_step:] = by_step[:, first_promoter_step : first_promoter_step + 1].clone()
+
+
+def listen_to_motifs(model: Speid, kernels: KernelInitialisers, start: StartConfig, generator: Generator) -> None:
+    """Start with LSTM units that each read a few of the kernels that are motifs, and nothing else.
+
+    All motifs are read about equally often. A unit's few weights are as strong as weights from all
+    kernels would have been, its recurrence is weak, and kernels that are no motifs come out of the
+    norm as a whisper.
+    """
+    if not len(kernels):
+        return
+    config, each = model.config, start.motifs_per_unit
+    motifs = torch.tensor([placed.kernel for placed in kernels.placed])
+    turns = -(-config.lstm_units * each // len(motifs))
+    with torch.no_grad():
+        for weight in _each_way(model, "weight_ih"):
+            order = torch.cat([motifs[torch.randperm(len(motifs), generator=generator)] for _ in range(turns)])
+            read = order[: config.lstm_units * each].view(config.lstm_units, each)
+            strength = torch.zeros(config.lstm_units, config.n_kernels)
+            strength.scatter_(1, read, math.sqrt(config.n_kernels / each))
+            weight.mul_(strength.repeat(4, 1))  # all four gates of a unit
+        for weight in _each_way(model, "weight_hh"):
+            weight.mul_(start.recurrence)
+        scale = torch.full((config.n_kernels,), start.other_kernels).index_fill_(0, motifs, 1.0)
+        model.feature_norm.weight.mul_(scale)
 
 
 def place_motifs(model: Speid, kernels: KernelInitialisers) -> None:
@@ -61,3 +107,8 @@ def place_motifs(model: Speid, kernels: KernelInitialisers) -> None:
                 columns = slice(placed.offset, placed.offset + placed.length)
                 layer.weight[placed.kernel, :, columns] = torch.from_numpy(matrix)
                 cast(Tensor, layer.bias)[placed.kernel] = float(bias)
+
+
+def _each_way(model: Speid, name: str) -> list[Tensor]:
+    """A parameter of the LSTM forwards, and of the LSTM backwards."""
+    return [values for key, values in model.lstm.named_parameters() if key.startswith(name)]

@@ -19,7 +19,7 @@ from speid_cli.errors import DataError
 from speid_cli.model.checkpoint import Checkpoint
 from speid_cli.model.config import SpeidConfig, TrainingConfig
 from speid_cli.model.device import Device
-from speid_cli.model.initialisers import initialise, place_motifs
+from speid_cli.model.initialisers import ignore_positions, initialise, listen_to_motifs, place_motifs
 from speid_cli.model.kernels import KernelInitialisers
 from speid_cli.model.speid import Speid
 from speid_cli.training.inputs import FrozenFeatures, WholeNetwork
@@ -51,9 +51,13 @@ def pretrain(
     check_windows(config, dataset)
     check_trainable(dataset)
     model = Speid(config)
-    initialise(model, torch.Generator().manual_seed(seed))
+    initialise(model, generator := torch.Generator().manual_seed(seed))
     if motifs is not None:
         place_motifs(model, motifs)
+    if settings.start is not None:
+        ignore_positions(model, generator)
+        if motifs is not None:
+            listen_to_motifs(model, motifs, settings.start, generator)
     trainer = Trainer(model, WholeNetwork(model, dataset, device), dataset, settings, device, seed)
     provenance = _provenance(dataset, "pretrained", settings, seed, before=[])
     provenance |= {"preset": preset, "motifs": motifs.records() if motifs is not None else []}

@@ -14,7 +14,9 @@ from speid_cli.model.device import Device
 from speid_cli.model.initialisers import initialise
 from speid_cli.model.speid import Speid
 
-CONFIG = replace(PRESETS["tiny"].model, enhancer_window=600, promoter_window=400, feature_dropout=0.0)
+CONFIG = replace(
+    PRESETS["tiny"].model, enhancer_window=600, promoter_window=400, feature_dropout=0.0, dense_dropout=0.0
+)
 
 
 @pytest.fixture
