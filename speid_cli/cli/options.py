@@ -63,6 +63,7 @@ def output(help_text: str) -> Callable[[Function], Function]:
     """``-o/--output`` and ``--force``."""
 
     def decorate(function: Function) -> Function:
+        """The command with both options."""
         function = click.option("--force", is_flag=True, help="Replace an output that exists.")(function)
         return click.option("-o", "--output", type=click.Path(dir_okay=False), help=help_text)(function)
 

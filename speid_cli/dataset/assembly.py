@@ -130,10 +130,12 @@ def _split(
     settings: PrepareSettings, kept: list[LabelledPair], rank: dict[str, int], path: str, contigs: ContigNames
 ) -> NDArray[np.int8]:
     def places(side: int) -> NDArray[np.int64]:
+        """Chromosome rank, start and end int64 (N, 3) of a side."""
         sides = (labelled.pair[side] for labelled in kept)
         return np.array([(rank[chrom], start, end) for chrom, start, end in sides], np.int64).reshape(-1, 3)
 
     def resolved(names: tuple[str, ...]) -> tuple[str, ...]:
+        """The names as the reference has them."""
         try:
             return tuple(map(contigs.resolve, names))
         except DataError as error:

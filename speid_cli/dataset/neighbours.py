@@ -25,6 +25,7 @@ class Neighbours:
         spacing = max(place.end for place in (*enhancers, *promoters)) + farthest + 2
 
         def keys(places: Sequence[Interval]) -> tuple[Positions, Positions]:
+            """Starts and ends, chromosome after chromosome."""
             lines = [(rank[chrom] * spacing + start, rank[chrom] * spacing + end) for chrom, start, end in places]
             starts, ends = np.array(lines, np.int64).reshape(-1, 2).T
             return starts, ends

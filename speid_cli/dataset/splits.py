@@ -153,6 +153,7 @@ def _nearest(counts: NDArray[np.int64], free: list[int], fraction: float, left_o
         return []
 
     def distance(total: NDArray[np.float64]) -> NDArray[np.float64]:
+        """How far shares (..., 2) of pairs and positives are from what was asked for."""
         return np.abs(total - fraction).sum(axis=-1).round(12)
 
     few = range(min(len(free), 2 * _STARTS))

@@ -49,6 +49,7 @@ def _boosted(features: Callable[[PairDataset], Features]) -> Callable[[PairDatas
     """Gradient-boosted trees on features (N, F) of all pairs."""
 
     def logits(dataset: PairDataset, seed: int) -> NDArray[np.float64]:
+        """Logits float64 (N,) of all pairs, trained on the training subset."""
         from sklearn.ensemble import HistGradientBoostingClassifier
 
         members, values = dataset.members(TRAIN), features(dataset)

@@ -72,6 +72,7 @@ class NativeRoute:
         self._output = kernels.panels(network.output[:, None])
 
         def side(conv: nn.Conv1d, own: Direction, own_dense: Tensor, other: Direction, other_dense: Tensor) -> _Side:
+            """What one side's elements are computed with."""
             branch = Branch.of(kernels, conv.weight, cast(Tensor, conv.bias), model.config.pool_length)
             own_flow, other_flow = _Flow.of(kernels, own, own_dense), _Flow.of(kernels, other, other_dense)
             return _Side(len(own_dense), branch, own_flow, other_flow)
@@ -92,6 +93,7 @@ class NativeRoute:
         units, steps = self._config.lstm_units, self._sides[side].steps
 
         def empty(*shape: int) -> Tensor:
+            """Room float32 (slots, ...)."""
             return torch.from_numpy(np.empty((slots, *shape), np.float32))  # NumPy asks for large pages
 
         own = empty(steps, units) if self._keep_own else None
@@ -112,6 +114,7 @@ class NativeRoute:
         share = (self._dense_bias if side == 0 else torch.zeros_like(self._dense_bias)).repeat(len(slots), 1)
 
         def add_shares(part: slice) -> None:
+            """Some of the dense layer's units."""
             kernels.product(reached.flatten(1), own.dense[part.start // kernels.panel :], share[:, part], add=True)
 
         panels = -(-share.shape[1] // kernels.panel)
@@ -144,6 +147,7 @@ class NativeRoute:
         order, logits = np.lexsort((right, left)), torch.empty(count)
 
         def score(part: slice) -> None:
+            """Logits of some pairs."""
             rows = order[part]
             logits[rows] = self._logits(first, second, left[rows], right[rows])
 
@@ -199,6 +203,7 @@ class NativeRoute:
         out = kernels.memory.empty(len(element), waiting.gates.shape[1], self._config.lstm_units)
 
         def run(part: slice) -> None:
+            """The states of some pairs."""
             start, rows = partner_element[part], np.arange(part.start, part.stop)
             self._recur(flow, waiting.gates, element[part], out, rows, partner.hidden[start], partner.cell[start])
 

@@ -70,6 +70,7 @@ class TorchRoute:
         units, steps = self._config.lstm_units, self._sides[side].steps
 
         def empty(*shape: int) -> Tensor:
+            """Room float32 (slots, ...)."""
             return torch.empty(slots, *shape, device=self._device.torch)
 
         own = empty(steps, units) if self._keep_own else None
