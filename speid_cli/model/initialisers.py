@@ -45,15 +45,15 @@ def ignore_positions(model: Speid, generator: Generator) -> None:
     the weights of the first, and all of the promoter's.
     """
     config = model.config
-    units, first_promoter_step = config.lstm_units, config.enhancer_steps
+    units, border = config.lstm_units, config.enhancer_steps
     with torch.no_grad():
         for bias in _each_way(model, "bias_ih"):
-            steps = torch.rand(units, generator=generator) * max(config.steps - 2, 0) + 1
+            steps = torch.rand(units, generator=generator) * (config.steps - 2) + 1
             bias[units : 2 * units] = steps.log()  # gates i, f, g, o
             bias[:units] = -steps.log()
         by_step = model.dense.weight.view(config.dense_units, config.steps, 2 * units)
-        by_step[:, :first_promoter_step] = by_step[:, :1].clone()
-        by_step[:, first_promoter_step:] = by_step[:, first_promoter_step : first_promoter_step + 1].clone()
+        for steps_of_side in (by_step[:, :border], by_step[:, border:]):
+            steps_of_side.copy_(steps_of_side[:, :1].clone())
 
 
 def listen_to_motifs(model: Speid, kernels: KernelInitialisers, start: StartConfig, generator: Generator) -> None:

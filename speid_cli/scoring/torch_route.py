@@ -147,7 +147,7 @@ def _equal_batches(count: int, size: int) -> Iterator[tuple[NDArray[np.int64], i
     """Positions up to `count` in batches of one size, the last filled up with its last; how many are new.
 
     A matrix product adds up in an order that depends on its shape: with one shape, what comes of
-    a row depends less, though not never, on what is computed beside it.
+    a row seldom depends on what is computed beside it.
     """
     for start in range(0, count, size):
         yield np.minimum(np.arange(start, start + size), count - 1), min(size, count - start)

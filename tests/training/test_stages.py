@@ -11,9 +11,13 @@ import torch
 
 from speid_cli.dataset.pairs import TRAIN, VALIDATION, PairDataset
 from speid_cli.errors import DataError
+from speid_cli.genome.motif_files import Motif
 from speid_cli.model.checkpoint import Checkpoint
-from speid_cli.model.config import TrainingConfig
+from speid_cli.model.config import StartConfig, TrainingConfig
 from speid_cli.model.device import Device
+from speid_cli.model.initialisers import ignore_positions, initialise, listen_to_motifs, place_motifs
+from speid_cli.model.kernels import place
+from speid_cli.model.speid import Speid
 from speid_cli.training.inputs import FrozenFeatures
 from speid_cli.training.stages import finetune, pretrain
 from tests import builders
@@ -43,6 +47,24 @@ def test_everything_learns_in_pretraining(dataset: PairDataset) -> None:
     assert untrained.history == []
     for name, values in trained.state_dict.items():
         assert not torch.equal(values, untrained.state_dict[name]), name
+
+
+def test_pretraining_starts_as_the_settings_say(dataset: PairDataset) -> None:
+    kernels = place([Motif("A", "", np.ones((4, 4)), "test")], builders.TINY.kernel_length, 0.0, seed=0)
+    for start in (None, StartConfig()):
+        for motifs in (None, kernels):
+            settings = replace(PRETRAIN, epochs=0, start=start)
+            found = pretrain(dataset, builders.TINY, settings, motifs, Device("cpu"), 3, SilentObserver())
+            expected = Speid(builders.TINY)
+            initialise(expected, generator := torch.Generator().manual_seed(3))
+            if start is not None:
+                ignore_positions(expected, generator)
+            if motifs is not None:
+                place_motifs(expected, motifs)
+                if start is not None:
+                    listen_to_motifs(expected, motifs, start, generator)
+            for name, values in expected.state_dict().items():
+                assert torch.equal(values, found.state_dict[name]), (name, start, motifs)
 
 
 def test_what_is_frozen_stays_bit_for_bit(dataset: PairDataset) -> None:
