@@ -203,7 +203,6 @@ def _small_training(learning_rate: float) -> tuple[TrainingConfig, TrainingConfi
     return pretrain, finetune
 
 
-# Dropout right behind the LSTM keeps a network that starts at random from ever learning what both sides share.
 _LITTLE_DATA = SpeidConfig(
     feature_dropout=0.1, sequence_dropout=0.0, dense_dropout=0.3, l2_penalty=1e-3, norm_momentum=0.1
 )
