@@ -13,6 +13,7 @@ from speid_cli.cli.outputs import text_output
 from speid_cli.errors import DataError, OptionError
 from speid_cli.files import refuse_existing
 from speid_cli.genome.bed import BedElement, read_elements
+from speid_cli.genome.contigs import ContigNames
 from speid_cli.genome.intervals import MAX_DISTANCE_BP, MIN_DISTANCE_BP
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ DISTANCE = click.IntRange(0, 2_000_000_000)  # bedtools keeps it in 32 bits, and
     "--anchors",
     type=options.INPUT_OR_DASH,
     metavar="LOOPS.bedpe",
-    help="Label a pair 1 where it joins the two anchors of one of these loops, else 0.",
+    help="Label a pair 1 where it joins the two anchors of one of these loops, as a HiCCUPS list has them, else 0.",
 )
 @options.output("BEDPE to write; compressed if it ends in .gz.  [default: standard output]")
 @options.common
@@ -49,62 +50,92 @@ def command(
     """Pair each enhancer with the promoters near it.
 
     Writes all pairs on one chromosome whose nearest edges are within the distances, sorted, as
-    BEDPE with the enhancer first. Needs bedtools.
+    BEDPE with the enhancer first. A pair's name is both names with a ~ between them. Contigs may be
+    named chr1 in one input and 1 in another: the output has the names of ENHANCERS.bed. Needs bedtools.
 
     \b
     Example:
       speid candidates enhancers.bed promoters.bed | speid predict model.pt - > scored.bedpe
       speid candidates enhancers.bed promoters.bed --anchors loops.bedpe > pairs.bedpe
     """
-    from speid_cli.genome.candidates import CandidateCounts, candidate_header, candidates
+    from speid_cli.genome.candidates import (
+        CandidateCounts,
+        candidate_header,
+        candidates,
+        joined_by_loops,
+        read_loops,
+    )
 
     if min_distance > max_distance:
         raise OptionError(f"--min-distance {min_distance} is above --max-distance {max_distance}")
     if output not in (None, "-"):
         refuse_existing(str(output), force, (enhancers, promoters, anchors))
-    first, second = read_both(enhancers, promoters, anchors)
+    reach, contigs = (min_distance, max_distance), ContigNames()
+    first, second = read_both(enhancers, promoters, contigs, anchors)
+    joined = None
+    if anchors is not None:
+        joined = joined_by_loops(read_loops(anchors, contigs), first, second, reach)
+        _refuse_unlabelled(len(joined), contigs, anchors)
+    warn_of_aliases(contigs)
     counts = CandidateCounts()
     with text_output(output, force) as out:
         out.write(f"{candidate_header(anchors is not None)}\n".encode())
-        for line in candidates(first, second, (min_distance, max_distance), anchors, counts):
+        for line in candidates(first, second, reach, joined, counts):
             out.write(f"{line}\n".encode())
     _report(counts, (len(first), len(second)), anchors is not None)
 
 
-def read_both(enhancers: str, promoters: str, *others: str | None) -> tuple[list[BedElement], list[BedElement]]:
-    """The elements of both files, with a word on what repeats and on chromosomes of one file alone.
+def read_both(
+    enhancers: str, promoters: str, contigs: ContigNames, *others: str | None
+) -> tuple[list[BedElement], list[BedElement]]:
+    """The elements of both files, with a word on what repeats and on contigs of one file alone.
 
     Raises
     ------
     DataError
-        A file is at fault, or they share no chromosome.
+        A file is at fault, or they share no contig.
     OptionError
-        More than one, or of the `others` to be read later, is standard input.
+        More than one, or of the `others`, is standard input.
     """
     if (enhancers, promoters, *others).count("-") > 1:
         raise OptionError("only one input can be standard input")
     sides = []
     for path in (enhancers, promoters):
-        elements, repeated = read_elements(path)
+        elements, repeated = read_elements(path, contigs)
         if repeated:
             warn(f"{path}: {repeated:,} lines repeat an interval and were left out")
         sides.append(elements)
-    _compare_chromosomes(sides, (enhancers, promoters))
+    _compare_contigs(sides, (enhancers, promoters))
     return sides[0], sides[1]
 
 
-def _compare_chromosomes(sides: Sequence[Sequence[BedElement]], paths: tuple[str, str]) -> None:
+def warn_of_aliases(contigs: ContigNames) -> None:
+    """One line on contig names that differ between the inputs, if any do."""
+    if warning := contigs.alias_warning():
+        warn(warning)
+
+
+def _compare_contigs(sides: Sequence[Sequence[BedElement]], paths: tuple[str, str]) -> None:
     names = [{element.interval.chrom for element in side} for side in sides]
     if not names[0] & names[1]:
         raise DataError(
-            f"none of its chromosomes, such as {min(names[0])!r}, is in {paths[1]}, which has {min(names[1])!r}",
-            expected="the same names in both",
-            hint="does one of them lack the prefix 'chr'?",
+            f"none of its contigs, such as {min(names[0])!r}, is in {paths[1]}, which has {min(names[1])!r}",
+            expected="the same contigs in both",
             path=paths[0],
         )
     for here, there, path in ((names[0], names[1], paths[0]), (names[1], names[0], paths[1])):
         if alone := sorted(here - there):
-            warn(f"{path}: {len(alone)} chromosomes are in no other file: {', '.join(alone[:5])}")
+            warn(f"{path}: {len(alone)} contigs are in no other file: {', '.join(alone[:5])}")
+
+
+def _refuse_unlabelled(positives: int, contigs: ContigNames, anchors: str) -> None:
+    if not positives:
+        raise DataError(
+            f"no candidate joins the two anchors of a loop (contigs: {contigs.examples()})",
+            expected="at least one pair to label 1",
+            hint="are the loops of the same genome build as the elements?",
+            path=anchors,
+        )
 
 
 def _report(counts: CandidateCounts, elements: tuple[int, int], labelled: bool) -> None:
@@ -115,5 +146,3 @@ def _report(counts: CandidateCounts, elements: tuple[int, int], labelled: bool) 
     )
     if not counts.pairs:
         warn("no pairs: are both files of one genome build?")
-    if labelled and not counts.positives:
-        warn("no pair joins the anchors of a loop")

@@ -8,15 +8,16 @@ from typing import Any
 import click
 
 from speid_cli.cli import options
-from speid_cli.cli.candidates import read_both
+from speid_cli.cli.candidates import read_both, warn_of_aliases
 from speid_cli.cli.console import say, warn
 from speid_cli.cli.outputs import text_output
+from speid_cli.dataset.labels import read_positives
 from speid_cli.dataset.negatives import BinCount, NegativeSettings, draw_negatives, pair_distance
-from speid_cli.dataset.positives import read_positives
 from speid_cli.errors import DataError, OptionError
 from speid_cli.files import refuse_existing
 from speid_cli.genome.bed import BedElement, place_of
 from speid_cli.genome.candidates import candidate_header, candidate_line
+from speid_cli.genome.contigs import ContigNames
 from speid_cli.genome.intervals import ElementPair, Interval
 
 
@@ -46,30 +47,38 @@ def command(
     strict: bool,
     output: str | None,
     force: bool,
+    test_chroms: tuple[str, ...],
     verbose: bool,
     **settings: Any,
 ) -> None:
     """Draw pairs that do not interact, at the positives' distances.
 
     From all pairs of ENHANCERS.bed and PROMOTERS.bed that overlap no positive, as many as RATIO
-    asks for in each quantile bin of the positives' distances. POSITIVES.bedpe may have a column
-    headed label; then its lines with 0 are left out. Needs bedtools.
+    asks for in each quantile bin of the positives' distances. The positives are pairs of these
+    elements, as `speid candidates --anchors` labels them; where POSITIVES.bedpe has labels (in a
+    column headed label, else 0 or 1 in column 8), its lines with 0 are left out. Contigs are named
+    as in POSITIVES.bedpe. Needs bedtools.
 
     \b
     Example:
-      speid negatives loops.bedpe enhancers.bed promoters.bed --with-positives > pairs.bedpe
+      speid candidates enhancers.bed promoters.bed --anchors loops.bedpe > labelled.bedpe
+      speid negatives labelled.bedpe enhancers.bed promoters.bed --with-positives > pairs.bedpe
     """
     if output not in (None, "-"):
         refuse_existing(str(output), force, (positives, enhancers, promoters))
-    first, second = read_both(enhancers, promoters, positives)
-    found = read_positives(positives)
+    if (positives, enhancers, promoters).count("-") > 1:
+        raise OptionError("only one input can be standard input")
+    contigs = ContigNames()
+    found = read_positives(positives, contigs)
     _remark(found.labelled_0, found.between_chromosomes, positives)
-    chosen = NegativeSettings(**settings)
+    first, second = read_both(enhancers, promoters, contigs)
+    warn_of_aliases(contigs)
+    chosen = NegativeSettings(test_chroms=tuple(contigs.find(chrom) or chrom for chrom in test_chroms), **settings)
     if unknown := set(chosen.test_chroms) - {pair.enhancer.chrom for pair in found.pairs}:
         raise OptionError(f"--test-chroms: no positive lies on {', '.join(sorted(unknown))}")
     sides = [element.interval for element in first], [element.interval for element in second]
-    for side, path in enumerate((enhancers, promoters)):
-        _compare({pair[side] for pair in found.pairs}, set(sides[side]), path)
+    for side, (name, path) in enumerate((("enhancers", enhancers), ("promoters", promoters))):
+        _compare({pair[side] for pair in found.pairs}, set(sides[side]), name, path, positives)
     negatives, counts = draw_negatives(found.pairs, *sides, chosen)
     _report(counts, strict, positives)
     rows = [(pair, 0) for pair in negatives] + [(pair, 1) for pair in found.pairs] * with_positives
@@ -96,9 +105,18 @@ def _remark(labelled_0: int, between: int, path: str) -> None:
         warn(f"{path}: {between:,} pairs between chromosomes have no distance and were left out")
 
 
-def _compare(positive: set[Interval], known: set[Interval], path: str) -> None:
+def _compare(positive: set[Interval], known: set[Interval], name: str, path: str, positives: str) -> None:
+    """Refuse a BED file that has none of the positives' elements of a side; warn where it lacks some."""
+    if not positive & known:
+        raise DataError(
+            f"none of the {len(positive):,} {name} of these positives is in {path}",
+            expected="pairs of an interval of ENHANCERS.bed and one of PROMOTERS.bed",
+            hint="label pairs by loops with `speid candidates ENHANCERS.bed PROMOTERS.bed --anchors LOOPS.bedpe`, "
+            "or exchange the two BED files",
+            path=positives,
+        )
     if strangers := len(positive - known):
-        warn(f"{path}: lacks {strangers:,} of the {len(positive):,} elements that the positives have on that side")
+        warn(f"{path}: lacks {strangers:,} of the {len(positive):,} {name} of the positives")
 
 
 def _report(counts: Sequence[BinCount], strict: bool, path: str) -> None:

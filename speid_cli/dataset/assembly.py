@@ -5,23 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from speid_cli import __version__
-from speid_cli.dataset.labels import label_column, parse_label
+from speid_cli.dataset.labels import LabelledPair, read_labelled_pairs
 from speid_cli.dataset.leakage import leak_report
 from speid_cli.dataset.pairs import SUBSETS, Elements, PairDataset
 from speid_cli.dataset.splits import DROPPED, SplitSettings, split
 from speid_cli.errors import DataError, OptionError, located
 from speid_cli.files import sha256_of
-from speid_cli.genome.bedpe import parse_pair, read_bedpe
+from speid_cli.genome.bedpe import PairReader
+from speid_cli.genome.contigs import ReferenceContigs
 from speid_cli.genome.intervals import ElementPair, Interval, shift_range, window_start
 from speid_cli.genome.onehot import N_CODE, pack_sequence
 from speid_cli.genome.overlaps import overlapping, read_bed
-from speid_cli.genome.reference import ContigNames, Reference
+from speid_cli.genome.reference import Reference
 
 _ROWS_AT_A_TIME = 1024
 
@@ -38,13 +39,6 @@ class PrepareSettings:
     split: SplitSettings = SplitSettings()
 
 
-class LabelledPair(NamedTuple):
-    """One pair of the input, on the reference's contig names."""
-
-    pair: ElementPair
-    label: int
-
-
 def assemble(pairs_path: str, reference: Reference, settings: PrepareSettings) -> PairDataset:
     """Read, check, divide and encode a study's pairs.
 
@@ -53,7 +47,7 @@ def assemble(pairs_path: str, reference: Reference, settings: PrepareSettings) -
     DataError
         Any line or file is at fault; the message names it.
     """
-    read = read_labelled_pairs(pairs_path, reference.contigs, settings)
+    read = _read_pairs(pairs_path, reference.contigs, settings)
     kept, remarks = _without_excluded(read, settings.exclude, reference.contigs)
     order = {contig: rank for rank, contig in enumerate(reference.contigs.lengths)}
     chromosomes = tuple(sorted({side.chrom for labelled in kept for side in labelled.pair}, key=order.__getitem__))
@@ -82,37 +76,19 @@ def _repeated(used: Sequence[LabelledPair]) -> dict[str, int]:
     return {"repeated": len(used) - once, "repeated with the other label": len(set(used)) - once}
 
 
-def read_labelled_pairs(path: str, contigs: ContigNames, settings: PrepareSettings) -> list[LabelledPair]:
-    """Every pair of a BEDPE file with its label.
-
-    Raises
-    ------
-    DataError
-        The first line at fault, named.
-    """
-    header, lines, pairs = None, [], []
-    for line in read_bedpe(path):
-        if line.role == "header":
-            header = line
-        elif line.role == "pair":
-            fields = line.fields
-            with located(path, line.number):
-                pair = parse_pair(fields, settings.promoter_first)
-                pairs.append(ElementPair(contigs.locate(pair.enhancer), contigs.locate(pair.promoter)))
-            lines.append((line.number, fields))
-    if not lines:
-        raise DataError("no pairs", expected="at least one BEDPE line of 6 or more columns", path=path)
-    with located(path):
-        column = label_column(settings.label_column, header, lines)
-    labels = []
-    for number, fields in lines:
+def _read_pairs(path: str, contigs: ReferenceContigs, settings: PrepareSettings) -> list[LabelledPair]:
+    """Every pair with its label, on the reference's contig names."""
+    found = []
+    for number, (pair, label, name) in read_labelled_pairs(
+        PairReader(path, settings.promoter_first), settings.label_column
+    ):
         with located(path, number):
-            labels.append(parse_label(fields, column))
-    return [LabelledPair(pair, label) for pair, label in zip(pairs, labels, strict=True)]
+            found.append(LabelledPair(ElementPair(*map(contigs.locate, pair)), label, name))
+    return found
 
 
 def _without_excluded(
-    read: list[LabelledPair], exclude: str | None, contigs: ContigNames
+    read: list[LabelledPair], exclude: str | None, contigs: ReferenceContigs
 ) -> tuple[list[LabelledPair], dict[str, int]]:
     if exclude is None:
         return read, {}
@@ -127,7 +103,7 @@ def _without_excluded(
 
 
 def _split(
-    settings: PrepareSettings, kept: list[LabelledPair], rank: dict[str, int], path: str, contigs: ContigNames
+    settings: PrepareSettings, kept: list[LabelledPair], rank: dict[str, int], path: str, contigs: ReferenceContigs
 ) -> NDArray[np.int8]:
     def places(side: int) -> NDArray[np.int64]:
         """Chromosome rank, start and end int64 (N, 3) of a side."""
@@ -194,7 +170,7 @@ def _metadata(
     }
 
 
-def counts(dataset: PairDataset, contigs: ContigNames, remarks: dict[str, int]) -> dict[str, Any]:
+def counts(dataset: PairDataset, contigs: ReferenceContigs, remarks: dict[str, int]) -> dict[str, Any]:
     """What a reader of the data set wants to know of it, ready to print."""
     table: dict[str, Any] = {
         "pairs": len(dataset),

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from speid_cli.dataset.balance import balanced_pairs
 from speid_cli.dataset.neighbours import Neighbours
 from speid_cli.genome.intervals import ElementPair, Interval, distance_bp
-from speid_cli.genome.overlaps import meeting
+from speid_cli.genome.overlaps import joined_by
 
 # Each bin is drawn in so many parts, so that distances also follow the positives' inside it.
 _PARTS = 10
@@ -112,7 +112,7 @@ def _draw(
     asked = _per_bin(distance, edges) * settings.ratio
     if settings.balance == "elements":
         enhancers, promoters = (sorted({pair[side] for pair in positives}) for side in (0, 1))
-    interacting = _interacting(positives, enhancers, promoters)
+    interacting = joined_by(positives, enhancers, promoters)
     if settings.balance == "elements":
         chosen = balanced_pairs(positives, enhancers, promoters, interacting, edges, asked, settings.ratio, generator)
     else:
@@ -141,21 +141,6 @@ def _per_bin(distance: NDArray[np.int64], edges: NDArray[np.int64]) -> NDArray[n
     """How many distances each bin [edge, next edge) holds."""
     counts: NDArray[np.int64] = np.diff(np.searchsorted(np.sort(distance), edges))
     return counts
-
-
-def _interacting(
-    positives: Sequence[ElementPair], enhancers: Sequence[Interval], promoters: Sequence[Interval]
-) -> NDArray[np.int64]:
-    """Keys (enhancer * P + promoter) of the pairs whose sides overlap both sides of one positive."""
-    firsts = dict(meeting([pair.enhancer for pair in positives], enhancers))
-    seconds = dict(meeting([pair.promoter for pair in positives], promoters))
-    keys = {
-        first * len(promoters) + second
-        for row in firsts.keys() & seconds.keys()
-        for first in firsts[row]
-        for second in seconds[row]
-    }
-    return np.array(sorted(keys), np.int64)
 
 
 def _by_distance(

@@ -1,7 +1,8 @@
 """BED: tab-separated intervals, one a line, 0-based and half-open.
 
 Columns 1-3 are chromosome, start and end; 4 is a name, 6 a strand, where there are any. Read are
-LF and CRLF, gzip, and ``#``, ``track`` and ``browser`` lines, which are skipped.
+LF and CRLF and gzip; skipped are ``#``, ``track`` and ``browser`` lines, and a first line that names
+the columns.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from typing import NamedTuple
 
 from speid_cli.errors import DataError
 from speid_cli.files import read_lines
-from speid_cli.genome.bedpe import MISSING
+from speid_cli.genome.bedpe import MISSING, is_column_name
+from speid_cli.genome.contigs import ContigNames
 from speid_cli.genome.intervals import Interval
 
 _POSITION = re.compile(r"\d{1,15}", re.ASCII)
@@ -35,10 +37,15 @@ def read_bed_elements(path: str) -> Iterator[BedElement]:
     DataError
         The file cannot be read, or a line has fewer than 3 columns or no valid coordinates.
     """
+    header_possible = True
     for number, text in read_lines(path):
         if not text.strip() or text.startswith(("#", "track ", "track\t", "browser ", "browser\t")):
             continue
         fields = text.split("\t")
+        if header_possible and len(fields) >= 3 and all(map(is_column_name, fields[1:3])):
+            header_possible = False
+            continue
+        header_possible = False
         numbers = [int(field) for field in fields[1:3] if _POSITION.fullmatch(field)]
         if len(numbers) != 2 or numbers[0] >= numbers[1]:
             raise DataError(
@@ -55,19 +62,25 @@ def place_of(interval: Interval) -> str:
     return f"{interval.chrom}:{interval.start}-{interval.end}"
 
 
-def read_elements(path: str) -> tuple[list[BedElement], int]:
+def read_elements(path: str, contigs: ContigNames) -> tuple[list[BedElement], int]:
     """The elements of a BED file, sorted, each once, and how many lines repeated one.
+
+    Parameters
+    ----------
+    contigs : ContigNames
+        The names to use; those that are new are added.
 
     Raises
     ------
     DataError
-        The file holds no element, or a line is at fault.
+        The file holds no element or none on a known contig, or a line is at fault.
     """
-    unique: dict[Interval, BedElement] = {}
-    count = 0
-    for element in read_bed_elements(path):
-        count += 1
-        unique.setdefault(element.interval, element)
-    if not unique:
+    elements = list(read_bed_elements(path))
+    if not elements:
         raise DataError("no intervals", expected="at least one BED line", path=path)
-    return [unique[interval] for interval in sorted(unique)], count - len(unique)
+    names = contigs.adopt(path, (element.interval.chrom for element in elements))
+    unique: dict[Interval, BedElement] = {}
+    for (chrom, start, end), name, strand in elements:
+        interval = Interval(names[chrom], start, end)
+        unique.setdefault(interval, BedElement(interval, name, strand))
+    return [unique[interval] for interval in sorted(unique)], len(elements) - len(unique)

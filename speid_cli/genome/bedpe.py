@@ -3,7 +3,8 @@
 Columns 1-3 are one side, 4-6 the other, then ``name``, ``score``, two strands and anything else.
 Side 1 is the enhancer and side 2 the promoter, unless told otherwise. Read are LF and CRLF, gzip,
 ``#`` comments, ``track`` and ``browser`` lines, coordinates such as ``1.05e+08``, and a header with
-or without ``#`` as Juicer writes it: the first line whose four coordinate columns are words.
+or without ``#`` as Juicer writes it: the first line whose four coordinate columns are words. Where
+it says that its columns stand in another order, the file is refused.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import re
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
-from speid_cli.errors import DataError
+from speid_cli.errors import DataError, located
 from speid_cli.files import read_lines
 from speid_cli.genome.intervals import ElementPair, Interval
 
@@ -22,6 +23,8 @@ MISSING = "."
 
 _COORDINATES = (1, 2, 4, 5)
 _WORD = re.compile(r"[A-Za-z_][\w.]*")
+# Words that tell what a column holds; Juicer writes x1, x2, y1 and y2.
+_KINDS = {"chrom": ("chr", "seqname"), "start": ("start", "x1", "y1"), "end": ("end", "stop", "x2", "y2")}
 _NO_VALUE = ("na", "nan", "null", "none", "inf")
 # Each text matches in one way only: of two ways, all would be tried on a long field that matches in none.
 _SCIENTIFIC = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,2})?", re.ASCII)
@@ -40,6 +43,49 @@ class BedpeLine(NamedTuple):
         """Columns of a pair or of a header (there without its ``#``)."""
         text = self.text.lstrip("# ") if self.role == "header" else self.text
         return text.split("\t")
+
+
+class PairReader:
+    """The pairs of a BEDPE file (``-``: standard input): the one way in which commands read pairs.
+
+    Attributes
+    ----------
+    header : BedpeLine or None
+        The header, once it has been read.
+    """
+
+    def __init__(self, path: str, promoter_first: bool = False) -> None:
+        self.path, self._promoter_first = path, promoter_first
+        self.header: BedpeLine | None = None
+
+    def lines(self) -> Iterator[BedpeLine]:
+        """Every line, told apart into pairs, header and comments.
+
+        Raises
+        ------
+        DataError
+            The file cannot be read, is not text, or its header names other columns than are read.
+        """
+        for line in read_bedpe(self.path):
+            if line.role == "header":
+                self.header = line
+                with located(self.path, line.number):
+                    _check_header(line.fields, self._promoter_first)
+            yield line
+
+    def pair(self, line: BedpeLine) -> ElementPair:
+        """The elements of a line.
+
+        Raises
+        ------
+        DataError
+            The line is at fault; the message names it.
+        """
+        with located(self.path, line.number):
+            return parse_pair(line.fields, self._promoter_first)
+
+    def __iter__(self) -> Iterator[tuple[BedpeLine, ElementPair]]:
+        return ((line, self.pair(line)) for line in self.lines() if line.role == "pair")
 
 
 def read_bedpe(path: str) -> Iterator[BedpeLine]:
@@ -64,10 +110,29 @@ def read_bedpe(path: str) -> Iterator[BedpeLine]:
 
 def _is_header(text: str) -> bool:
     fields = text.lstrip("# ").split("\t")
-    if len(fields) < 6:
-        return False
-    words = [fields[column] for column in _COORDINATES]
-    return all(_WORD.fullmatch(word) and word.casefold() not in _NO_VALUE for word in words)
+    return len(fields) >= 6 and all(is_column_name(fields[column]) for column in _COORDINATES)
+
+
+def is_column_name(text: str) -> bool:
+    """Whether a field in the place of a coordinate is the name of a column."""
+    return _WORD.fullmatch(text) is not None and text.casefold() not in _NO_VALUE
+
+
+def _check_header(names: list[str], promoter_first: bool) -> None:
+    """Refuse a header whose names say that chromosomes, starts, ends or sides stand elsewhere."""
+    for number, (name, wanted) in enumerate(zip(names, COLUMNS[:6], strict=False), start=1):
+        kinds = [kind for kind, words in _KINDS.items() if any(word in name.casefold() for word in words)]
+        if len(kinds) == 1 and not wanted.startswith(kinds[0]):
+            raise DataError(
+                f"column {number} is headed {name!r}",
+                expected=f"the columns {', '.join(COLUMNS[:6])}, in this order",
+                hint="put the columns in order, with cut or awk",
+            )
+    first, second = (" ".join(names[side : side + 3]).casefold() for side in (0, 3))
+    sides = ("promoter" in first or "enhancer" in second, "enhancer" in first or "promoter" in second)
+    if sides == ((not promoter_first), promoter_first):
+        found, option = ("promoter", "give") if sides[0] else ("enhancer", "leave out")
+        raise DataError(f"by the header, columns 1-3 are the {found}", hint=f"{option} --promoter-first")
 
 
 def parse_pair(fields: list[str], promoter_first: bool = False) -> ElementPair:

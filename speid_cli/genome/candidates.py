@@ -6,12 +6,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from speid_cli.errors import DataError
 from speid_cli.genome.bed import BedElement
-from speid_cli.genome.bedpe import COLUMNS, MISSING, parse_pair, read_bedpe
-from speid_cli.genome.intervals import Interval, distance_bp
-from speid_cli.genome.overlaps import meeting, near
+from speid_cli.genome.bedpe import COLUMNS, MISSING, PairReader
+from speid_cli.genome.contigs import ContigNames
+from speid_cli.genome.intervals import ElementPair, Interval, distance_bp
+from speid_cli.genome.overlaps import joined_by, near
+
+NAME_SEPARATOR = "~"
 
 
 @dataclass
@@ -30,11 +34,15 @@ def candidate_header(labelled: bool) -> str:
 
 
 def candidate_line(enhancer: BedElement, promoter: BedElement, distance: int, label: int | None = None) -> str:
-    """One pair as BEDPE: names joined by a colon, the distance between the nearest edges in bp, the label."""
+    """One pair as BEDPE: the names joined by ``~``, the distance between the nearest edges in bp, the label.
+
+    A ``~`` in a name is written ``%7E``, so that the names can be told apart.
+    """
     (chrom, start, end), first, strand = enhancer
     (other, other_start, other_end), second, other_strand = promoter
+    name = NAME_SEPARATOR.join(part.replace(NAME_SEPARATOR, "%7E") for part in (first, second))
     line = (
-        f"{chrom}\t{start}\t{end}\t{other}\t{other_start}\t{other_end}\t{first}:{second}\t{MISSING}"
+        f"{chrom}\t{start}\t{end}\t{other}\t{other_start}\t{other_end}\t{name}\t{MISSING}"
         f"\t{strand}\t{other_strand}\t{distance}"
     )
     return line if label is None else f"{line}\t{label}"
@@ -44,33 +52,32 @@ def candidates(
     enhancers: Sequence[BedElement],
     promoters: Sequence[BedElement],
     reach: tuple[int, int],
-    loops: str | None,
+    joined: NDArray[np.int64] | None,
     counts: CandidateCounts,
 ) -> Iterator[str]:
     """BEDPE lines of all pairs within a range of distances, sorted by enhancer, then promoter.
 
     Parameters
     ----------
-    enhancers, promoters : sequence of BedElement
+    enhancers (E,), promoters (P,) : sequence of BedElement
         Sorted, each once.
     reach : tuple of int
         Lowest and highest distance between the nearest edges in bp, both allowed.
-    loops : str, optional
-        BEDPE of chromatin loops: label 1 where the enhancer meets one anchor and the promoter the
-        other (Singh et al. 2016, section 3.1).
+    joined : int64 (K,), optional
+        Sorted keys, enhancer * P + promoter, of the pairs with label 1; the others have 0.
+        Default: no labels.
     counts : CandidateCounts
         Kept up to date as lines are taken.
 
     Raises
     ------
     DataError
-        The loops are at fault.
+        bedtools fails or does not come to its end.
     OptionError
         bedtools is not installed.
     """
     lowest, highest = reach
     firsts, seconds = ([element.interval for element in side] for side in (enhancers, promoters))
-    anchors = Anchors(loops, firsts, seconds) if loops is not None else None
     starts, ends = (np.array([interval[end] for interval in seconds]) for end in (1, 2))
     paired = np.zeros(len(seconds), bool)
     for row, found in near(firsts, seconds, highest):
@@ -79,36 +86,53 @@ def candidates(
         partners, distances = partners[distances >= lowest], distances[distances >= lowest]
         paired[partners] = True
         counts.enhancers += len(partners) > 0
-        for column, distance in zip(partners.tolist(), distances.tolist(), strict=True):
-            label = anchors.label(row, column) if anchors else None
-            counts.pairs += 1
+        counts.pairs += len(partners)
+        labels = [None] * len(partners) if joined is None else _labels(joined, row, len(seconds), partners)
+        for column, distance, label in zip(partners.tolist(), distances.tolist(), labels, strict=True):
             counts.positives += label or 0
             yield candidate_line(enhancers[row], promoters[column], distance, label)
     counts.promoters = int(paired.sum())
 
 
-class Anchors:
-    """Which elements meet which end of which loop.
+def _labels(joined: NDArray[np.int64], row: int, width: int, partners: NDArray[np.int64]) -> list[int]:
+    first, last = np.searchsorted(joined, [row * width, (row + 1) * width])
+    labels: list[int] = np.isin(partners, joined[first:last] - row * width).astype(int).tolist()
+    return labels
+
+
+def read_loops(path: str, contigs: ContigNames) -> list[ElementPair]:
+    """Both anchors of each chromatin loop of a BEDPE file, in either order: two pairs a loop.
 
     Raises
     ------
     DataError
-        The file holds no loop, or a line is at fault.
+        The file holds no loop or none on a known contig, or a line is at fault.
     """
+    loops = [pair for _, pair in PairReader(path)]
+    if not loops:
+        raise DataError("no loops", expected="at least one BEDPE line of 6 or more columns", path=path)
+    names = contigs.adopt(path, (anchor.chrom for loop in loops for anchor in loop))
+    anchors = [tuple(Interval(names[anchor.chrom], anchor.start, anchor.end) for anchor in loop) for loop in loops]
+    return [ElementPair(*pair) for first, second in anchors for pair in ((first, second), (second, first))]
 
-    def __init__(self, loops: str, enhancers: Sequence[Interval], promoters: Sequence[Interval]) -> None:
-        ends: list[Interval] = []  # loop i has ends 2 i and 2 i + 1
-        for line in read_bedpe(loops):
-            if line.role == "pair":
-                try:
-                    ends += parse_pair(line.fields)
-                except DataError as error:
-                    raise error.at(loops, line.number) from None
-        if not ends:
-            raise DataError("no loops", expected="at least one BEDPE line of 6 or more columns", path=loops)
-        self._met = [{row: set(found) for row, found in meeting(side, ends)} for side in (enhancers, promoters)]
 
-    def label(self, enhancer: int, promoter: int) -> int:
-        """1 where both are at opposite ends of one loop, else 0; elements by position."""
-        first, second = (met.get(row) for met, row in zip(self._met, (enhancer, promoter), strict=True))
-        return int(bool(first and second and any(end ^ 1 in second for end in first)))
+def joined_by_loops(
+    loops: Sequence[ElementPair],
+    enhancers: Sequence[BedElement],
+    promoters: Sequence[BedElement],
+    reach: tuple[int, int],
+) -> NDArray[np.int64]:
+    """Keys, as `candidates` takes them, of the pairs that lie at opposite anchors of a loop.
+
+    This is how the paper's positives were made (Singh et al. 2016, section 3.1). Empty where no
+    pair on one chromosome, at a distance within reach, does.
+    """
+    firsts, seconds = ([element.interval for element in side] for side in (enhancers, promoters))
+    keys = joined_by(loops, firsts, seconds)
+    return keys[[_is_candidate(firsts[key // len(seconds)], seconds[key % len(seconds)], reach) for key in keys]]
+
+
+def _is_candidate(enhancer: Interval, promoter: Interval, reach: tuple[int, int]) -> bool:
+    if enhancer.chrom != promoter.chrom:
+        return False
+    return bool(reach[0] <= distance_bp(*enhancer[1:], *promoter[1:]) <= reach[1])

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import chain, groupby
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -15,52 +16,41 @@ from numpy.typing import NDArray
 
 from speid_cli.errors import DataError, OptionError
 from speid_cli.genome.bed import read_bed_elements
-from speid_cli.genome.intervals import Interval
-from speid_cli.genome.reference import ContigNames
+from speid_cli.genome.contigs import ReferenceContigs
+from speid_cli.genome.intervals import ElementPair, Interval
 
 # Queries that bedtools is given at a time, so that what it finds of them is a small file.
 _QUERIES_AT_A_TIME = 4000
-# Name of a last query that meets a last region: pybedtools does not look at the exit status of bedtools, and without
-# this line one that was killed, or whose disk was full, would pass for one that found less.
-_LAST = -1
 
 
-def read_bed(path: str, contigs: ContigNames) -> tuple[list[Interval], int]:
+def read_bed(path: str, contigs: ReferenceContigs) -> tuple[list[Interval], int]:
     """Intervals of a BED file on the contigs of a reference, and how many lie on others.
 
     Raises
     ------
     DataError
-        A line has fewer than 3 columns or no valid coordinates.
+        A line has fewer than 3 columns or no valid coordinates, or all lie on other contigs.
     """
-    intervals, elsewhere = [], 0
+    intervals, elsewhere = [], []
     for element in read_bed_elements(path):
         chrom, start, end = element.interval
-        try:
-            contig = contigs.resolve(chrom)
-            start, end = (min(position, contigs.lengths[contig]) for position in (start, end))
-            if start < end:
-                intervals.append(Interval(contig, start, end))
-        except DataError:  # an exclusion list may name contigs that this reference leaves out
-            elsewhere += 1
-    return intervals, elsewhere
+        if (contig := contigs.find(chrom)) is None:  # an exclusion list may name contigs that this reference leaves out
+            elsewhere.append(chrom)
+            continue
+        start, end = (min(position, contigs.lengths[contig]) for position in (start, end))
+        if start < end:
+            intervals.append(Interval(contig, start, end))
+    if elsewhere and not intervals:
+        raise DataError(
+            f"none of its contigs, such as {elsewhere[0]!r}, is in {contigs.path}, which has {min(contigs.lengths)!r}",
+            expected="regions of the same genome build",
+            path=path,
+        )
+    return intervals, len(elsewhere)
 
 
 def overlapping(queries: Sequence[Interval], regions: Sequence[Interval]) -> NDArray[np.bool_]:
     """Which queries (N,) share at least one base with any region.
-
-    Raises
-    ------
-    OptionError
-        bedtools is not installed.
-    """
-    hit = np.zeros(len(queries), bool)
-    hit[[query for query, _ in meeting(queries, regions)]] = True
-    return hit
-
-
-def meeting(queries: Sequence[Interval], regions: Sequence[Interval]) -> Iterator[tuple[int, list[int]]]:
-    """Each query that shares a base with a region, by position, and the positions of those regions.
 
     Raises
     ------
@@ -69,7 +59,40 @@ def meeting(queries: Sequence[Interval], regions: Sequence[Interval]) -> Iterato
     OptionError
         bedtools is not installed.
     """
-    return _joined(queries, regions, "intersect", wa=True, wb=True)
+    hit = np.zeros(len(queries), bool)
+    hit[[query for query, _ in _overlaps(queries, regions)]] = True
+    return hit
+
+
+def joined_by(
+    pairs: Sequence[ElementPair], enhancers: Sequence[Interval], promoters: Sequence[Interval]
+) -> NDArray[np.int64]:
+    """Which enhancers (E,) and promoters (P,) overlap both sides of one of the pairs, as keys.
+
+    Returns
+    -------
+    int64 (K,)
+        enhancer * P + promoter, by position, sorted, each once.
+
+    Raises
+    ------
+    DataError
+        bedtools fails or does not come to its end.
+    OptionError
+        bedtools is not installed.
+    """
+    firsts = dict(_overlaps([pair.enhancer for pair in pairs], enhancers))
+    seconds = dict(_overlaps([pair.promoter for pair in pairs], promoters))
+    keys = [
+        np.add.outer(np.array(firsts[row]) * len(promoters), seconds[row]).ravel()
+        for row in sorted(firsts.keys() & seconds.keys())
+    ]
+    return np.unique(np.concatenate(keys)) if keys else np.empty(0, np.int64)
+
+
+def _overlaps(queries: Sequence[Interval], regions: Sequence[Interval]) -> Iterator[tuple[int, list[int]]]:
+    """Each query that shares a base with a region, by position, and the positions of those regions."""
+    return _joined(queries, regions, "intersect", 0, wa=True, wb=True, nonamecheck=True)
 
 
 def near(queries: Sequence[Interval], targets: Sequence[Interval], distance: int) -> Iterator[tuple[int, list[int]]]:
@@ -84,51 +107,77 @@ def near(queries: Sequence[Interval], targets: Sequence[Interval], distance: int
     OptionError
         bedtools is not installed.
     """
-    return _joined(queries, targets, "window", w=distance + 1)  # bedtools leaves out what is w bp away
+    margin = distance + 1  # bedtools leaves out what is that far away
+    return _joined(queries, targets, "window", margin, w=margin)
 
 
 def _joined(
-    queries: Sequence[Interval], regions: Sequence[Interval], method: str, **options: Any
+    queries: Sequence[Interval], regions: Sequence[Interval], method: str, margin: int, **options: Any
 ) -> Iterator[tuple[int, list[int]]]:
+    """Queries and the regions nearer than `margin` bp, or those that overlap where it is 0."""
     if not queries or not regions:
         return
-    nowhere = max(chrom for chrom, _, _ in chain(queries, regions)) + "."  # no chromosome has this name
+    count = _Counter(regions, margin)
     with _bedtools() as (pybedtools, folder):
-        second = pybedtools.BedTool(_write_bed(folder / "regions.bed", regions, 0, nowhere))
+        second = pybedtools.BedTool(_write_bed(folder / "regions.bed", regions, 0))
         for start in range(0, len(queries), _QUERIES_AT_A_TIME):
             block = queries[start : start + _QUERIES_AT_A_TIME]
-            first = pybedtools.BedTool(_write_bed(folder / "queries.bed", block, start, nowhere))
+            first = pybedtools.BedTool(_write_bed(folder / "queries.bed", block, start))
             found = folder / "found.bed"
             getattr(first, method)(second, output=str(found), **options)
-            _check_complete(found, _last_line(nowhere))
+            _check_complete(found, count(block))
             with found.open() as lines:
                 for query, rows in groupby((line.split("\t") for line in lines), key=lambda fields: int(fields[3])):
-                    if query != _LAST:
-                        yield query, sorted(int(fields[7]) for fields in rows)
+                    yield query, sorted(int(fields[7]) for fields in rows)
 
 
-def _write_bed(path: Path, intervals: Sequence[Interval], first: int, nowhere: str) -> str:
-    """A BED file whose names are positions, counted from `first`, and then a line on a chromosome of its own."""
+def _write_bed(path: Path, intervals: Sequence[Interval], first: int) -> str:
+    """A BED file whose names are positions, counted from `first`."""
     with path.open("w") as out:
         for position, (chrom, start, end) in enumerate(intervals, first):
             out.write(f"{chrom}\t{start}\t{end}\t{position}\n")
-        out.write(f"{_last_line(nowhere)}\n")
     return str(path)
 
 
-def _last_line(nowhere: str) -> str:
-    return f"{nowhere}\t0\t1\t{_LAST}"
+class _Counter:
+    """How many pairs of a query and a region there are, from sorted arrays.
+
+    pybedtools does not look at the exit status of bedtools, so that one that was killed, or whose
+    disk was full, would pass for one that found less.
+    """
+
+    def __init__(self, regions: Sequence[Interval], margin: int) -> None:
+        self._margin = margin
+        self._starts, self._ends = (
+            {chrom: np.sort(places) for chrom, places in _by_chrom(regions, end).items()} for end in (1, 2)
+        )
+
+    def __call__(self, queries: Sequence[Interval]) -> int:
+        starts, ends = (_by_chrom(queries, end) for end in (1, 2))
+        return sum(
+            int(np.searchsorted(self._starts[chrom], ends[chrom] + self._margin).sum())
+            - int(np.searchsorted(self._ends[chrom], starts[chrom] - self._margin, "right").sum())
+            for chrom in starts.keys() & self._starts.keys()
+        )
 
 
-def _check_complete(found: Path, last_line: str) -> None:
-    expected = f"{last_line}\t{last_line}\n".encode()
+def _by_chrom(intervals: Sequence[Interval], end: int) -> dict[str, NDArray[np.int64]]:
+    """Starts (`end` 1) or ends (2) of the intervals of each chromosome."""
+    places: dict[str, list[int]] = defaultdict(list)
+    for interval in intervals:
+        places[interval.chrom].append(interval[end])  # type: ignore[arg-type]
+    return {chrom: np.array(values, np.int64) for chrom, values in places.items()}
+
+
+def _check_complete(found: Path, expected: int) -> None:
+    """Refuse an output of bedtools that has not as many whole lines as there are pairs."""
     with found.open("rb") as stream:
-        stream.seek(max(0, found.stat().st_size - len(expected)))
-        if stream.read() != expected:
-            raise DataError(
-                "bedtools stopped before the end",
-                hint=f"was it killed, or is there no room left in {found.parent.parent}?",
-            )
+        lines = sum(chunk.count(b"\n") for chunk in iter(lambda: stream.read(1 << 20), b""))
+    if lines != expected:
+        raise DataError(
+            f"bedtools stopped before the end: it wrote {lines:,} of {expected:,} lines",
+            hint=f"was it killed, or is there no room left in {found.parent.parent}?",
+        )
 
 
 @contextmanager

@@ -20,79 +20,12 @@ import pysam
 
 from speid_cli.errors import DataError
 from speid_cli.files import GZIP_MAGIC, sha256_of_lines, unreadable
-from speid_cli.genome.intervals import Interval
+from speid_cli.genome.contigs import ReferenceContigs
 
 # What htslib says comes back as an exception; its own lines on standard error would be noise.
 pysam.set_verbosity(0)
 
 SAMPLES, SAMPLE_BP = 1024, 64
-_MITOCHONDRION = ("chrM", "MT", "M", "chrMT")
-
-
-class ContigNames:
-    """The contigs of a reference, found also under the other common spelling of their names.
-
-    ``chr1`` stands for ``1`` and the reverse; ``chrM``, ``MT``, ``M`` and ``chrMT`` for one another.
-    `aliases` collects the names that were found that way.
-    """
-
-    def __init__(self, lengths: dict[str, int], path: object = None) -> None:
-        self.lengths, self.path = lengths, path
-        self.aliases: dict[str, str] = {}
-
-    def resolve(self, chrom: str) -> str:
-        """The contig's name in the reference.
-
-        Raises
-        ------
-        DataError
-            No contig has that name or an alias of it.
-        """
-        if chrom in self.lengths:
-            return chrom
-        if chrom in self.aliases:
-            return self.aliases[chrom]
-        for alias in _spellings(chrom):
-            if alias in self.lengths:
-                self.aliases[chrom] = alias
-                return alias
-        known = ", ".join(list(self.lengths)[:5]) + (", ..." if len(self.lengths) > 5 else "")
-        raise DataError(
-            f"unknown contig {chrom!r}",
-            expected=f"one of the {len(self.lengths)} contigs of {self.path} ({known})",
-            hint="is this the right genome build?",
-        )
-
-    def locate(self, interval: Interval) -> Interval:
-        """The interval under the reference's own contig name.
-
-        Raises
-        ------
-        DataError
-            The contig is unknown or the interval ends beyond it.
-        """
-        contig = self.resolve(interval.chrom)
-        if interval.end > self.lengths[contig]:
-            raise DataError(
-                f"end {interval.end} is beyond {contig}, which is {self.lengths[contig]} bp long",
-                expected="coordinates of this reference",
-                hint="is this the right genome build?",
-            )
-        return interval if contig == interval.chrom else Interval(contig, interval.start, interval.end)
-
-    def alias_warning(self) -> str | None:
-        """One sentence on the names that were matched by another spelling, if any were."""
-        if not self.aliases:
-            return None
-        (given, contig), *others = self.aliases.items()
-        more = f" and {len(others)} more" if others else ""
-        return f"contig names differ from those of {self.path}: took {given!r} for {contig!r}{more}"
-
-
-def _spellings(chrom: str) -> list[str]:
-    if chrom in _MITOCHONDRION:
-        return [name for name in _MITOCHONDRION if name != chrom]
-    return [chrom[3:]] if chrom.startswith("chr") else [f"chr{chrom}"]
 
 
 class Reference:
@@ -115,7 +48,7 @@ class Reference:
         lengths = dict(zip(self._fasta.references, self._fasta.lengths, strict=True))
         if not lengths:
             raise DataError("no sequences in its index", hint=f"rm {self.path}.fai and run again", path=self.path)
-        self.contigs = ContigNames(lengths, self.path)
+        self.contigs = ReferenceContigs(lengths, self.path)
 
     def __enter__(self) -> Reference:
         return self

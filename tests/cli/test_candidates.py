@@ -21,9 +21,9 @@ ENHANCERS = "chr2\t50000\t50100\nchr1\t100\t200\te1\t0\t+\nchr1\t40000\t41000\te
 PROMOTERS = "chr1\t10200\t10300\tp1\t0\t-\nchr1\t300\t400\tp0\nchr3\t1\t2\tp9\n"
 HEADER = "#chrom1\tstart1\tend1\tchrom2\tstart2\tend2\tname\tscore\tstrand1\tstrand2\tdistance"
 LINES = [
-    "chr1\t100\t200\tchr1\t10200\t10300\te1:p1\t.\t+\t-\t10000",
-    "chr1\t40000\t41000\tchr1\t300\t400\te2:p0\t.\t.\t.\t39600",
-    "chr1\t40000\t41000\tchr1\t10200\t10300\te2:p1\t.\t.\t-\t29700",
+    "chr1\t100\t200\tchr1\t10200\t10300\te1~p1\t.\t+\t-\t10000",
+    "chr1\t40000\t41000\tchr1\t300\t400\te2~p0\t.\t.\t.\t39600",
+    "chr1\t40000\t41000\tchr1\t10200\t10300\te2~p1\t.\t.\t-\t29700",
 ]
 
 
@@ -41,8 +41,8 @@ def test_pairs_go_to_standard_output_and_words_to_standard_error(
     assert captured.out.splitlines() == [HEADER, *LINES]
     assert captured.err.splitlines() == [
         "warning: e.bed: 1 lines repeat an interval and were left out",
-        "warning: e.bed: 1 chromosomes are in no other file: chr2",
-        "warning: p.bed: 1 chromosomes are in no other file: chr3",
+        "warning: e.bed: 1 contigs are in no other file: chr2",
+        "warning: p.bed: 1 contigs are in no other file: chr3",
         "3 pairs; 1 enhancers and 1 promoters have no partner near enough",
     ]
 
@@ -53,9 +53,32 @@ def test_anchors_label_and_a_file_may_be_compressed(beds: None, capsys: pytest.C
     text = gzip.decompress(Path("out.bedpe.gz").read_bytes()).decode().splitlines()
     assert text == [f"{HEADER}\tlabel", f"{LINES[0]}\t1", f"{LINES[1]}\t0", f"{LINES[2]}\t0"]
     assert "3 pairs, 1 of them labelled 1" in capsys.readouterr().err
-    Path("loops.bedpe").write_text("chr5\t10250\t10260\tchr5\t150\t160\n")
+
+
+@pytest.mark.parametrize(
+    ("loops", "message"),
+    [
+        ("chr5\t10250\t10260\tchr5\t150\t160\n", "none of its contigs, such as 'chr5', is in e.bed, which has 'chr2'"),
+        ("1\t10\t20\t1\t30\t40\n", "no candidate joins the two anchors of a loop (contigs: 'chr2' in e.bed, 'chr1' in "
+         "p.bed, '1' in loops.bedpe); expected at least one pair to label 1; are the loops of the same genome build"),
+        ("chr1\t150\t160\tchr1\t10350\t10360\n", "no candidate joins the two anchors of a loop"),
+        ("1\tx2\t3\t1\t4\t5\n", "start1 'x2' is not a whole number"),
+    ],
+)  # fmt: skip
+def test_loops_that_label_nothing_are_refused_before_a_line_is_written(
+    beds: None, fails: Fails, loops: str, message: str
+) -> None:
+    Path("loops.bedpe").write_text(loops)
+    assert message in fails("candidates", "e.bed", "p.bed", "--anchors", "loops.bedpe")
+
+
+def test_contigs_are_named_as_in_the_first_file(beds: None, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("p.bed").write_text(PROMOTERS.replace("chr", ""))
+    Path("loops.bedpe").write_text("chr\tx1\tx2\tchr\ty1\ty2\n1\t10250\t10260\t1\t150\t160\n")
     assert run("candidates", "e.bed", "p.bed", "--anchors", "loops.bedpe") == 0
-    assert "warning: no pair joins the anchors of a loop" in capsys.readouterr().err
+    captured = capsys.readouterr()
+    assert captured.out.splitlines()[1:] == [f"{LINES[0]}\t1", f"{LINES[1]}\t0", f"{LINES[2]}\t0"]
+    assert "warning: contig names differ from those of e.bed: took '1' for 'chr1'" in captured.err
 
 
 def test_what_cannot_be_is_refused(beds: None, fails: Fails) -> None:
@@ -65,12 +88,12 @@ def test_what_cannot_be_is_refused(beds: None, fails: Fails) -> None:
     assert "2147483648 is not in the range 0<=x<=2000000000" in message
     for inputs in (["-", "-"], ["e.bed", "-", "--anchors", "-"]):
         assert "only one input can be standard input" in fails("candidates", *inputs, status=2)
-    Path("other.bed").write_text("1\t5\t9\n")
+    Path("other.bed").write_text("scaffold1\t5\t9\n")
     message = fails("candidates", "other.bed", "p.bed", "-o", "out.bedpe")
     assert (
-        "other.bed: none of its chromosomes, such as '1', is in p.bed, which has 'chr1'; expected the same" in message
+        "p.bed: none of its contigs, such as 'chr1', is in other.bed, which has 'scaffold1'; expected the same"
+        in message
     )
-    assert "does one of them lack the prefix 'chr'?" in message
     assert "e.bed: is an input of this command" in fails("candidates", "e.bed", "p.bed", "-o", "e.bed", "--force")
 
 

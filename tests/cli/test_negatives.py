@@ -43,7 +43,7 @@ def test_lines_and_words_go_where_they_belong(inputs: None, capsys: pytest.Captu
         assert fields[10:] == ["400", "0"]
         assert (
             fields[6]
-            == f"e{fields[0][3]}{fields[1][0] if len(fields[1]) > 1 else 0}:p{fields[3][3]}{int(fields[4]) // 1000}"
+            == f"e{fields[0][3]}{fields[1][0] if len(fields[1]) > 1 else 0}~p{fields[3][3]}{int(fields[4]) // 1000}"
         )
     assert captured.err.split("\n")[1].split() == ["all", "400", "-", "400", "3", "3"]
 
@@ -82,7 +82,7 @@ def test_elements_of_the_positives_that_the_beds_lack_are_counted(
     Path("p.bed").write_text("chr1\t500\t600\nchr1\t7500\t7600\nchr2\t5\t6\n")
     assert run("negatives", "pos.bedpe", "e.bed", "p.bed", "--balance", "elements") == 0
     message = capsys.readouterr().err
-    assert "warning: p.bed: lacks 2 of the 3 elements that the positives have on that side" in message
+    assert "warning: p.bed: lacks 2 of the 3 promoters of the positives" in message
     assert "warning: e.bed" not in message
 
 
@@ -128,3 +128,39 @@ def test_what_is_left_out_is_said(inputs: None, capsys: pytest.CaptureFixture[st
     assert "pos.bedpe: 1 lines with label 0 were left out" in message
     assert "warning: pos.bedpe: 1 pairs between chromosomes have no distance and were left out" in message
     assert "warning: pos.bedpe: candidates for 0 negatives where 1 are asked for" in message
+
+
+@pytest.mark.parametrize("bare", ["pos.bedpe", "e.bed", "p.bed"])
+def test_contigs_are_named_as_in_the_positives(inputs: None, capsys: pytest.CaptureFixture[str], bare: str) -> None:
+    assert run("negatives", "pos.bedpe", "e.bed", "p.bed", "--test-chroms", "chr2", "--with-positives") == 0
+    expected = capsys.readouterr().out
+    Path(bare).write_text(Path(bare).read_text().replace("chr", ""))
+    assert run("negatives", "pos.bedpe", "e.bed", "p.bed", "--test-chroms", "chr2", "--with-positives") == 0
+    captured = capsys.readouterr()
+    named = expected.replace("chr", "").replace("#om", "#chrom").replace("\tom", "\tchrom")
+    assert captured.out == (named if bare == "pos.bedpe" else expected)
+    first = "took 'chr1' for '1'" if bare == "pos.bedpe" else "took '1' for 'chr1'"
+    assert f"warning: contig names differ from those of pos.bedpe: {first}" in captured.err
+
+
+def test_loops_or_the_sides_exchanged_are_refused(inputs: None, fails: Fails) -> None:
+    message = fails("negatives", "pos.bedpe", "p.bed", "e.bed")
+    assert "pos.bedpe: none of the 3 enhancers of these positives is in p.bed; expected pairs of an interval" in message
+    assert "`speid candidates ENHANCERS.bed PROMOTERS.bed --anchors LOOPS.bedpe`, or exchange the two BED" in message
+    Path("loops.bedpe").write_text("chr1\t0\t5000\tchr1\t500\t5500\n")
+    assert "none of the 1 enhancers of these positives is in e.bed" in fails(
+        "negatives", "loops.bedpe", "e.bed", "p.bed"
+    )
+
+
+def test_labels_follow_the_rule_of_prepare(inputs: None, capsys: pytest.CaptureFixture[str], fails: Fails) -> None:
+    lines = ["chr1\t0\t100\tchr1\t500\t600\tn\t1", "chr1\t1000\t1100\tchr1\t1500\t1600\tn\t0"]
+    builders.write_pairs(Path("pos.bedpe"), lines, None)
+    assert run("negatives", "pos.bedpe", "e.bed", "p.bed", "--ratio", 1, "--with-positives") == 0
+    captured = capsys.readouterr()
+    assert "pos.bedpe: 1 lines with label 0 were left out" in captured.err
+    assert [line.split("\t")[0:5:4] for line in captured.out.splitlines() if line.endswith("\t1")] == [["chr1", "500"]]
+    builders.write_pairs(Path("pos.bedpe"), lines[1:], None)
+    assert "pos.bedpe: all 1 pairs have label 0; expected at least one positive" in fails(
+        "negatives", "pos.bedpe", "e.bed", "p.bed"
+    )

@@ -13,10 +13,11 @@ from scipy.stats import ks_2samp
 from sklearn.metrics import roc_auc_score
 
 from speid_cli.dataset import balance
+from speid_cli.dataset.labels import read_positives
 from speid_cli.dataset.negatives import NegativeSettings, draw_negatives, pair_distance, quantile_edges
 from speid_cli.dataset.neighbours import Neighbours
-from speid_cli.dataset.positives import read_positives
 from speid_cli.errors import DataError
+from speid_cli.genome.contigs import ContigNames
 from speid_cli.genome.intervals import ElementPair, Interval
 from tests import builders
 
@@ -205,12 +206,16 @@ def test_positives_are_read_by_their_label(folder: Path) -> None:
         "chr1\t1\t2\tchr1\t5\t6\t1",
     ]
     builders.write_pairs(Path("a.bedpe"), lines, "#chrom1\tstart1\tend1\tchrom2\tstart2\tend2\tlabel")
-    assert read_positives("a.bedpe") == ([ElementPair(Interval("chr1", 1, 2), Interval("chr1", 5, 6))], 1, 1)
+    assert read_positives("a.bedpe", ContigNames()) == (
+        [ElementPair(Interval("chr1", 1, 2), Interval("chr1", 5, 6))],
+        1,
+        1,
+    )
     builders.write_pairs(Path("b.bedpe"), lines, None)
-    assert len(read_positives("b.bedpe").pairs) == 2
+    assert len(read_positives("b.bedpe", ContigNames()).pairs) == 2
     builders.write_pairs(Path("c.bedpe"), lines[2:3], None)
     with pytest.raises(DataError, match="c.bedpe: no positives on one chromosome; expected at least one"):
-        read_positives("c.bedpe")
+        read_positives("c.bedpe", ContigNames())
     builders.write_pairs(Path("d.bedpe"), ["chr1\t1\t2"], None)
     with pytest.raises(DataError, match="d.bedpe:1: 3 columns"):
-        read_positives("d.bedpe")
+        read_positives("d.bedpe", ContigNames())

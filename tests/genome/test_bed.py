@@ -8,6 +8,7 @@ import pytest
 
 from speid_cli.errors import DataError
 from speid_cli.genome.bed import BedElement, read_bed_elements, read_elements
+from speid_cli.genome.contigs import ContigNames
 from speid_cli.genome.intervals import Interval
 from tests import builders
 
@@ -21,20 +22,29 @@ def test_names_strands_comments_and_line_ends(folder: Path) -> None:
     ]
     builders.write_gzip(folder / "a.bed.gz", text)
     assert list(read_bed_elements("a.bed.gz")) == expected
-    assert read_elements("a.bed.gz") == ([expected[1], expected[2], expected[0]], 0)
+    assert read_elements("a.bed.gz", ContigNames()) == ([expected[1], expected[2], expected[0]], 0)
 
 
 def test_a_repeated_interval_counts_once(folder: Path) -> None:
     Path("a.bed").write_text("chr1\t1\t2\tone\nchr1\t1\t2\ttwo\n")
-    assert read_elements("a.bed") == ([BedElement(Interval("chr1", 1, 2), "one")], 1)
+    assert read_elements("a.bed", ContigNames()) == ([BedElement(Interval("chr1", 1, 2), "one")], 1)
 
 
 def test_a_file_without_intervals_is_refused(folder: Path) -> None:
     Path("a.bed").write_text("# nothing\n")
     with pytest.raises(DataError, match="a.bed: no intervals; expected at least one BED line"):
-        read_elements("a.bed")
+        read_elements("a.bed", ContigNames())
 
 
 def test_a_chromosome_may_begin_like_a_track_line(folder: Path) -> None:
     Path("a.bed").write_text("tracker_1\t1\t2\n")
     assert len(list(read_bed_elements("a.bed"))) == 1
+
+
+@pytest.mark.parametrize("header", ["chrom\tstart\tend\tname", "#chrom\tstart\tend\nchrom\tstart\tend"])
+def test_a_first_line_that_names_the_columns_is_skipped(folder: Path, header: str) -> None:
+    Path("a.bed").write_text(f"{header}\nchr1\t1\t2\n")
+    assert [element.interval for element in read_bed_elements("a.bed")] == [("chr1", 1, 2)]
+    Path("a.bed").write_text(f"chr1\t1\t2\n{header}\n")
+    with pytest.raises(DataError, match="a.bed:[23]: 'chrom"):
+        list(read_bed_elements("a.bed"))

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from speid_cli.errors import DataError
 from speid_cli.genome.bedpe import (
     BedpeLine,
+    PairReader,
     header_with_probability,
     parse_pair,
     read_bedpe,
@@ -161,3 +162,38 @@ def test_an_appended_score_stands_below_its_name() -> None:
 )
 def test_headers_stay_in_step(header: str, append: bool, expected: str) -> None:
     assert header_with_probability(BedpeLine(1, "header", header), append) == expected
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        ("chrom1\tchrom2\tstart1\tend1\tstart2\tend2", "in.bedpe:2: column 2 is headed 'chrom2'; expected the columns chrom1, "
+         "start1, end1, chrom2, start2, end2, in this order; put the columns in order, with cut or awk"),
+        ("#chr1\tend1\tstart1\tchr2\tstart2\tend2", "column 2 is headed 'end1'"),
+        ("promoter_chrom\tpromoter_start\tpromoter_end\tenhancer_chrom\tenhancer_start\tenhancer_end",
+         "in.bedpe:2: by the header, columns 1-3 are the promoter; give --promoter-first"),
+    ],
+)  # fmt: skip
+def test_headers_that_name_other_columns_are_refused(folder: Path, header: str, message: str) -> None:
+    builders.write_pairs(Path("in.bedpe"), [header, PAIR], "# a comment")
+    with pytest.raises(DataError, match=message):
+        list(PairReader("in.bedpe"))
+
+
+@pytest.mark.parametrize(
+    "header", [JUICER, "chrom\tchromStart\tchromEnd\tchrom\tchromStart\tchromEnd\tlabel", "a\tb\tc\td\te\tf"]
+)
+def test_other_headers_are_kept(folder: Path, header: str) -> None:
+    builders.write_pairs(Path("in.bedpe"), [PAIR], header)
+    reader = PairReader("in.bedpe", promoter_first=True)
+    ((line, pair),) = reader
+    assert reader.header is not None and reader.header.text == header
+    assert (line.number, pair.promoter) == (2, ("chr1", 10, 20))
+
+
+def test_a_header_that_contradicts_promoter_first_is_refused(folder: Path) -> None:
+    header = "enhancer_chrom\tenhancer_start\tenhancer_end\tpromoter_chrom\tpromoter_start\tpromoter_end"
+    builders.write_pairs(Path("in.bedpe"), [PAIR], header)
+    assert len(list(PairReader("in.bedpe"))) == 1
+    with pytest.raises(DataError, match="columns 1-3 are the enhancer; leave out --promoter-first"):
+        list(PairReader("in.bedpe", promoter_first=True))

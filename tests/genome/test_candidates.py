@@ -13,7 +13,8 @@ import pytest
 from speid_cli.errors import DataError
 from speid_cli.genome import overlaps
 from speid_cli.genome.bed import BedElement, read_elements
-from speid_cli.genome.candidates import Anchors, CandidateCounts, candidates
+from speid_cli.genome.candidates import CandidateCounts, candidates, joined_by_loops, read_loops
+from speid_cli.genome.contigs import ContigNames
 from speid_cli.genome.intervals import Interval
 from tests import builders
 
@@ -40,7 +41,10 @@ def meets(first: Interval, second: Interval) -> bool:
 def lines_of(
     enhancers: list[BedElement], promoters: list[BedElement], low: int, high: int, loops: str | None = None
 ) -> list[str]:
-    return list(candidates(enhancers, promoters, (low, high), loops, CandidateCounts()))
+    joined = None
+    if loops is not None:
+        joined = joined_by_loops(read_loops(loops, ContigNames()), enhancers, promoters, (low, high))
+    return list(candidates(enhancers, promoters, (low, high), joined, CandidateCounts()))
 
 
 @pytest.mark.parametrize(("low", "high"), [(0, 0), (0, 500), (100, 300), (250, 250), (0, 10_000)])
@@ -48,7 +52,7 @@ def test_candidates_are_a_naive_double_loop_s(low: int, high: int, monkeypatch: 
     monkeypatch.setattr(overlaps, "_QUERIES_AT_A_TIME", 17)
     enhancers, promoters = random_elements(70, 1), random_elements(50, 2)
     expected = [
-        f"{e.chrom}\t{e.start}\t{e.end}\t{p.chrom}\t{p.start}\t{p.end}\t{first}:{second}\t.\t{s}\t{t}\t{gap(e, p)}"
+        f"{e.chrom}\t{e.start}\t{e.end}\t{p.chrom}\t{p.start}\t{p.end}\t{first}~{second}\t.\t{s}\t{t}\t{gap(e, p)}"
         for e, first, s in enhancers for p, second, t in promoters
         if e.chrom == p.chrom and low <= gap(e, p) <= high
     ]  # fmt: skip
@@ -76,39 +80,42 @@ def test_labels_are_a_naive_triple_loop_s(folder: Path) -> None:
 def test_loops_at_fault_are_refused(folder: Path) -> None:
     Path("loops.bedpe").write_text("chr1\t5\t9\tchr1\t9\n")
     with pytest.raises(DataError, match="loops.bedpe:1: 5 columns; expected 6 or more"):
-        Anchors("loops.bedpe", [], [])
+        read_loops("loops.bedpe", ContigNames())
     Path("loops.bedpe").write_text("# nothing\n")
     with pytest.raises(DataError, match="loops.bedpe: no loops; expected at least one BEDPE line"):
-        Anchors("loops.bedpe", [], [])
+        read_loops("loops.bedpe", ContigNames())
 
 
 def test_a_failing_bedtools_is_an_error() -> None:
     places = [Interval("chr1", 5, 9)]
     with pytest.raises(DataError, match="bedtools failed: .*Unrecognized parameter: -nonsense"):
-        list(overlaps._joined(places, places, "window", nonsense=1))
+        list(overlaps._joined(places, places, "window", 0, nonsense=1))
 
 
-@pytest.mark.parametrize("kept", ["head -n 20", "head -c -3", "head -c 0"])
+@pytest.mark.parametrize(("kept", "lines"), [("head -n 20", 20), ("head -c -3", None), ("head -c 0", 0)])
 def test_a_bedtools_that_dies_without_a_word_is_an_error(
-    kept: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+    kept: str, lines: int | None, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     enhancers, promoters = random_elements(70, 1), random_elements(50, 2)
-    assert len(lines_of(enhancers, promoters, 0, 500)) > 20
+    whole = len(lines_of(enhancers, promoters, 0, 500))
+    assert whole > 20
+    lines = whole - 1 if lines is None else lines
     program = folder / "bin" / "bedtools"
     program.parent.mkdir()
     program.write_text(f'#!/bin/sh\n{shutil.which("bedtools")} "$@" | {kept}\nkill -9 $$\n')
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(program.parent), prepend=":")
-    with pytest.raises(
-        DataError, match=r"^bedtools stopped before the end; was it killed, or is there no room left in /"
-    ):
+    message = f"^bedtools stopped before the end: it wrote {lines} of {whole} lines; was it killed, or is there no room"
+    with pytest.raises(DataError, match=message):
         lines_of(enhancers, promoters, 0, 500)
 
 
 def test_a_chromosome_of_any_name_has_its_pairs() -> None:
     places = [Interval(chrom, 0, 9) for chrom in ("chr1", "chr1.", "chr1..", "~")]
     elements = [BedElement(place, place.chrom) for place in places]
-    assert [line.split("\t")[6] for line in lines_of(elements, elements, 0, 5)] == [f"{c}:{c}" for c, _, _ in places]
+    assert [line.split("\t")[6] for line in lines_of(elements, elements, 0, 5)] == [
+        f"{c.replace('~', '%7E')}~{c.replace('~', '%7E')}" for c, _, _ in places
+    ]
 
 
 def test_counts_on_real_chr22_are_bedtools_window_s(folder: Path) -> None:
@@ -120,5 +127,41 @@ def test_counts_on_real_chr22_are_bedtools_window_s(folder: Path) -> None:
     run = subprocess.run(
         ["bedtools", "window", "-a", "e.bed", "-b", "p.bed", "-w", "500001"], capture_output=True, check=True
     )
-    enhancers, promoters = (read_elements(name)[0] for name in ("e.bed", "p.bed"))
+    enhancers, promoters = (read_elements(name, ContigNames())[0] for name in ("e.bed", "p.bed"))
     assert len(lines_of(enhancers, promoters, 0, 500_000)) == run.stdout.count(b"\n") > 1000
+
+
+def test_bedtools_warns_of_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    names = ("chr1", "1", "GL000192.1", "chr1_random", "01")
+    places = [Interval(chrom, 100 * i, 100 * i + 50) for i in range(3) for chrom in names]
+    assert overlaps.overlapping(places, places[::-1]).all()
+    assert len(list(overlaps.near(places, places, 10))) == 15
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("spelled", ["enhancers", "promoters", "loops", "none"])
+def test_the_published_positives_of_huvec_are_found(
+    spelled: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every mixture of ``1`` and ``chr1`` among the files gives the published pairs."""
+    data = builders.shared_data()
+    files = {
+        "enhancers": data / "hic" / "HUVEC.enhancers.bed.gz",
+        "promoters": data / "hic" / "HUVEC.promoters.bed.gz",
+        "loops": data / "hic" / "HUVEC.HiCCUPS_looplist.txt.gz",
+    }
+    if spelled != "none":
+        rows = [line.split("\t") for line in gzip.decompress(files[spelled].read_bytes()).decode().splitlines()]
+        for row in rows[spelled == "loops" :]:
+            for column in (0, 3)[: 1 + (spelled == "loops")]:
+                row[column] = row[column][3:] if row[column].startswith("chr") else f"chr{row[column]}"
+        files[spelled] = builders.write_gzip(folder / "spelled.gz", "\n".join("\t".join(row) for row in rows))
+    contigs, reach = ContigNames(), (10_000, 2_000_000)
+    enhancers, promoters = (read_elements(str(files[name]), contigs)[0] for name in ("enhancers", "promoters"))
+    joined = joined_by_loops(read_loops(str(files["loops"]), contigs), enhancers, promoters, reach)
+    found = {(*enhancers[key // len(promoters)].interval, *promoters[key % len(promoters)].interval) for key in joined}
+    published = gzip.decompress((data / "targetfinder.HUVEC.hg19.bedpe.gz").read_bytes()).decode().splitlines()
+    rows = [line.split("\t") for line in published]
+    bare = {tuple(str(field).removeprefix("chr") for field in row) for row in found}
+    assert len(found) == 1524
+    assert bare == {tuple(field.removeprefix("chr") for field in row[:6]) for row in rows if row[10] == "1"}

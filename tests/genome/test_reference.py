@@ -10,8 +10,7 @@ import pytest
 
 from speid_cli.errors import DataError
 from speid_cli.genome import reference as module
-from speid_cli.genome.intervals import Interval
-from speid_cli.genome.reference import ContigNames, Reference
+from speid_cli.genome.reference import Reference
 from tests import builders
 
 
@@ -140,37 +139,3 @@ def test_a_fasta_shorter_than_its_index_is_an_error(folder: Path, genome: dict[s
         pytest.raises(DataError, match="is shorter than its index says|cannot read"),
     ):
         reference.fetch("chr1", 900, 2000)
-
-
-NAMES = {"chr1": 100, "chrM": 10, "2": 50, "KI1": 5}
-
-
-@pytest.mark.parametrize(
-    ("given", "found"), [("chr1", "chr1"), ("1", "chr1"), ("chr2", "2"), ("MT", "chrM"), ("M", "chrM"), ("KI1", "KI1")]
-)
-def test_other_spellings_of_a_contig(given: str, found: str) -> None:
-    contigs = ContigNames(NAMES, "hg.fa")
-    assert contigs.locate(Interval(given, 0, 5)) == (found, 0, 5)
-    warning = contigs.alias_warning()
-    assert warning == (
-        None if given == found else f"contig names differ from those of hg.fa: took {given!r} for {found!r}"
-    )
-
-
-def test_several_other_spellings_are_one_warning() -> None:
-    contigs = ContigNames(NAMES, "hg.fa")
-    for name in ("1", "chr2", "1"):
-        contigs.resolve(name)
-    assert contigs.alias_warning() == "contig names differ from those of hg.fa: took '1' for 'chr1' and 1 more"
-
-
-def test_unknown_contigs_and_ends_beyond_are_refused() -> None:
-    contigs = ContigNames(NAMES, "hg.fa")
-    with pytest.raises(
-        DataError, match=r"unknown contig 'chrX'; expected one of the 4 contigs of hg.fa \(chr1, chrM, 2, KI1\)"
-    ):
-        contigs.resolve("chrX")
-    with pytest.raises(
-        DataError, match="end 101 is beyond chr1, which is 100 bp long; .* is this the right genome build"
-    ):
-        contigs.locate(Interval("chr1", 0, 101))

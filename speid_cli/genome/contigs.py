@@ -1,0 +1,126 @@
+"""Contig names, matched between files that spell them differently: ``chr1`` and ``1``, ``chrM`` and ``MT``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from speid_cli.errors import DataError
+from speid_cli.genome.intervals import Interval
+
+_MITOCHONDRION = ("chrM", "MT", "M", "chrMT")
+
+
+class ContigNames:
+    """The contig names of one or more files, found also under the other common spelling.
+
+    ``chr1`` stands for ``1`` and the reverse; ``chrM``, ``MT``, ``M`` and ``chrMT`` for one another.
+
+    Attributes
+    ----------
+    path : object
+        The file whose names are used.
+    aliases : dict of str
+        The names that were found under another spelling, and that spelling.
+    """
+
+    def __init__(self, names: Iterable[str] = (), path: object = None) -> None:
+        self.path = path
+        self.aliases: dict[str, str] = {}
+        self._names = dict.fromkeys(names)
+        self._examples: dict[str, str] = {}
+
+    def find(self, chrom: str) -> str | None:
+        """The known spelling of a name; None where it is not known in any."""
+        if chrom in self._names:
+            return chrom
+        if chrom not in self.aliases:
+            known = next((name for name in _spellings(chrom) if name in self._names), None)
+            if known is None:
+                return None
+            self.aliases[chrom] = known
+        return self.aliases[chrom]
+
+    def adopt(self, path: str, names: Iterable[str]) -> dict[str, str]:
+        """What each contig name of a further file is called here; names that are new stay as they are.
+
+        Raises
+        ------
+        DataError
+            The file shares no contig with those before it.
+        """
+        names = dict.fromkeys(names)
+        known = {name: found for name in names if (found := self.find(name)) is not None}
+        if self._names and not known:
+            raise DataError(
+                f"none of its contigs, such as {next(iter(names))!r}, is in {self.path}, "
+                f"which has {next(iter(self._names))!r}",
+                expected="the same contigs, with or without 'chr'",
+                hint="are both files of the same genome build?",
+                path=path,
+            )
+        self.path = self.path or path
+        self._examples[path] = next(iter(names))
+        for name in names:
+            known.setdefault(name, self.find(name) or name)
+            self._names.setdefault(known[name])
+        return known
+
+    def examples(self) -> str:
+        """A contig name of each file that was adopted, as that file spells it."""
+        return ", ".join(f"{name!r} in {path}" for path, name in self._examples.items())
+
+    def alias_warning(self) -> str | None:
+        """One sentence on the names that were matched by another spelling, if any were."""
+        if not self.aliases:
+            return None
+        (given, contig), *others = self.aliases.items()
+        more = f" and {len(others)} more" if others else ""
+        return f"contig names differ from those of {self.path}: took {given!r} for {contig!r}{more}"
+
+
+class ReferenceContigs(ContigNames):
+    """The contigs of a reference, with their lengths in bp."""
+
+    def __init__(self, lengths: dict[str, int], path: object = None) -> None:
+        super().__init__(lengths, path)
+        self.lengths = lengths
+
+    def resolve(self, chrom: str) -> str:
+        """The contig's name in the reference.
+
+        Raises
+        ------
+        DataError
+            No contig has that name or an alias of it.
+        """
+        if (contig := self.find(chrom)) is not None:
+            return contig
+        known = ", ".join(list(self.lengths)[:5]) + (", ..." if len(self.lengths) > 5 else "")
+        raise DataError(
+            f"unknown contig {chrom!r}",
+            expected=f"one of the {len(self.lengths)} contigs of {self.path} ({known})",
+            hint="is this the right genome build?",
+        )
+
+    def locate(self, interval: Interval) -> Interval:
+        """The interval under the reference's own contig name.
+
+        Raises
+        ------
+        DataError
+            The contig is unknown or the interval ends beyond it.
+        """
+        contig = self.resolve(interval.chrom)
+        if interval.end > self.lengths[contig]:
+            raise DataError(
+                f"end {interval.end} is beyond {contig}, which is {self.lengths[contig]} bp long",
+                expected="coordinates of this reference",
+                hint="is this the right genome build?",
+            )
+        return interval if contig == interval.chrom else Interval(contig, interval.start, interval.end)
+
+
+def _spellings(chrom: str) -> list[str]:
+    if chrom in _MITOCHONDRION:
+        return [name for name in _MITOCHONDRION if name != chrom]
+    return [chrom[3:]] if chrom.startswith("chr") else [f"chr{chrom}"]
