@@ -42,10 +42,10 @@ FRACTION = options.FiniteFloat(0, 1, max_open=True)
 @click.option(
     "--split",
     "method",
-    type=click.Choice(["chrom", "block", "random", "none"]),
+    type=click.Choice(["chrom", "block", "random", "none", "test"]),
     default="chrom",
     help="chrom: whole chromosomes to validation and test; block: the ends of each chromosome; "
-    "random: the paper's, which leaks; none: train on all.",
+    "random: the paper's, which leaks; none: train on all; test: test on all.",
 )
 @click.option(
     "--test-fraction",

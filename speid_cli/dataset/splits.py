@@ -3,7 +3,7 @@
 ``chrom`` holds out whole chromosomes, so that no element and no window is on both sides. ``block``
 holds out contiguous blocks at the ends of each chromosome and drops what lies across a border or
 closer to it than a window. ``random`` is the paper's (Singh et al. 2016, section 2.2.3, step 2):
-uniform over pairs, whatever elements they share. ``none`` trains on everything.
+uniform over pairs, whatever elements they share. ``none`` trains on everything, ``test`` tests on it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from speid_cli.dataset.blocks import NOWHERE, block_subsets
 from speid_cli.dataset.pairs import SUBSETS, TEST, TRAIN, VALIDATION
 from speid_cli.errors import DataError, OptionError
 
-Method = Literal["chrom", "block", "random", "none"]
+Method = Literal["chrom", "block", "random", "none", "test"]
 DROPPED = NOWHERE
 
 # How many choices of held-out chromosomes the search begins from.
@@ -66,13 +66,13 @@ def split(
     OptionError
         A chromosome was named that has no pair.
     """
-    if settings.method == "none":
-        return np.full(len(label), TRAIN, np.int8)
+    if settings.method in ("none", "test"):
+        return np.full(len(label), TRAIN if settings.method == "none" else TEST, np.int8)
     if settings.method == "random":
         return _random(settings, len(label))
     if settings.method == "block":
         fractions = settings.test_fraction, settings.validation_fraction
-        first, second = block_subsets(enhancers, promoters, *fractions, window, settings.seed)
+        first, second = block_subsets(enhancers, promoters, label, *fractions, window, settings.seed)
         asked = {TRAIN: 1.0, VALIDATION: settings.validation_fraction, TEST: settings.test_fraction}
         wanted = [part for part, fraction in asked.items() if fraction > 0]
         hint = "choose other fractions, or another --split"
@@ -107,11 +107,15 @@ def _by_chromosome(
     settings: SplitSettings, pair_chrom: NDArray[np.int64], label: NDArray[np.int8], chromosomes: tuple[str, ...]
 ) -> NDArray[np.int8]:
     used = np.unique(pair_chrom)
-    if len(used) < 3 and not (settings.test_chroms and settings.validation_chroms):
+    named = {TEST: settings.test_chroms, VALIDATION: settings.validation_chroms}
+    fractions = {TEST: settings.test_fraction, VALIDATION: settings.validation_fraction}
+    unnamed = [part for part in named if not named[part] and fractions[part] > 0]
+    needed = 1 + len(unnamed) + sum(map(bool, named.values()))
+    if unnamed and len(used) < needed:
         raise DataError(
             f"pairs within {len(used)} chromosome{'s' * (len(used) != 1)} only",
-            expected="3 or more for --split chrom",
-            hint="use --split block, which divides each chromosome",
+            expected=f"{needed} or more for --split chrom",
+            hint="use --split block, which divides each chromosome, or --split test, to test a trained model on all",
         )
     counts = np.stack(
         [
@@ -121,16 +125,16 @@ def _by_chromosome(
         axis=1,
     )
     subset = np.full(len(chromosomes), TRAIN, np.int8)
-    named = {TEST: settings.test_chroms, VALIDATION: settings.validation_chroms}
-    fractions = {TEST: settings.test_fraction, VALIDATION: settings.validation_fraction}
     for part, names in named.items():
         subset[[_index_of(name, chromosomes) for name in names]] = part
-    chosen = [part for part in (TEST, VALIDATION) if not named[part] and fractions[part] > 0]
-    for later, part in zip(reversed(range(len(chosen))), chosen, strict=True):
+    for later, part in zip(reversed(range(len(unnamed))), unnamed, strict=True):
         free = sorted((int(i) for i in used if subset[i] == TRAIN), key=lambda i: chromosomes[i])
         subset[_nearest(counts, free, fractions[part], left_over=1 + later)] = part
     if len(used) and not (subset[used] == TRAIN).any():
-        raise DataError("no chromosome is left to train on", hint="hold out fewer chromosomes")
+        raise DataError(
+            "no chromosome is left to train on",
+            hint="hold out fewer chromosomes, or use --split test, to test a trained model on all",
+        )
     return subset
 
 

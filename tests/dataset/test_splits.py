@@ -32,6 +32,15 @@ def test_none_trains_on_everything() -> None:
     assert (divided(SplitSettings("none"), [0, 1, 2]) == 0).all()
 
 
+def test_test_tests_on_everything() -> None:
+    assert (divided(SplitSettings("test"), [0, 1, 2]) == 2).all()
+
+
+def test_two_chromosomes_are_enough_without_validation() -> None:
+    subset = divided(SplitSettings("chrom", validation_fraction=0), [0] * 9 + [1])
+    assert subset.tolist() == [0] * 9 + [2]
+
+
 def test_random_takes_its_fractions_of_the_pairs_and_its_seed() -> None:
     first = divided(SplitSettings("random", seed=1), [0] * 1000)
     assert np.bincount(first).tolist() == [800, 100, 100]
@@ -101,12 +110,17 @@ def test_a_chromosome_without_pairs_cannot_be_held_out() -> None:
             SplitSettings(),
             [0, 1],
             "pairs within 2 chromosomes only; expected 3 or more for --split chrom; use --split block, "
-            "which divides each chromosome",
+            "which divides each chromosome, or --split test, to test a trained model on all",
+        ),
+        (
+            SplitSettings(test_chroms=("chr1",), validation_fraction=0),
+            [0, 0],
+            "no chromosome is left to train on; hold out fewer chromosomes, or use --split test",
         ),
         (
             SplitSettings(test_chroms=("chr1", "chr2"), validation_chroms=("chr3",)),
             [0, 1, 2],
-            "no chromosome is left to train on; hold out fewer chromosomes",
+            "no chromosome is left to train on; hold out fewer chromosomes, or use --split test, to test a trained model",
         ),
     ],
 )
