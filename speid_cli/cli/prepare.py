@@ -95,6 +95,7 @@ def command(
       speid prepare pairs.bedpe hg19.fa --test-chroms chr8,chr9
     """
     from speid_cli.dataset.assembly import PrepareSettings, assemble
+    from speid_cli.dataset.checks import median_gc, warnings
     from speid_cli.genome.reference import Reference
 
     clock, target = Stopwatch(), Path(output or _default_output(pairs))
@@ -111,9 +112,10 @@ def command(
     with whole_file(target, force) as stream:
         dataset.write(stream)
     say(f"{target}:")
-    report(dataset.metadata["counts"] | {"seconds": round(clock.seconds, 2), "bytes": target.stat().st_size})
-    if not dataset.metadata["counts"]["positives"]:
-        warn("no pair is positive: nothing can be trained on this")
+    gc = {f"median GC of {name}": value for name, value in median_gc(dataset.metadata["composition"]).items()}
+    report(dataset.metadata["counts"] | gc | {"seconds": round(clock.seconds, 2), "bytes": target.stat().st_size})
+    for text in warnings(dataset):
+        warn(text)
     report_leaks(dataset.metadata["leaks"])
 
 

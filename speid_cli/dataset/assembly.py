@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speid_cli import __version__
+from speid_cli.dataset.composition import composition, nearby_gc
 from speid_cli.dataset.labels import LabelledPair, read_labelled_pairs
 from speid_cli.dataset.leakage import leak_report
 from speid_cli.dataset.pairs import SUBSETS, Elements, PairDataset
@@ -20,11 +21,14 @@ from speid_cli.files import sha256_of
 from speid_cli.genome.bedpe import PairReader
 from speid_cli.genome.contigs import ReferenceContigs
 from speid_cli.genome.intervals import ElementPair, Interval, shift_range, window_start
-from speid_cli.genome.onehot import N_CODE, pack_sequence
+from speid_cli.genome.onehot import N_CODE, gc_content, pack_sequence
 from speid_cli.genome.overlaps import overlapping, read_bed
 from speid_cli.genome.reference import Reference
 
 _ROWS_AT_A_TIME = 1024
+CONTRADICTIONS = "with both labels, taken as 1"
+# Of the positives: more than measurements repeated by hand would leave.
+MOST_CONTRADICTIONS = 0.05
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,8 @@ def assemble(pairs_path: str, reference: Reference, settings: PrepareSettings) -
         Any line or file is at fault; the message names it.
     """
     read = _read_pairs(pairs_path, reference.contigs, settings)
-    kept, remarks = _without_excluded(read, settings.exclude, reference.contigs)
+    consistent, remarks = _without_contradictions(read, pairs_path)
+    kept, excluded = _without_excluded(consistent, settings.exclude, reference.contigs)
     order = {contig: rank for rank, contig in enumerate(reference.contigs.lengths)}
     chromosomes = tuple(sorted({side.chrom for labelled in kept for side in labelled.pair}, key=order.__getitem__))
     rank = {contig: index for index, contig in enumerate(chromosomes)}
@@ -66,14 +71,24 @@ def assemble(pairs_path: str, reference: Reference, settings: PrepareSettings) -
         chromosomes,
         metadata={},
     )
-    remarks |= {"dropped, across subsets or near a border": len(kept) - len(used)} | _repeated(used)
+    remarks |= excluded | {"dropped, across subsets or near a border": len(kept) - len(used)}
+    remarks |= {"repeated": len(used) - len({labelled.pair for labelled in used})}
     return replace(dataset, metadata=_metadata(pairs_path, reference, settings, dataset, remarks))
 
 
-def _repeated(used: Sequence[LabelledPair]) -> dict[str, int]:
-    """How many pairs stand more than once, and how many of them with both labels."""
-    once = len({labelled.pair for labelled in used})
-    return {"repeated": len(used) - once, "repeated with the other label": len(set(used)) - once}
+def _without_contradictions(read: list[LabelledPair], path: str) -> tuple[list[LabelledPair], dict[str, int]]:
+    """Of pairs that stand with both labels, the lines with label 1."""
+    positive = {labelled.pair for labelled in read if labelled.label == 1}
+    both = {labelled.pair for labelled in read if labelled.label == 0 and labelled.pair in positive}
+    if len(both) > MOST_CONTRADICTIONS * len(positive):
+        raise DataError(
+            f"{len(both):,} of {len(positive):,} positive pairs also stand with label 0",
+            expected="one label for each pair",
+            hint="were the negatives drawn for these positives, with the same contig names?",
+            path=path,
+        )
+    kept = [labelled for labelled in read if labelled.label == 1 or labelled.pair not in both]
+    return kept, {CONTRADICTIONS: len(both)}
 
 
 def _read_pairs(path: str, contigs: ReferenceContigs, settings: PrepareSettings) -> list[LabelledPair]:
@@ -166,6 +181,7 @@ def _metadata(
         "seed": settings.split.seed,
         "speid_version": __version__,
         "counts": counts(dataset, reference.contigs, remarks),
+        "composition": _composition(dataset, reference, settings.split.seed),
         "leaks": leak_report(dataset),
     }
 
@@ -203,6 +219,19 @@ def _element_counts(side: str, elements: Elements, contig_lengths: Iterable[int]
         f"{side} windows that overhang": int(overhang.sum()),
         f"N fraction of {side} windows": round(unknown / max(len(elements) * elements.window, 1), 6),
     }
+
+
+def _composition(dataset: PairDataset, reference: Reference, seed: int) -> dict[str, Any]:
+    """What the elements of both sides look like, and the sequence near the promoters."""
+    sides = {}
+    for side, elements in (("enhancer", dataset.enhancers), ("promoter", dataset.promoters)):
+        rows = range(0, len(elements), _ROWS_AT_A_TIME)
+        gc = np.concatenate([gc_content(_window_codes(elements, row)) for row in rows])
+        sides[side] = composition(elements.interval[:, 2] - elements.interval[:, 1], gc)._asdict()
+    promoters = [
+        Interval(dataset.chromosomes[chrom], start, end) for chrom, start, end in dataset.promoters.interval.tolist()
+    ]
+    return sides | {"gc near promoters": nearby_gc(reference, promoters, dataset.promoters.window, seed)}
 
 
 def _window_codes(elements: Elements, row: int) -> NDArray[np.uint8]:

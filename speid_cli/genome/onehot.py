@@ -67,3 +67,11 @@ def is_packed(packed: NDArray[np.uint8]) -> bool:
 def onehot(codes: NDArray[np.uint8]) -> NDArray[np.float32]:
     """One-hot (..., 4, L) of codes (..., L)."""
     return (codes[..., None, :] == np.arange(4, dtype=np.uint8)[:, None]).astype(np.float32)
+
+
+def gc_content(codes: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Share of G and C (E,) among the known bases of codes (E, L); NaN where fewer than half are known."""
+    known = (codes != N_CODE).sum(axis=1)
+    strong = ((codes == ALPHABET.index("G")) | (codes == ALPHABET.index("C"))).sum(axis=1)
+    share = np.full(len(codes), np.nan)
+    return np.divide(strong, known, out=share, where=2 * known >= max(codes.shape[1], 1))

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from speid_cli.dataset.pairs import PairDataset
+from speid_cli.dataset.pairs import SUBSETS, PairDataset
 from speid_cli.genome import overlaps
 from tests import builders
 from tests.builders import WINDOW_OPTIONS, run
@@ -104,7 +104,7 @@ def test_juicer_files_with_other_contig_names_are_read(folder: Path, capsys: pyt
     dataset = prepare()
     assert dataset.chromosomes == ("chr1", "chr2", "chrM")
     assert dataset.enhancers.interval.tolist() == [[0, 100, 300], [1, 10, 20], [2, 10, 20]]
-    warnings = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning")]
+    warnings = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning: contig")]
     assert warnings == ["warning: contig names differ from those of genome.fa: took '1' for 'chr1' and 2 more"]
 
 
@@ -207,16 +207,91 @@ def test_pairs_that_all_join_subsets_are_refused(genome: dict[str, str], fails: 
     )
 
 
-def test_repeated_and_contradictory_pairs_are_counted(
-    genome: dict[str, str], capsys: pytest.CaptureFixture[str]
+def test_pairs_with_both_labels_are_taken_as_positive(
+    genome: dict[str, str], fails: Fails, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    row = "chr1\t10\t20\tchr1\t30\t40\tn\t"
-    builders.write_pairs(Path("pairs.bedpe"), [row + "0", row + "0", row + "1"], None)
-    counts = prepare("--split", "none").metadata["counts"]
-    assert (counts["repeated"], counts["repeated with the other label"]) == (2, 1)
-    builders.write_pairs(Path("pairs.bedpe"), [row + "0"], None)
+    positives = [f"chr1\t{10 * i}\t{10 * i + 9}\tchr1\t30\t40\tn\t1" for i in range(20)]
+    builders.write_pairs(Path("pairs.bedpe"), [*positives, positives[3], positives[7][:-1] + "0"], None)
+    dataset = prepare("--split", "none")
+    assert dataset.label.tolist() == [1] * 21
+    assert dataset.metadata["counts"]["repeated"] == 1
+    message = capsys.readouterr().err
+    assert "warning: 1 pairs stand with both labels; they are taken as positive, and their lines with 0 left" in message
+    builders.write_pairs(Path("pairs.bedpe"), [*positives, *(line[:-1] + "0" for line in positives[:2])], None)
+    assert (
+        "pairs.bedpe: 2 of 20 positive pairs also stand with label 0; expected one label for each pair; were the "
+        "negatives drawn for these positives, with the same contig names?"
+    ) in fails("prepare", "pairs.bedpe", "genome.fa", "-o", "other.npz")
+
+
+def test_without_positives_nothing_can_be_trained(genome: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    builders.write_pairs(Path("pairs.bedpe"), ["chr1\t10\t20\tchr1\t30\t40\tn\t0"], None)
     prepare("--split", "none")
     assert "warning: no pair is positive: nothing can be trained on this" in capsys.readouterr().err
+
+
+def test_subsets_with_few_positives_are_named(pairs: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    dataset = prepare()
+    message = capsys.readouterr().err
+    for part, name in enumerate(SUBSETS):
+        positives = int(dataset.label[dataset.members(part)].sum())
+        warning = f"warning: the {name} subset has {positives} positives: fewer than 10 are too few to "
+        assert (warning in message) == (positives < 10)
+    assert "too few to judge a model on; try another --split or other fractions" in message
+
+
+def test_all_are_tested_on_with_split_test(pairs: list[str]) -> None:
+    dataset = prepare("--split", "test")
+    assert (dataset.subset == 2).all() and dataset.metadata["leaks"] == {}
+
+
+@pytest.fixture
+def rich_promoters(folder: Path) -> list[str]:
+    """``genome.fa`` whose GC rises and falls along it, with richer promoters; lines of its pairs."""
+    rng = np.random.default_rng(0)
+    gc = np.repeat(rng.uniform(0.3, 0.5, 400), 1000)
+    promoters = 4000 + 8000 * np.arange(48)
+    for start in promoters:
+        gc[start - 100 : start + 400] = 0.65
+    strong = rng.random(len(gc)) < gc
+    letters = np.where(strong, rng.choice(list("GC"), len(gc)), rng.choice(list("AT"), len(gc)))
+    builders.write_fasta(Path("genome.fa"), {"chr1": "".join(letters)})
+    return [
+        f"chr1\t{start + 1500 + 1200 * i}\t{start + 1560 + 1200 * i}\tchr1\t{start}\t{start + 300}\tn\t{i % 2}"
+        for start in promoters for i in range(3)
+    ]  # fmt: skip
+
+
+EXCHANGED = "if the promoters come first, give --promoter-first"
+ELSEWHERE = "are the pairs of another genome build than the reference?"
+
+
+@pytest.mark.parametrize(
+    ("moved", "options", "warned"),
+    [(0, [], None), (0, ["--promoter-first"], EXCHANGED), (2500, [], ELSEWHERE)],
+    ids=["as they are", "sides exchanged", "coordinates of another build"],
+)
+def test_gc_tells_exchanged_sides_and_another_build(
+    rich_promoters: list[str], capsys: pytest.CaptureFixture[str], moved: int, options: list[str], warned: str | None
+) -> None:
+    rows = [line.split("\t") for line in rich_promoters]
+    for row in rows:
+        row[1:3], row[4:6] = ([str(int(place) + moved) for place in row[i : i + 2]] for i in (1, 4))
+    builders.write_pairs(Path("pairs.bedpe"), ["\t".join(row) for row in rows], None)
+    prepare("--split", "none", *options)
+    message = capsys.readouterr().err
+    assert "  median GC of promoter windows" in message and "  median GC of windows near promoters" in message
+    assert {text for text in (EXCHANGED, ELSEWHERE) if text in message} == ({warned} if warned else set())
+
+
+def test_a_genome_of_random_letters_is_not_warned_of(
+    rich_promoters: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    builders.write_fasta(Path("genome.fa"), {"chr1": builders.random_sequence(400_000, 1)})
+    builders.write_pairs(Path("pairs.bedpe"), rich_promoters, None)
+    prepare("--split", "none")
+    message = capsys.readouterr().err
+    assert EXCHANGED not in message and ELSEWHERE not in message
 
 
 def test_a_stream_that_is_no_file_has_no_checksum(pairs: list[str]) -> None:

@@ -1,0 +1,56 @@
+"""What a data set should make its user look twice at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from speid_cli.dataset.assembly import CONTRADICTIONS
+from speid_cli.dataset.composition import Composition, is_elsewhere, is_exchanged
+from speid_cli.dataset.pairs import SUBSETS, PairDataset
+
+# Fewer positives than this carry no interval that tells models apart.
+FEWEST_POSITIVES = 10
+
+
+def warnings(dataset: PairDataset) -> Iterator[str]:
+    """One sentence on each thing that is most likely a mistake, or too little to work with."""
+    counts, found = dataset.metadata["counts"], dataset.metadata["composition"]
+    if not counts["positives"]:
+        yield "no pair is positive: nothing can be trained on this"
+    elif both := counts[CONTRADICTIONS]:
+        yield f"{both:,} pairs stand with both labels; they are taken as positive, and their lines with 0 left out"
+    for part, name in enumerate(SUBSETS):
+        pairs, positives = len(dataset.members(part)), int(dataset.label[dataset.members(part)].sum())
+        if pairs and counts["positives"] and positives < FEWEST_POSITIVES:
+            yield (
+                f"the {name} subset has {positives} positives: fewer than {FEWEST_POSITIVES} are too few to "
+                f"{'train' if name == 'train' else 'judge a model'} on; try another --split or other fractions"
+            )
+    enhancers, promoters = (Composition(**found[side]) for side in ("enhancer", "promoter"))
+    if is_exchanged(enhancers, promoters):
+        yield exchanged(enhancers, promoters)
+    elif is_elsewhere(promoters, found["gc near promoters"], dataset.promoters.window):
+        yield (
+            f"the promoters have a median GC of {promoters.gc:.2f}, like the sequence 20 to 200 kb from them "
+            f"({found['gc near promoters'][0]:.2f}); those of mammals have about 0.6: are the pairs of another genome "
+            "build than the reference?"
+        )
+
+
+def exchanged(enhancers: Composition, promoters: Composition) -> str:
+    """A sentence on sides that look exchanged."""
+    sides = " and ".join(
+        f"columns {columns} hold {side.elements:,} elements of {side.length_bp:,.0f} bp with GC {side.gc:.2f}"
+        for columns, side in (("1-3", enhancers), ("4-6", promoters))
+    )
+    return f"{sides} (medians): if the promoters come first, give --promoter-first"
+
+
+def median_gc(found: Mapping[str, Any]) -> dict[str, float]:
+    """Median GC of the windows of both sides, and of windows near the promoters."""
+    return {
+        "enhancer windows": found["enhancer"]["gc"],
+        "promoter windows": found["promoter"]["gc"],
+        "windows near promoters": found["gc near promoters"][0],
+    }
