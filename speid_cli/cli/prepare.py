@@ -44,7 +44,7 @@ FRACTION = options.FiniteFloat(0, 1, max_open=True)
     "method",
     type=click.Choice(["chrom", "block", "random", "none", "test"]),
     default="chrom",
-    help="chrom: whole chromosomes to validation and test; block: the ends of each chromosome; "
+    help="chrom: whole chromosomes to validation and test; block: a contiguous block of each chromosome to either; "
     "random: the paper's, which leaks; none: train on all; test: test on all.",
 )
 @click.option(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from scipy.stats import ks_2samp
 
 from speid_cli.cli.negatives import _report
 from speid_cli.dataset.negatives import BinCount
@@ -164,3 +166,26 @@ def test_labels_follow_the_rule_of_prepare(inputs: None, capsys: pytest.CaptureF
     assert "pos.bedpe: all 1 pairs have label 0; expected at least one positive" in fails(
         "negatives", "pos.bedpe", "e.bed", "p.bed"
     )
+
+
+@pytest.mark.parametrize("bare", [(), (0,), (1, 2), (1,)], ids=["chr everywhere", "positives", "elements", "enhancers"])
+def test_negatives_of_the_published_positives_of_huvec(
+    folder: Path, bare: tuple[int, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = builders.shared_data()
+    published = gzip.decompress((data / "targetfinder.HUVEC.hg19.bedpe.gz").read_bytes()).decode().splitlines()
+    texts = ["\n".join(line for line in published[1:] if line.split("\t")[10] == "1")]
+    texts += [
+        gzip.decompress((data / "hic" / f"HUVEC.{side}.bed.gz").read_bytes()).decode()
+        for side in ("enhancers", "promoters")
+    ]
+    for number, text in enumerate(texts):
+        Path(f"{number}.in").write_text(text.replace("chr", "") if number in bare else text)
+    assert run("negatives", "0.in", "1.in", "2.in", "--ratio", 5, "--with-positives") == 0
+    rows = [line.replace("chr", "").split("\t") for line in capsys.readouterr().out.splitlines()[1:]]
+    keys = {label: {tuple(row[:6]) for row in rows if row[11] == label} for label in "01"}
+    assert keys["1"] == {tuple(line.replace("chr", "").split("\t")[:6]) for line in texts[0].splitlines()}
+    assert len(keys["0"]) == 5 * 1524
+    assert not keys["0"] & keys["1"]
+    distances = [[int(row[10]) for row in rows if row[11] == label] for label in "01"]
+    assert ks_2samp(*distances).pvalue > 0.5
