@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from speid_cli.errors import DataError
+from speid_cli.errors import DataError, located
 from speid_cli.files import read_lines
 from speid_cli.genome.bedpe import MISSING, is_column_name
 from speid_cli.genome.contigs import ContigNames
@@ -35,26 +35,38 @@ def read_bed_elements(path: str) -> Iterator[BedElement]:
     Raises
     ------
     DataError
-        The file cannot be read, or a line has fewer than 3 columns or no valid coordinates.
+        The file cannot be read, a line has fewer than 3 columns or no valid coordinates, or the
+        first one holds two intervals, as BEDPE does.
     """
-    header_possible = True
+    header = elements = 0
     for number, text in read_lines(path):
         if not text.strip() or text.startswith(("#", "track ", "track\t", "browser ", "browser\t")):
             continue
         fields = text.split("\t")
-        if header_possible and len(fields) >= 3 and all(map(is_column_name, fields[1:3])):
-            header_possible = False
+        if not header + elements and len(fields) >= 3 and all(map(is_column_name, fields[1:3])):
+            header = 1
             continue
-        header_possible = False
-        numbers = [int(field) for field in fields[1:3] if _POSITION.fullmatch(field)]
-        if len(numbers) != 2 or numbers[0] >= numbers[1]:
-            raise DataError(
-                f"{text[:60]!r}", expected="BED: chromosome, start and end, start below end", path=path, line=number
-            )
-        interval = Interval(fields[0], *numbers)
-        name = fields[_NAME] if len(fields) > _NAME and fields[_NAME] not in ("", MISSING) else place_of(interval)
-        strand = fields[_STRAND] if len(fields) > _STRAND and fields[_STRAND] in ("+", "-") else MISSING
-        yield BedElement(interval, name, strand)
+        with located(path, number):
+            if not elements and len(fields) >= 6 and fields[3] == fields[0] and _bounds(fields, 4):
+                raise DataError("two intervals on a line", expected="BED, with one; this looks like BEDPE")
+            yield _element(fields)
+        elements += 1
+
+
+def _element(fields: list[str]) -> BedElement:
+    if (bounds := _bounds(fields, 1)) is None:
+        text = "\t".join(fields)[:60]
+        raise DataError(f"{text!r}", expected="BED: chromosome, start and end, start below end")
+    interval = Interval(fields[0], *bounds)
+    name = fields[_NAME] if len(fields) > _NAME and fields[_NAME] not in ("", MISSING) else place_of(interval)
+    strand = fields[_STRAND] if len(fields) > _STRAND and fields[_STRAND] in ("+", "-") else MISSING
+    return BedElement(interval, name, strand)
+
+
+def _bounds(fields: list[str], column: int) -> tuple[int, int] | None:
+    """Start and end from this column on; None where there are none."""
+    numbers = [int(field) for field in fields[column : column + 2] if _POSITION.fullmatch(field)]
+    return (numbers[0], numbers[1]) if len(numbers) == 2 and numbers[0] < numbers[1] else None
 
 
 def place_of(interval: Interval) -> str:
