@@ -70,9 +70,41 @@ def is_elsewhere(promoters: Composition, nearby: tuple[float, float], window: in
     return _enough(promoters) and varies and promoters.gc - median < _LEAST_DIFFERENCE
 
 
-def differs(promoters: Composition, known: Composition) -> bool:
-    """Whether promoters have another GC content than known ones."""
-    return _enough(promoters, known) and abs(promoters.gc - known.gc) > _LEAST_DIFFERENCE
+class ElementSample:
+    """The first elements of one side of a stream, 1,000 at most."""
+
+    def __init__(self) -> None:
+        self._length: list[int] = []
+        self._gc: list[float] = []
+
+    def add(self, elements: Sequence[Interval], codes: NDArray[np.uint8]) -> None:
+        """Take up elements (E,) with the codes (E, L) of their windows, each element once."""
+        room = _SAMPLED - len(self._length)
+        self._length += [element.end - element.start for element in elements[:room]]
+        self._gc += gc_content(codes[:room]).tolist()
+
+    def composition(self) -> Composition:
+        """Of what was taken up."""
+        return composition(np.array(self._length or [0]), np.array(self._gc, float))
+
+
+def compare(found: tuple[Composition, Composition], known: tuple[Composition, Composition]) -> str:
+    """How the GC of enhancers and promoters differs from that of known ones, as a sentence; empty where it does not."""
+    if not _enough(*found, *known):
+        return ""
+    (enhancers, promoters), (usual_enhancers, usual_promoters) = (
+        (side.gc for side in sides) for sides in (found, known)
+    )
+    straight = abs(enhancers - usual_enhancers) + abs(promoters - usual_promoters)
+    exchanged = abs(enhancers - usual_promoters) + abs(promoters - usual_enhancers)
+    figures = (
+        f"{enhancers:.2f} and {promoters:.2f}, of those trained on {usual_enhancers:.2f} and {usual_promoters:.2f}"
+    )
+    if straight - exchanged > _LEAST_DIFFERENCE:
+        return f"median GC of enhancers and promoters is {figures}: if the promoters come first, give --promoter-first"
+    if usual_promoters - promoters > _LEAST_DIFFERENCE:
+        return f"median GC of enhancers and promoters is {figures}: are the pairs of another genome build?"
+    return ""
 
 
 def _median_and_spread(gc: NDArray[np.float64]) -> tuple[float, float]:
