@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 import torch
 from torch import Tensor
 
+from speid_cli.dataset.composition import Composition
 from speid_cli.dataset.plain import is_plain, is_reference
 from speid_cli.dataset.zips import check_memory
 from speid_cli.errors import DataError
@@ -60,6 +61,12 @@ class Checkpoint:
             model = Speid(self.config)
         model.load_state_dict({name: values.detach().clone() for name, values in self.state_dict.items()}, assign=True)
         return model.eval()
+
+    @property
+    def composition(self) -> tuple[Composition, Composition] | None:
+        """What the enhancers and promoters of its data set look like; None where it does not say."""
+        sides = self.provenance.get("composition")
+        return (Composition(**sides["enhancer"]), Composition(**sides["promoter"])) if sides else None
 
     def find_reference(self, given: str | None) -> str:
         """The FASTA to read: the one given, else the one remembered, else ``$SPEID_REFERENCE``.
@@ -180,6 +187,8 @@ class Checkpoint:
         plain = all(map(is_plain, (self.history, self.provenance)))
         if not (plain and _is_table(self.history) and isinstance(self.provenance, dict) and self._is_known()):
             raise DataError("a history or provenance that speid did not write")
+        if not all(type(value) in (int, float) for side in self.composition or () for value in side):
+            raise DataError("a composition that is no table of numbers")
         if not is_reference(self._reference):
             raise DataError("a reference that is no path and digest")
         if self.threshold is not None and not (type(self.threshold) in (int, float) and 0 <= self.threshold <= 1):

@@ -162,6 +162,7 @@ def _provenance(
             for part in (VALIDATION, TEST)
         },
         "reference": dataset.metadata.get("reference"),
+        "composition": dataset.metadata.get("composition"),
         "seed": seed,
         "versions": {
             "speid": __version__,

@@ -58,6 +58,10 @@ def test_a_read_network_can_be_trained(checkpoint: Checkpoint) -> None:
     assert all(values.requires_grad for values in Checkpoint.read("model.pt").model().parameters())
 
 
+SIDE = {"elements": 5, "length_bp": 7.0, "gc": 0.5}
+COMPOSITION = {"enhancer": SIDE, "promoter": SIDE}
+
+
 class Bomb:
     """Leaves a file behind when it is unpickled."""
 
@@ -157,6 +161,12 @@ def nested(depth: int) -> list[Any]:
         ),
         (lambda c: c["provenance"].update(reference=5), "a history or provenance that speid did not write"),
         (lambda c: c["provenance"].update(reference={"path": 5}), "a reference that is no path and digest"),
+        (lambda c: c["provenance"].update(composition=5), "not a speid model"),
+        (lambda c: c["provenance"].update(composition={"enhancer": {}}), "not a speid model"),
+        (
+            lambda c: c["provenance"].update(composition=COMPOSITION | {"promoter": {**SIDE, "gc": "x"}}),
+            "a composition that is no table of numbers",
+        ),
         (lambda c: c["provenance"].update(stages=5), "a history or provenance that speid did not write"),
         (lambda c: c["provenance"].update(extra=torch.ones(3)), "a history or provenance that speid did not write"),
         (lambda c: c["provenance"].update(stages=[5]), "a history or provenance that speid did not write"),
