@@ -371,3 +371,11 @@ def test_blocks_divide_one_chromosome(folder: Path) -> None:
     assert dataset.metadata["leaks"]["test pairs"]["any of these"] == 0
     dropped = dataset.metadata["counts"]["dropped, across subsets or near a border"]
     assert dropped == 300 - len(dataset) > 0
+
+
+def test_regions_that_are_all_on_unknown_contigs_are_refused(pairs: list[str], fails: Fails) -> None:
+    Path("exclude.bed").write_text("scaffold1\t0\t100\n")
+    assert (
+        "exclude.bed: none of its contigs, such as 'scaffold1', is in genome.fa, which has 'chr1'; expected regions of "
+        "the same genome build"
+    ) in fails("prepare", "pairs.bedpe", "genome.fa", "--exclude", "exclude.bed")
