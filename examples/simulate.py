@@ -190,7 +190,7 @@ def write_pairs(path: Path, pairs: Sequence[Pair]) -> None:
     """Pairs as BEDPE with a header; column 11 is the label."""
     lines = ["#chrom1\tstart1\tend1\tchrom2\tstart2\tend2\tname\tscore\tstrand1\tstrand2\tlabel"]
     for enhancer, promoter, label in sorted(pairs):
-        name = f"{enhancer.name}:{promoter.name}"
+        name = f"{enhancer.name}~{promoter.name}"
         lines.append("\t".join(map(str, (*enhancer[:3], *promoter[:3], name, ".", ".", ".", label))))
     path.write_text("\n".join(lines) + "\n")
 

@@ -1,8 +1,8 @@
 """Which pairs train, validate and test.
 
 ``chrom`` holds out whole chromosomes, so that no element and no window is on both sides. ``block``
-holds out contiguous blocks at the ends of each chromosome and drops what lies across a border or
-closer to it than a window. ``random`` is the paper's (Singh et al. 2016, section 2.2.3, step 2):
+holds out contiguous blocks of each chromosome and drops what lies across a border or closer to it
+than a window. ``random`` is the paper's (Singh et al. 2016, section 2.2.3, step 2):
 uniform over pairs, whatever elements they share. ``none`` trains on everything, ``test`` tests on it.
 """
 

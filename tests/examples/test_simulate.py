@@ -75,7 +75,7 @@ def test_other_grammars_label_by_their_rule(folder: Path, grammar: str) -> None:
     subprocess.run([sys.executable, str(SCRIPT), "-o", "out", "--grammar", grammar, *sizes], check=True)
     rows = [line.split("\t") for line in Path("out", "pairs.bedpe").read_text().splitlines()[1:]]
     assert len(rows) == len({tuple(row[:6]) for row in rows}) == 3 * 20 * 10
-    numbers = [[int(name.rpartition("_")[2]) for name in row[6].split(":")] for row in rows]
+    numbers = [[int(name.rpartition("_")[2]) for name in row[6].split("~")] for row in rows]
     labels = [int(row[10]) for row in rows]
     if grammar == "and":
         assert labels == [int(enhancer % 3 == 0 and promoter % 3 == 1) for enhancer, promoter in numbers]
