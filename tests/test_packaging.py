@@ -25,7 +25,7 @@ def test_the_built_distributions_run(tmp_path: Path) -> None:
     (wheel,), (sdist,) = tmp_path.glob("*.whl"), tmp_path.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    assert {"LICENSE", "README.md", "pyproject.toml", "setup.cfg", "speid_cli/cli/prepare.py"} <= names
+    assert {"LICENSE", "README.md", "pyproject.toml", "setup.cfg", "setup.py", "speid_cli/cli/prepare.py"} <= names
     assert {"tests/builders.py", "tests/run.sh", "examples/setup.sh", "constraints.txt", "CHANGELOG.md"} <= names
     assert {f"speid_cli/model/native/kernels.{kind}" for kind in "ch"} <= names
     if shutil.which("cc") or shutil.which("gcc"):

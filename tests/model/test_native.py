@@ -29,7 +29,7 @@ def runs(kind: str) -> bool:
     """Whether this machine has the kernels, and the vector unit of a kind."""
     try:
         best = Kernels(1, path=Path(LIBRARY) if LIBRARY else None).kind
-    except OSError:
+    except FileNotFoundError:
         return False
     return KINDS.index(kind) >= KINDS.index(best)
 

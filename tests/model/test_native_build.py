@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from speid_cli.model.native import library
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "speid_cli/model/native/kernels.c"
@@ -47,14 +50,40 @@ def test_the_kernels_run_clean_under_the_sanitizers(tmp_path: Path) -> None:
     assert "passed" in done.stdout
 
 
-@pytest.mark.slow
-def test_without_a_compiler_the_install_goes_through_and_says_so(tmp_path: Path) -> None:
+def test_kernels_that_are_missing_are_told_from_those_that_cannot_be_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(library.SWITCH, raising=False)
+    monkeypatch.setattr(library, "__file__", str(tmp_path / "library.py"))
+    assert library.load(1) == (None, "PyTorch kernels (the native ones were not built)")
+    built = tmp_path / f"_kernels{library.EXTENSION_SUFFIXES[0]}"
+    built.write_text("of another machine" * 9)
+    reason = f"PyTorch kernels (the native ones cannot be loaded: {built}: invalid ELF header)"
+    assert library.load(1) == (None, reason)
+
+
+def install_without_compiler(tmp_path: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     source, target = tmp_path / "source", tmp_path / "target"
     left_out = shutil.ignore_patterns(".*", "build", "*.egg-info", "*.so", "__pycache__", "quickstart")
     shutil.copytree(ROOT, source, ignore=left_out)
     install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", target, source]
-    subprocess.run(install, check=True, capture_output=True, env=os.environ | {"CC": "/no/compiler"})
-    assert not list(target.rglob("_kernels*"))
-    said = subprocess.run([sys.executable, "-m", "speid_cli", "info", "--system"], check=True, capture_output=True,
-                          text=True, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(target)})  # fmt: skip
+    environment = os.environ | {"CC": "/no/compiler"} | variables
+    return subprocess.run(install, capture_output=True, text=True, env=environment, timeout=600)
+
+
+@pytest.mark.slow
+def test_without_a_compiler_the_install_goes_through_and_says_so(tmp_path: Path) -> None:
+    done = install_without_compiler(tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert not list((tmp_path / "target").rglob("_kernels*"))
+    said = subprocess.run([sys.executable, "-m", "speid_cli", "info", "--system"], check=True, capture_output=True, timeout=600,
+                          text=True, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(tmp_path / "target")})  # fmt: skip
     assert "fp32, PyTorch kernels (the native ones were not built)" in said.stdout
+
+
+@pytest.mark.slow
+def test_an_install_that_must_have_the_kernels_fails_without_a_compiler(tmp_path: Path) -> None:
+    done = install_without_compiler(tmp_path, SPEID_REQUIRE_NATIVE="1")
+    assert done.returncode != 0
+    assert re.search("error: .*'/no/compiler'", done.stderr), done.stderr
+    assert not (tmp_path / "target").exists()

@@ -102,8 +102,10 @@ class Kernels:
 
     Raises
     ------
+    FileNotFoundError
+        The library was not built.
     OSError
-        The library is not there.
+        It is there and cannot be loaded.
     """
 
     def __init__(self, threads: int, kind: str | None = None, path: Path | None = None) -> None:
@@ -198,8 +200,10 @@ def load(threads: int) -> tuple[Kernels | None, str]:
         return None, f"PyTorch kernels ({SWITCH}=0)"
     try:
         kernels = Kernels(threads)
-    except OSError:
+    except FileNotFoundError:
         return None, "PyTorch kernels (the native ones were not built)"
+    except OSError as error:
+        return None, f"PyTorch kernels (the native ones cannot be loaded: {error})"
     return kernels, f"native kernels ({kernels.kind})"
 
 
