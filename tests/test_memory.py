@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-import resource
+import re
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from speid_cli import memory
@@ -50,11 +51,27 @@ def test_memory_that_is_not_had_is_said(
     assert fails("pretrain", "pairs.npz").startswith("speid: out of memory; a smaller --cache-memory, ")
 
 
-def test_predict_keeps_within_its_address_space(dataset: PairDataset) -> None:
+def test_a_limit_on_the_address_space_counts() -> None:
+    code = (
+        "import resource, speid_cli.memory as memory; resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30)); "
+        "print(memory.total_bytes(), memory.available_bytes())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.PIPE, text=True)
+    total, available = map(int, done.stdout.split())
+    assert total == 1 << 30
+    assert 0 < available < total
+
+
+def test_resident_memory_does_not_grow_with_the_lines(dataset: PairDataset) -> None:
+    """The lines of the larger scan alone are some 20 MB; libraries take hundreds, most of all those of a CUDA build."""
     assert builders.run("pretrain", "pairs.npz", *builders.TINY_OPTIONS, "--epochs", 1, "-o", "model.pt") == 0
-    limit = 4 << 30
-    subprocess.run(
-        [sys.executable, "-m", "speid_cli", "predict", "model.pt", "pairs.bedpe", "--threads", "1"],
-        check=True, stdout=subprocess.DEVNULL,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)),
-    )  # fmt: skip
+    rng, lines = np.random.default_rng(0), builders.pair_lines(60)
+    script = "import sys; from speid_cli.cli import main; main(sys.argv[1:]); print(open('/proc/self/status').read())"
+    predict = ["predict", "model.pt", "many.bedpe", "--threads", "1", "--block-size", "1000", "-o", "out.bedpe"]
+    peaks_kb = []
+    for count in (6_000, 200_000):
+        builders.write_pairs(Path("many.bedpe"), list(rng.choice(lines, count)))
+        command = [sys.executable, "-c", script, *predict, "--force"]
+        status = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+        peaks_kb.append(int(re.findall(r"VmHWM:\s*(\d+) kB", status)[0]))
+    assert peaks_kb[1] - peaks_kb[0] < 10_000

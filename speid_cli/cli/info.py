@@ -21,7 +21,9 @@ from speid_cli.files import finite
 
 @click.command()
 @click.argument("file", type=options.INPUT, metavar="[FILE]", required=False)
-@click.option("--system", is_flag=True, help="Show versions, devices and whose kernels run here instead.")
+@click.option(
+    "--system", is_flag=True, help="Show versions, PyTorch's build, devices and whose kernels run here instead."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 @options.common
 def command(file: str | None, system: bool, as_json: bool, verbose: bool) -> None:
@@ -48,12 +50,13 @@ def describe_system() -> dict[str, Any]:
 
     from speid_cli.model.device import Device
 
-    count = torch.cuda.device_count()
+    count, gpus = torch.cuda.device_count(), {"CUDA": torch.version.cuda, "ROCm": torch.version.hip}
     return {
         "kind": "system",
         "speid": __version__,
         "python": platform.python_version(),
-        "versions": {name: version(name) for name in ("torch", "numpy", "pysam")},
+        "versions": {"torch": torch.__version__} | {name: version(name) for name in ("numpy", "pysam")},
+        "torch is built for": " ".join(f"{name} {release}" for name, release in gpus.items() if release) or "CPUs",
         "default device": Device().description,
         "cpu": Device("cpu").description,
         "cuda devices": [torch.cuda.get_device_name(index) for index in range(count)],

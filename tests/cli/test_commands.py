@@ -187,6 +187,21 @@ def test_all_of_jaspar_2016_is_placed(folder: Path, capsys: pytest.CaptureFixtur
     assert "kernels.npz: 519 kernels of 40 bp" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("version", "cuda", "build"), [("2.13.0+cpu", None, "CPUs"), ("2.13.0+cu130", "13.0", "CUDA 13.0")]
+)
+def test_info_says_which_build_of_torch_is_here(
+    version: str, cuda: str | None, build: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch, "__version__", version)
+    monkeypatch.setattr(torch.version, "cuda", cuda)
+    monkeypatch.setattr(torch.version, "hip", None)
+    assert run("info", "--system") == 0
+    assert f"versions.torch\t{version}\n" in capsys.readouterr().out
+    assert run("info", "--system", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["torch is built for"] == build
+
+
 def test_info_says_what_runs_here(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     assert run("info", "--system", "--json") == 0
     content = json.loads(capsys.readouterr().out)

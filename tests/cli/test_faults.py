@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import resource
 import shutil
 import subprocess
@@ -11,7 +10,6 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from speid_cli import files
@@ -160,17 +158,3 @@ def test_neighbours_that_index_one_genome_agree(genome: dict[str, str]) -> None:
     assert len({Path(f"{number}.npz").read_bytes() for number in range(4)}) == 1
     assert len(Path("genome.fa.fai").read_text().splitlines()) == len(genome)
     assert sorted(path.name for path in Path().glob(".*")) == []
-
-
-@pytest.mark.slow
-def test_memory_does_not_grow_with_the_lines(model: None) -> None:
-    rng = np.random.default_rng(0)
-    lines = [line for line in Path("pairs.bedpe").read_text().splitlines(keepends=True) if not line.startswith("#")]
-    script = "import sys; from speid_cli.cli import main; main(sys.argv[1:]); print(open('/proc/self/status').read())"
-    peaks = []
-    for count in (40_000, 400_000):
-        Path("many.bedpe").write_text("".join(rng.choice(lines, count)))
-        arguments = [sys.executable, "-c", script, "predict", "model.pt", "many.bedpe", "-o", f"{count}.bedpe"]
-        status = subprocess.run(arguments, stdout=subprocess.PIPE, text=True, check=True).stdout
-        peaks.append(int(re.findall(r"VmHWM:\s*(\d+) kB", status)[0]))
-    assert max(peaks) < 1.1 * min(peaks)
