@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,23 @@ settings.register_profile("speid", deadline=None, derandomize=True)
 settings.load_profile("speid")
 # Networks of a few units gain nothing from threads, and lose much to neighbours on the same cores.
 torch.set_num_threads(1)
+# nohup and a script's background job have SIGINT ignored, and what they start would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol() -> Generator[None, bool, bool]:
+    """No test waits for ever: whatever it waits for, it fails after ten minutes."""
+
+    def stop(number: int, frame: object) -> None:
+        raise TimeoutError("the test took longer than 10 minutes")
+
+    signal.signal(signal.SIGALRM, stop)
+    signal.alarm(600)
+    try:
+        return (yield)
+    finally:
+        signal.alarm(0)
 
 
 @pytest.fixture(autouse=True)
