@@ -1,7 +1,7 @@
 """What can go wrong in ways that a user can mend, and the exit status of each.
 
 Exit statuses: 0 done, 1 the data or a file is at fault, 2 the command line is,
-128 + N ended by signal N.
+128 + N interrupted by signal N.
 """
 
 from __future__ import annotations

@@ -75,37 +75,42 @@ def main(arguments: list[str] | None = None) -> int:
         with_exit = cli.main(arguments, prog_name="speid", standalone_mode=False)
         return with_exit if isinstance(with_exit, int) else 0
     except (KeyboardInterrupt, click.Abort):
-        print("speid: interrupted", file=sys.stderr)
-        return 128 + signal.SIGINT
+        return _interrupted(signal.SIGINT)
     except Terminated as error:
-        if error.signal_number != signal.SIGPIPE:
-            print(f"speid: ended by signal {error.signal_number}", file=sys.stderr)
-        return 128 + error.signal_number
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except OSError as error:
-        _abandon_stdout()
-        print(f"speid: {unreadable(error.filename or 'standard output', error)}", file=sys.stderr)
-        return SpeidError.exit_status
-    except SpeidError as error:
-        if "--debug" in arguments:
-            traceback.print_exc()
-        print(f"speid: {error}", file=sys.stderr)
-        return error.exit_status
-    except MemoryError:
-        print(
-            "speid: out of memory; a smaller --cache-memory, --block-size or --batch-size takes less", file=sys.stderr
-        )
-        return SpeidError.exit_status
+        return _interrupted(error.signal_number)
     except Exception as error:
         if "--debug" in arguments:
             traceback.print_exc()
-        print(f"speid: internal error: {error!r}; run again with --debug and report it", file=sys.stderr)
-        return SpeidError.exit_status
+        return _said(error)
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+
+
+def _interrupted(signal_number: int) -> int:
+    """Say which signal ended the run, and give its exit status."""
+    if signal_number != signal.SIGPIPE:
+        print(f"speid: interrupted by {signal.Signals(signal_number).name}", file=sys.stderr)
+    return 128 + signal_number
+
+
+def _said(error: Exception) -> int:
+    """Say what went wrong, and give the exit status of it."""
+    if isinstance(error, click.ClickException):
+        error.show()
+        return error.exit_code
+    if isinstance(error, OSError):
+        if error.filename is None:
+            _abandon_stdout()
+        text = str(unreadable(error.filename or "standard output", error))
+    elif isinstance(error, SpeidError):
+        text = str(error)
+    elif isinstance(error, MemoryError):
+        text = "out of memory; a smaller --cache-memory, --block-size or --batch-size takes less"
+    else:
+        text = f"internal error: {error!r}; run again with --debug and report it"
+    print(f"speid: {text}", file=sys.stderr)
+    return error.exit_status if isinstance(error, SpeidError) else SpeidError.exit_status
 
 
 def _refuse_many_processes(arguments: list[str]) -> None:

@@ -20,6 +20,7 @@ import torch
 import speid_cli
 from speid_cli.cli import COMMANDS
 from speid_cli.dataset.pairs import PairDataset
+from speid_cli.errors import DataError, Terminated
 from speid_cli.genome.reference import Reference
 from speid_cli.model.checkpoint import Checkpoint
 from speid_cli.model.device import Device
@@ -389,6 +390,38 @@ def test_what_nobody_foresaw_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys
     assert capsys.readouterr().err == (
         "speid: internal error: ZeroDivisionError('division by zero'); run again with --debug and report it\n"
     )
+
+
+@pytest.mark.parametrize(
+    "error", [FileNotFoundError(2, "No such file or directory", "x.fa"), MemoryError(), DataError("odd"), KeyError("k")]
+)
+def test_debug_shows_the_traceback_of_every_error(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(path: str) -> None:
+        raise error
+
+    monkeypatch.setattr("speid_cli.cli.info.describe", fail)
+    assert run("info", "x", "--debug") == 1
+    shown = capsys.readouterr().err
+    assert shown.startswith("Traceback") and f"\n{type(error).__name__}" in shown.replace("speid_cli.errors.", "")
+    assert run("info", "x") == 1
+    assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "name"),
+    [(KeyboardInterrupt(), "SIGINT"), (Terminated(signal.SIGINT), "SIGINT"), (Terminated(signal.SIGTERM), "SIGTERM")],
+)
+def test_an_interrupt_is_said_in_one_way(
+    error: BaseException, name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(path: str) -> None:
+        raise error
+
+    monkeypatch.setattr("speid_cli.cli.info.describe", interrupt)
+    assert run("info", "x") == 128 + signal.Signals[name]
+    assert capsys.readouterr().err.strip() == f"speid: interrupted by {name}"
 
 
 def test_version_and_debug(capsys: pytest.CaptureFixture[str]) -> None:
