@@ -9,6 +9,7 @@ import hashlib
 import io
 import math
 import os
+import platform
 import sys
 import tempfile
 import zlib
@@ -156,17 +157,37 @@ def whole_file(path: str | Path, force: bool, keep: bool = False) -> Iterator[Bi
     refuse_existing(path, force)
     path = Path(path).resolve()  # through a link, to what it points at
     beside = part_of(path)
-    try:
-        with _claim(beside, path) as stream, _removed_if_it_fails(beside, keep):
-            if not keep:
-                stream.truncate(0)
-            yield stream
+    with _claimed(beside, path) as stream, _removed_if_it_fails(beside, keep):
+        if not keep:
+            stream.truncate(0)
+        yield stream
+        with blamed_on(path):
             stream.flush()
             os.fsync(stream.fileno())
             refuse_existing(path, force)
             os.replace(beside, path)
+
+
+@contextlib.contextmanager
+def blamed_on(path: object) -> Iterator[None]:
+    """Say of the system errors raised inside that they are this file's."""
+    try:
+        yield
     except OSError as error:
         raise unreadable(path, error) from error
+
+
+class _Output(io.FileIO):
+    """A file that says which output it is to become when it cannot be written."""
+
+    def __init__(self, descriptor: int, path: Path) -> None:
+        super().__init__(descriptor, "r+")
+        self.path = path
+
+    def write(self, content: Any, /) -> int:
+        """As a file's."""
+        with blamed_on(self.path):
+            return super().write(content)
 
 
 @contextlib.contextmanager
@@ -186,26 +207,57 @@ def part_of(path: str | Path) -> Path:
     return path.with_name(f".{path.name}.part")
 
 
-def _claim(beside: Path, path: Path) -> BinaryIO:
+@contextlib.contextmanager
+def _claimed(beside: Path, path: Path) -> Iterator[BinaryIO]:
     """`beside` opened for this process alone, made where it is missing.
 
     What a killed process left there bears no lock, and is taken over.
     """
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
     while True:
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-        stream = cast(BinaryIO, os.fdopen(os.open(beside, flags, 0o666), "r+b"))
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            stream.close()
-            hint = "wait for it, or give another -o"
-            raise DataError("another process is writing it", hint=hint, path=path) from None
-        except OSError:
-            return stream  # a file system without locks
-        with contextlib.suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(stream.fileno()), beside.stat()):
-                return stream
-        stream.close()  # its owner has renamed or removed it meanwhile
+        with contextlib.ExitStack() as held:
+            with blamed_on(path):
+                raw = _Output(os.open(beside, flags, 0o666), path)
+                stream = held.enter_context(cast(BinaryIO, io.BufferedRandom(raw)))
+                held.enter_context(_lock(stream, beside, path))
+            if _stands_at(stream, beside):
+                yield stream
+                return
+        # Its owner has renamed or removed it meanwhile.
+
+
+def _stands_at(stream: BinaryIO, path: Path) -> bool:
+    with contextlib.suppress(FileNotFoundError):
+        return os.path.samestat(os.fstat(stream.fileno()), path.stat())
+    return False
+
+
+def _lock(stream: BinaryIO, beside: Path, path: Path) -> contextlib.AbstractContextManager[None]:
+    """What only one process can hold: a lock, or a file where the file system has no locks."""
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise DataError("another process is writing it", hint="wait for it, or give another -o", path=path) from None
+    except OSError:
+        return _lock_file(beside.with_suffix(".lock"), path)
+    return contextlib.nullcontext()
+
+
+@contextlib.contextmanager
+def _lock_file(lock: Path, path: Path) -> Iterator[None]:
+    """A file that only one process can make, and that says which one."""
+    try:
+        stream = lock.open("x")
+    except FileExistsError:
+        found = f"another process is writing it ({lock.read_text()})"
+        hint = f"wait for it, or, if it has ended without removing its lock: rm {lock}"
+        raise DataError(found, hint=hint, path=path) from None
+    try:
+        with stream:
+            stream.write(f"process {os.getpid()} on {platform.node()}")
+        yield
+    finally:
+        lock.unlink(missing_ok=True)
 
 
 def refuse_existing_folder(path: str | Path, force: bool) -> None:
@@ -234,20 +286,30 @@ def whole_folder(path: str | Path, force: bool) -> Iterator[Path]:
     """
     refuse_existing_folder(path, force)
     path = Path(path).resolve()
-    try:
-        with tempfile.TemporaryDirectory(prefix=f".{path.name}.", suffix=".part", dir=path.parent) as temporary:
-            folder = Path(temporary, "folder")
-            folder.mkdir()
-            yield folder
+    with blamed_on(path):
+        temporary = tempfile.TemporaryDirectory(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    with temporary, _blamed_unless_named(path, temporary.name):
+        folder = Path(temporary.name, "folder")
+        folder.mkdir()
+        yield folder
+        for file in folder.iterdir():
+            with file.open("rb") as stream:
+                os.fsync(stream.fileno())
+        if path.exists():
             for file in folder.iterdir():
-                with file.open("rb") as stream:
-                    os.fsync(stream.fileno())
-            if path.exists():
-                for file in folder.iterdir():
-                    os.replace(file, path / file.name)
-            else:
-                os.replace(folder, path)
+                os.replace(file, path / file.name)
+        else:
+            os.replace(folder, path)
+
+
+@contextlib.contextmanager
+def _blamed_unless_named(path: Path, within: str) -> Iterator[None]:
+    """Say of system errors that they are this folder's, unless they name a file that is not in it."""
+    try:
+        yield
     except OSError as error:
+        if error.filename is not None and not str(error.filename).startswith(within):
+            raise
         raise unreadable(path, error) from error
 
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
+import resource
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -64,9 +68,46 @@ def test_a_failed_write_leaves_what_was_there(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_an_error_with_the_file(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="out: No space left on device"), whole_file(tmp_path / "out", False):
-        raise OSError(28, "No space left on device")
+    """The limit on a file's size stands for the disk's."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        with pytest.raises(DataError, match="out: File too large"), whole_file(tmp_path / "out", False) as stream:
+            stream.write(bytes(100_000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("whole", [whole_file, whole_folder])
+def test_another_file_s_error_keeps_its_name(tmp_path: Path, whole: Callable[..., Any]) -> None:
+    with pytest.raises(FileNotFoundError, match="gone.bed") as caught, whole(tmp_path / "out", False):
+        (tmp_path / "gone.bed").read_text()
+    assert caught.value.filename == str(tmp_path / "gone.bed")
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_error_without_a_name_is_not_the_output_s(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No space left"), whole_file(tmp_path / "out", False):
+        raise OSError(28, "No space left on device")
+
+
+def test_without_locks_one_process_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_locks(*arguments: object) -> None:
+        raise OSError(37, "No locks available")
+
+    monkeypatch.setattr(files.fcntl, "flock", no_locks)
+    with whole_file(tmp_path / "out", False) as stream:
+        stream.write(b"first")
+        found = rf"out: another process is writing it \(process {os.getpid()} on .*\); wait for it, or, if it has ended"
+        with pytest.raises(DataError, match=found + " without removing its lock: rm .*out.lock"):
+            whole_file(tmp_path / "out", False).__enter__()
+    with whole_file(tmp_path / "out", True) as stream:
+        stream.write(b"second")
+    with pytest.raises(RuntimeError), whole_file(tmp_path / "out", True):
+        raise RuntimeError
+    assert (tmp_path / "out").read_bytes() == b"second"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
 def test_a_folder_that_takes_no_file_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

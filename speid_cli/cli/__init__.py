@@ -100,7 +100,7 @@ def _said(error: Exception) -> int:
         error.show()
         return error.exit_code
     if isinstance(error, OSError):
-        if error.filename is None:
+        if error.filename is None:  # every other file that is written says its name
             _abandon_stdout()
         text = str(unreadable(error.filename or "standard output", error))
     elif isinstance(error, SpeidError):

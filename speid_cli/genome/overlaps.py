@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speid_cli.errors import DataError, OptionError
+from speid_cli.files import blamed_on
 from speid_cli.genome.bed import read_bed_elements
 from speid_cli.genome.contigs import ReferenceContigs
 from speid_cli.genome.intervals import ElementPair, Interval
@@ -133,7 +134,7 @@ def _joined(
 
 def _write_bed(path: Path, intervals: Sequence[Interval], first: int) -> str:
     """A BED file whose names are positions, counted from `first`."""
-    with path.open("w") as out:
+    with blamed_on(path), path.open("w") as out:
         for position, (chrom, start, end) in enumerate(intervals, first):
             out.write(f"{chrom}\t{start}\t{end}\t{position}\n")
     return str(path)

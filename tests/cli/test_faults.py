@@ -148,6 +148,18 @@ def test_a_file_that_may_not_grow_is_an_error(model: None) -> None:
     assert not list(Path().glob("*out.bedpe*"))
 
 
+@pytest.mark.skipif(shutil.which("bedtools") is None, reason="bedtools is not installed")
+def test_a_full_folder_of_temporary_files_is_not_blamed_on_the_output(folder: Path) -> None:
+    Path("e.bed").write_text("".join(f"chr1\t{start}\t{start + 9}\n" for start in range(0, 40_000, 10)))
+    process = subprocess.run(
+        command("candidates", "e.bed", "e.bed", "-o", "out.bedpe"), stderr=subprocess.PIPE, text=True, check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000)),
+    )  # fmt: skip
+    assert process.returncode == 1, process.stderr
+    assert "/regions.bed: File too large\n" in process.stderr
+    assert "out.bedpe" not in process.stderr
+
+
 def test_neighbours_that_index_one_genome_agree(genome: dict[str, str]) -> None:
     builders.write_pairs(Path("pairs.bedpe"), builders.pair_lines(60))
     prepare = ["prepare", "pairs.bedpe", "genome.fa", *builders.WINDOW_OPTIONS, "-o"]
