@@ -52,6 +52,11 @@ class DataError(SpeidError):
         return f"{place} {text}".lstrip()
 
 
+def counted(count: int, noun: str) -> str:
+    """``1 line``, ``2,000 lines``; of a noun in several words, the last is put into the plural."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 @contextmanager
 def located(path: object, line: int | None = None) -> Iterator[None]:
     """Say of the data errors raised inside where they stand."""

@@ -64,12 +64,15 @@ def whole_lines(path: str) -> Iterator[str]:
         if last is not None:
             yield last
         last = text
-    if last is not None:
-        with open(path, "rb") as stream:
-            stream.seek(-1, os.SEEK_END)
-            ended = stream.read() == b"\n"
-        if ended:
-            yield last
+    if last is not None and ends_whole(path):
+        yield last
+
+
+def ends_whole(path: str | Path) -> bool:
+    """Whether a file is empty or ends with a whole line."""
+    with open(path, "rb") as stream:
+        stream.seek(max(0, stream.seek(0, os.SEEK_END) - 1))
+        return stream.read() in (b"", b"\n")
 
 
 def cut_off_last_line(stream: BinaryIO) -> None:

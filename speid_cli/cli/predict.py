@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -11,7 +12,7 @@ from speid_cli.cli import options
 from speid_cli.cli.console import Stopwatch, say, warn
 from speid_cli.cli.scored import ScoredOutput
 from speid_cli.errors import DataError, OptionError, located
-from speid_cli.files import read_lines
+from speid_cli.files import read_lines, sha256_of
 from speid_cli.model.config import ScoringConfig
 
 
@@ -116,8 +117,9 @@ def command(
     processes = Processes.of_torchrun()
     target = ScoredOutput(None if output == "-" else output, force, resume_output)
     target.check((model, candidates, reference))
-    if candidates == "-" and (shard or resume_output or processes.count > 1):
-        raise OptionError("standard input is read once, and shards, --resume-output and torchrun need a file")
+    if (shard or resume_output or processes.count > 1) and (candidates == "-" or _is_pipe(candidates)):
+        name = "standard input" if candidates == "-" else f"{candidates} is a pipe: it"
+        raise OptionError(f"{name} is read once, and shards, --resume-output and torchrun need a file")
     portion = _portion(candidates, shard)
     checkpoint, clock = Checkpoint.read(model), Stopwatch()
     compute = Device(device, precision, threads, processes)
@@ -131,9 +133,27 @@ def command(
         _check_genome(checkpoint, genome, given=reference is not None)
         scorer = Scorer(checkpoint.model(), compute, batch_size, cache_memory)
         stream = PairStream(scorer, genome, settings, probabilities)
-        target.fill(stream, candidates, portion, processes)
+        options_given = {
+            "--append": append, "--promoter-first": promoter_first, "--calibrated": calibrated,
+            "--prevalence": prevalence, "--precision": precision, "--shard": shard and "{}/{}".format(*shard),
+        }  # fmt: skip
+        made_of = _digests(model, candidates, genome) | options_given if resume_output and processes.writes else {}
+        there = target.fill(stream, candidates, portion, processes, made_of)
         if counts := processes.gather(stream.counts):
-            _report(counts, genome.contigs.alias_warning(), clock.seconds)
+            _report(counts, there, genome.contigs.alias_warning(), clock.seconds)
+
+
+def _is_pipe(path: str) -> bool:
+    return Path(path).exists() and not Path(path).is_file()
+
+
+def _digests(model: str, candidates: str, genome: Any) -> dict[str, Any]:
+    """What tells the inputs from others."""
+    return {
+        "model": sha256_of(model),
+        "candidates": sha256_of(candidates),
+        "reference": f"{genome.digest:.16} {genome.sample:.16}",
+    }
 
 
 def _check_genome(checkpoint: Any, genome: Any, given: bool) -> None:
@@ -167,12 +187,12 @@ def _probabilities(checkpoint: Any, calibrated: bool, prevalence: float | None) 
     return lambda logits: calibration.probabilities(logits, prevalence)
 
 
-def _report(counts: list[Any], alias_warning: str | None, seconds: float) -> None:
-    """What went through, of all processes together."""
+def _report(counts: list[Any], there: int, alias_warning: str | None, seconds: float) -> None:
+    """What went through, of all processes together, after the lines that were there."""
     if alias_warning:
         warn(alias_warning)
     pairs, invalid = (sum(getattr(each, name) for each in counts) for name in ("pairs", "invalid"))
-    if not pairs:
+    if not pairs and not there:
         warn("no pairs in the input")
     if invalid:
         first = next(each.first_invalid for each in counts if each.invalid)

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-import os
+import json
+import shutil
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from speid_cli.cli.console import progress, say
+from speid_cli.cli.console import progress, say, warn
 from speid_cli.cli.outputs import text_output
-from speid_cli.errors import OptionError, located
-from speid_cli.files import cut_off_last_line, part_of, refuse_existing, whole_lines
+from speid_cli.errors import DataError, OptionError, counted, located
+from speid_cli.files import cut_off_last_line, ends_whole, part_of, refuse_existing, whole_file, whole_lines
 
 if TYPE_CHECKING:
     from speid_cli.model.processes import Processes
     from speid_cli.scoring.stream import PairStream, Portion
+
+# Names and plain values: the model, the reference, and the options that decide what a line says.
+MadeOf = dict[str, Any]
+_CANDIDATES = "candidates"
+
+
+class _CompleteError(Exception):
+    """There is nothing to write; ends the writing so that what stands there is left."""
 
 
 @dataclass(frozen=True)
@@ -44,33 +54,88 @@ class ScoredOutput:
         if self.path is not None:
             refuse_existing(self.path, self.force or self.resume, inputs)
 
-    def fill(self, stream: PairStream, candidates: str, portion: Portion, processes: Processes) -> None:
-        """Score candidates into it; of several processes, one writes."""
-        there = processes.agree(self._there(stream, candidates, portion) if processes.writes else 0)
-        rest = portion._replace(first=portion.first + there)
-        if not processes.writes:
-            for _ in stream.score(candidates, rest, processes):
-                pass
-            return
-        with text_output(self.path, self.force, keep=self.resume) as out, progress("scoring", None) as bar:
-            if self.resume:
-                cut_off_last_line(cast(BinaryIO, out))
-            for lines in stream.score(candidates, rest, processes):
-                out.write("".join(f"{line}\n" for line in lines).encode())
-                out.flush()
-                bar.advance(len(lines))
+    def fill(self, stream: PairStream, candidates: str, portion: Portion, processes: Processes, made_of: MadeOf) -> int:
+        """Score candidates into it, after the lines that are there already, and give their number; one process writes.
 
-    def _there(self, stream: PairStream, candidates: str, portion: Portion) -> int:
-        """How many lines are there, all of them what this model makes of these candidates."""
-        if not self.resume or self.path is None:
-            return 0
-        target, part = Path(self.path), part_of(self.path)
-        found = part if part.exists() else target
-        if not found.exists():
-            return 0
-        with located(found):
-            count = stream.check(candidates, portion, whole_lines(str(found)))
-        if found is target:
-            os.replace(target, part)
-        say(f"{target}: {count:,} lines are there")
-        return count
+        `made_of`, what its lines depend on, is kept beside what is there in part (`resume`).
+        """
+        if not processes.writes:
+            there = processes.agree(0)
+            for _ in stream.score(candidates, portion.after(there), processes):
+                pass
+            return there
+        try:
+            with suppress(_CompleteError), text_output(self.path, self.force or self.resume, keep=self.resume) as out:
+                there, complete = self._begin(stream, candidates, portion, cast(BinaryIO, out), made_of)
+                processes.agree(there)
+                if complete:
+                    raise _CompleteError
+                with progress("scoring", None) as bar:
+                    for lines in stream.score(candidates, portion.after(there), processes):
+                        out.write("".join(f"{line}\n" for line in lines).encode())
+                        out.flush()
+                        bar.advance(len(lines))
+        finally:
+            if self.path is not None and not part_of(self.path).exists():
+                _record_of(self.path).unlink(missing_ok=True)
+        return there
+
+    def _begin(
+        self, stream: PairStream, candidates: str, portion: Portion, out: BinaryIO, made_of: MadeOf
+    ) -> tuple[int, bool]:
+        """How many lines are there, at whose end `out` then stands, and whether they are all of a finished output."""
+        if self.path is None:
+            return 0, False
+        target, part, record = Path(self.path), part_of(self.path), _record_of(self.path)
+        if not self.resume:
+            record.unlink(missing_ok=True)
+            return 0, False
+        found = part if part.stat().st_size else target
+        count, complete = 0, False
+        if found.exists():
+            with located(found):
+                count, complete = _check(stream, candidates, portion, found, record if found is part else None, made_of)
+        if found is target and target.exists():
+            if complete:
+                say(f"{target}: complete, with {counted(count, 'line')}; left as it is")
+                return count, True
+            with target.open("rb") as source:
+                shutil.copyfileobj(source, out)
+        cut_off_last_line(out)
+        with whole_file(record, force=True) as beside:
+            beside.write(json.dumps(made_of).encode())
+        if count:
+            say(f"{target}: goes on after {counted(count, 'line')}")
+        return count, False
+
+
+def _record_of(path: str) -> Path:
+    """Where is kept what a part of an output was made of."""
+    return part_of(path).with_suffix(".made-of.json")
+
+
+def _check(
+    stream: PairStream, candidates: str, portion: Portion, found: Path, record: Path | None, made_of: MadeOf
+) -> tuple[int, bool]:
+    """How many whole lines are there, and whether none is missing; refuses those that were made otherwise."""
+    before = _read_record(record)
+    differences = [
+        f"{name} was {before[name]} and is {value}"
+        for name, value in made_of.items()
+        if name != _CANDIDATES and before and before.get(name) != value
+    ]
+    if differences:
+        hint = "run as before to go on from it, or without --resume-output to start anew"
+        raise DataError(f"was begun otherwise: {'; '.join(differences)}", hint=hint)
+    count, ended = stream.check(candidates, portion, whole_lines(str(found)), compare=not before)
+    if before and before.get(_CANDIDATES) != made_of[_CANDIDATES]:
+        warn(f"{candidates} has changed since this output was begun, though not in the lines that are done")
+    return count, ended and ends_whole(found)
+
+
+def _read_record(record: Path | None) -> MadeOf:
+    """What a part was made of; nothing where that is not known."""
+    try:
+        return dict(json.loads(record.read_text())) if record else {}
+    except (FileNotFoundError, ValueError, TypeError):
+        return {}

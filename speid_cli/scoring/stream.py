@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -32,7 +33,7 @@ from speid_cli.scoring.metrics import sigmoid
 
 Item = TypeVar("Item")
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?(e[-+][0-9]+)?", re.ASCII)  # a probability as it is written
-# Of an output that is gone on with, so many of the last lines are scored again, to this tolerance.
+# Of an output that is gone on with, so many of the last lines are scored again, to this relative tolerance.
 LINES_SCORED_AGAIN = 100
 TOLERANCE = 1e-4
 
@@ -77,6 +78,10 @@ class Portion(NamedTuple):
         """The `number`-th, from 1, of `count` equal shares of `lines` lines."""
         return cls((number - 1) * lines // count, number * lines // count)
 
+    def after(self, lines: int) -> Portion:
+        """The same without its first `lines` lines."""
+        return self._replace(first=self.first + lines)
+
 
 WHOLE = Portion()
 
@@ -120,10 +125,10 @@ class PairStream:
             mine = round_[processes.rank] if processes.rank < len(round_) else []
             yield list(chain.from_iterable(processes.gather(self._score_block(path, mine))))
 
-    def check(self, path: str, portion: Portion, kept: Iterable[str]) -> int:
-        """How many output lines `kept` holds, each of them that of a line of `path`.
+    def check(self, path: str, portion: Portion, kept: Iterable[str], compare: bool = True) -> tuple[int, bool]:
+        """How many output lines `kept` holds, each of them that of a line of `path`, and whether none is missing.
 
-        The last of them are scored again.
+        With `compare` the last of them are scored again.
 
         Raises
         ------
@@ -141,8 +146,9 @@ class PairStream:
                     line=number,
                 )
         end = portion.first + number
-        self._check_scores(path, Portion(end - len(last), end), list(last), number)
-        return number
+        if compare:
+            self._check_scores(path, Portion(end - len(last), end), list(last), number)
+        return number, next(lines, None) is None
 
     def _check_scores(self, path: str, portion: Portion, kept: list[str], number: int) -> None:
         """Refuse lines that end with line `number` if this model gives them other scores."""
@@ -150,12 +156,13 @@ class PairStream:
         self.counts = StreamCounts()
         for line, texts in enumerate(zip(kept, again, strict=True), start=number - len(kept) + 1):
             before, now = map(self.score_of, texts)
-            if before != now and (MISSING in (before, now) or abs(float(before) - float(now)) > TOLERANCE):
+            if before != now and (MISSING in (before, now) or not _close(float(before), float(now))):
                 raise DataError(f"a score of {before}", expected=f"{now}, which this model gives", line=line)
 
     def _comes_of(self, line: BedpeLine, text: str) -> bool:
         score = self.score_of(text)
-        scored = line.role != "pair" or score == MISSING or _NUMBER.fullmatch(score) is not None
+        missing = self.settings.invalid_as_missing and score == MISSING
+        scored = line.role != "pair" or missing or _NUMBER.fullmatch(score) is not None
         return scored and self._output_line(line, score) == text
 
     def score_of(self, text: str) -> str:
@@ -237,6 +244,10 @@ def _batched(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
     iterator = iter(items)
     while batch := list(islice(iterator, size)):
         yield batch
+
+
+def _close(before: float, now: float) -> bool:
+    return math.isclose(before, now, rel_tol=TOLERANCE, abs_tol=1e-12)
 
 
 def _unique(intervals: Iterable[Interval]) -> tuple[list[Interval], NDArray[np.int64]]:

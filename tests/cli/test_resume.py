@@ -7,13 +7,18 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from speid_cli.dataset.pairs import PairDataset
-from speid_cli.files import part_of
+from speid_cli.evaluation.calibration import Calibration
+from speid_cli.files import part_of, whole_file
+from speid_cli.scoring.stream import PairStream
 from tests import builders
 
 PRETRAIN = ["pretrain", "pairs.npz", *builders.TINY_OPTIONS, "--batch-size", "8", "--patience", "0", "--threads", "1"]
@@ -84,6 +89,13 @@ def test_a_run_s_output_is_its_own(dataset: PairDataset, fails: Callable[..., st
         process.communicate()
 
 
+def calibrate() -> None:
+    """Give ``model.pt`` a calibration."""
+    checkpoint = replace(builders.random_checkpoint(), calibration=Calibration(1.0, 0.0, 0.5).as_plain())
+    with open("model.pt", "wb") as stream:
+        checkpoint.write(stream)
+
+
 @pytest.fixture
 def scored(pairs: list[str]) -> list[str]:
     """``model.pt``, and the lines of ``whole.bedpe``, made by it of ``pairs.bedpe``."""
@@ -109,12 +121,129 @@ def test_what_an_interrupted_run_leaves_is_gone_on_with(scored: list[str], capsy
     Path("pairs.bedpe").write_text(lines + "chr1\t5\t4\tchr1\t1\t2\n")
     assert builders.run(*PREDICT, "-o", "out.bedpe", "--resume-output") == 1
     assert part_of("out.bedpe").read_text() == "".join(scored[:56])
+    assert Path(".out.bedpe.made-of.json").exists()
     Path("pairs.bedpe").write_text(lines)
     capsys.readouterr()
     assert builders.run(*PREDICT, "-o", "out.bedpe", "--resume-output") == 0
-    assert "out.bedpe: 56 lines are there\n" in capsys.readouterr().err
+    assert "out.bedpe: goes on after 56 lines\n" in capsys.readouterr().err
     assert Path("out.bedpe").read_bytes() == Path("whole.bedpe").read_bytes()
-    assert not part_of("out.bedpe").exists()
+    assert not list(Path().glob(".out*"))
+
+
+@pytest.fixture
+def begun(scored: list[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Begins ``out.bedpe`` with these options and is interrupted after some blocks."""
+
+    def begin(*options: object) -> None:
+        whole = PairStream.score
+
+        def interrupted(stream: PairStream, path: str, portion: Any, *processes: Any) -> Iterator[list[str]]:
+            blocks = whole(stream, path, portion, *processes)
+            yield from islice(blocks, 3 if processes else None)  # without: lines that are there are scored again
+            if processes:
+                raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(PairStream, "score", interrupted)
+            assert builders.run(*PREDICT, "-o", "out.bedpe", "--resume-output", *options) == 130
+
+    return begin
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "message"),
+    [
+        (["--prevalence", "1e-5"], ["--prevalence", "3e-5"], "--prevalence was 1e-05 and is 3e-05"),
+        (["--calibrated"], [], "--calibrated was True and is False"),
+        ([], ["--append"], "--append was False and is True"),
+        (["--promoter-first"], [], "--promoter-first was True and is False"),
+        (["--shard", "1/2"], [], "--shard was 1/2 and is None"),
+        ([], ["--precision", "bf16"], "--precision was fp32 and is bf16"),
+    ],
+)
+def test_what_was_begun_with_other_options_is_refused_by_name(
+    begun: Callable[..., None], fails: Callable[..., str], first: list[str], then: list[str], message: str
+) -> None:
+    calibrate()
+    begun(*first)
+    refused = fails(*PREDICT, "-o", "out.bedpe", "--resume-output", *then)
+    assert f".out.bedpe.part: was begun otherwise: {message}; run as before to go on from it, or without" in refused
+    assert builders.run(*PREDICT, "-o", "out.bedpe", *then) == 0
+    assert not list(Path().glob(".out*"))
+
+
+def test_another_model_or_genome_is_refused_by_name(begun: Callable[..., None], fails: Callable[..., str]) -> None:
+    begun()
+    resume = [*PREDICT, "-o", "out.bedpe", "--resume-output"]
+    Path("genome.fa").rename("moved.fa")
+    builders.write_genome(Path("genome.fa"), seed=7)
+    assert "was begun otherwise: reference was " in fails(*resume)
+    Path("moved.fa").rename("genome.fa")
+    with open("model.pt", "wb") as stream:
+        builders.random_checkpoint(seed=1).write(stream)
+    assert "was begun otherwise: model was " in fails(*resume)
+
+
+def test_without_a_record_small_probabilities_are_told_apart(
+    begun: Callable[..., None], fails: Callable[..., str]
+) -> None:
+    calibrate()
+    begun("--prevalence", "1e-5")
+    Path(".out.bedpe.made-of.json").unlink()
+    message = fails(*PREDICT, "-o", "out.bedpe", "--resume-output", "--prevalence", "3e-5")
+    assert "which this model gives" in message
+    assert builders.run(*PREDICT, "-o", "out.bedpe", "--resume-output", "--prevalence", "1e-5") == 0
+
+
+def test_a_mended_line_is_gone_on_from_and_said(begun: Callable[..., None], capsys: pytest.CaptureFixture[str]) -> None:
+    begun()
+    with open("pairs.bedpe", "a") as stream:
+        stream.write("chr1\t5\t9\tchr1\t1\t2\n")
+    assert builders.run(*PREDICT, "-o", "out.bedpe", "--resume-output") == 0
+    message = "warning: pairs.bedpe has changed since this output was begun, though not in the lines that are done"
+    assert message in capsys.readouterr().err
+    assert len(Path("out.bedpe").read_text().splitlines()) == 62
+
+
+def test_missing_scores_are_gone_on_with_only_where_they_may_be(
+    begun: Callable[..., None], fails: Callable[..., str]
+) -> None:
+    lines = Path("pairs.bedpe").read_text().splitlines(keepends=True)
+    Path("pairs.bedpe").write_text("".join([lines[0], "chr1\t5\t4\tchr1\t1\t2\n", *lines[1:]]))
+    begun("--on-invalid", "na")
+    assert ".out.bedpe.part:2: 'chr1" in fails(*PREDICT, "-o", "out.bedpe", "--resume-output")
+
+
+def test_a_finished_output_is_left_as_it_is(scored: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    before = Path("whole.bedpe").stat()
+    assert builders.run(*PREDICT, "-o", "whole.bedpe", "--resume-output") == 0
+    error = capsys.readouterr().err
+    assert "whole.bedpe: complete, with 61 lines; left as it is\n" in error
+    assert "warning" not in error
+    assert os.path.samestat(Path("whole.bedpe").stat(), before)
+    assert not list(Path().glob(".whole*"))
+
+
+def test_an_output_stands_until_the_longer_one_does(begun: Callable[..., None], scored: list[str]) -> None:
+    Path("out.bedpe").write_text("".join(scored[:9]))
+    begun()
+    assert Path("out.bedpe").read_text() == "".join(scored[:9])
+    assert part_of("out.bedpe").read_text() == "".join(scored[:30])
+    assert builders.run(*PREDICT, "-o", "out.bedpe", "--resume-output") == 0
+    assert Path("out.bedpe").read_bytes() == Path("whole.bedpe").read_bytes()
+
+
+def test_an_output_that_another_process_writes_is_not_touched(scored: list[str], fails: Callable[..., str]) -> None:
+    with whole_file("whole.bedpe", force=True):
+        assert "whole.bedpe: another process is writing it" in fails(*PREDICT, "-o", "whole.bedpe", "--resume-output")
+        assert Path("whole.bedpe").read_text() == "".join(scored)
+
+
+@pytest.mark.parametrize("option", [["--shard", "1/1"], ["--resume-output", "-o", "out.bedpe"]])
+def test_a_pipe_is_not_read_twice(scored: list[str], option: list[str], fails: Callable[..., str]) -> None:
+    os.mkfifo("pipe")
+    message = fails("predict", "model.pt", "pipe", "-f", "genome.fa", *option, status=2)
+    assert "pipe is a pipe: it is read once, and shards, --resume-output and torchrun need a file" in message
 
 
 def test_another_output_is_not_gone_on_with(scored: list[str], fails: Callable[..., str]) -> None:
