@@ -107,6 +107,7 @@ def command(
       zcat candidates.bedpe.gz | speid predict model.pt - --append | sort -k9,9gr | head
       speid predict model.pt candidates.bedpe --shard 3/100 -o part003.bedpe --resume-output
     """
+    from speid_cli.dataset.composition import compare
     from speid_cli.genome.reference import Reference
     from speid_cli.model.checkpoint import Checkpoint
     from speid_cli.model.device import Device
@@ -140,6 +141,8 @@ def command(
         made_of = _digests(model, candidates, genome) | options_given if resume_output and processes.writes else {}
         there = target.fill(stream, candidates, portion, processes, made_of)
         if counts := processes.gather(stream.counts):
+            if checkpoint.composition and (difference := compare(stream.compositions(), checkpoint.composition)):
+                warn(difference)
             _report(counts, there, genome.contigs.alias_warning(), clock.seconds)
 
 

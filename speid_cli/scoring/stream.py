@@ -13,14 +13,14 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from speid_cli.errors import DataError
+from speid_cli.dataset.composition import Composition, ElementSample
+from speid_cli.errors import DataError, located
 from speid_cli.genome.bedpe import (
     MISSING,
     SCORE_COLUMN,
     BedpeLine,
+    PairReader,
     header_with_probability,
-    parse_pair,
-    read_bedpe,
     with_probability,
 )
 from speid_cli.genome.intervals import ElementPair, Interval, window_start
@@ -108,7 +108,7 @@ class PairStream:
         self.scorer, self.reference, self.settings = scorer, reference, settings
         self._of_logits = probabilities
         self.counts = StreamCounts()
-        self._header_columns = 0
+        self._seen = ElementSample(), ElementSample()
 
     def score(self, path: str, portion: Portion = WHOLE, processes: Processes = ALONE) -> Iterator[list[str]]:
         """Output lines, without their endings, one for each line of `path` and in order, block by block.
@@ -171,11 +171,8 @@ class PairStream:
         return fields[-1 if self.settings.append else min(SCORE_COLUMN, len(fields) - 1)]
 
     def _lines(self, path: str) -> Iterator[BedpeLine]:
-        """All lines; the header's columns are noted on the way."""
-        for line in read_bedpe(path):
-            if line.role == "header":
-                self._header_columns = len(line.fields)
-            yield line
+        self._reader = PairReader(path, self.settings.promoter_first)
+        return self._reader.lines()
 
     def _score_block(self, path: str, lines: Sequence[BedpeLine]) -> list[str]:
         located = [(line, self._locate(path, line)) for line in lines]
@@ -203,18 +200,17 @@ class PairStream:
             return line.text
         if line.role == "header":
             return header_with_probability(line, self.settings.append)
-        return with_probability(line.fields, text, self.settings.append, self._header_columns)
+        header = self._reader.header
+        return with_probability(line.fields, text, self.settings.append, len(header.fields) if header else 0)
 
     def _locate(self, path: str, line: BedpeLine) -> ElementPair | None:
         if line.role != "pair":
             return None
         self.counts.pairs += 1
         try:
-            pair = parse_pair(line.fields, self.settings.promoter_first)
-            contigs = self.reference.contigs
-            return ElementPair(contigs.locate(pair.enhancer), contigs.locate(pair.promoter))
+            with located(path, line.number):
+                return ElementPair(*map(self.reference.contigs.locate, self._reader.pair(line)))
         except DataError as error:
-            error.at(path, line.number)
             if not self.settings.invalid_as_missing:
                 raise error from None
             self.counts.first_invalid = self.counts.first_invalid or str(error)
@@ -227,16 +223,21 @@ class PairStream:
         config, scorer = self.scorer.config, self.scorer
         enhancers, left = _unique(pair.enhancer for pair in pairs)
         promoters, right = _unique(pair.promoter for pair in pairs)
-        first = scorer.enhancers.find(enhancers, lambda some: self._windows(some, config.enhancer_window))
-        second = scorer.promoters.find(promoters, lambda some: self._windows(some, config.promoter_window))
+        first = scorer.enhancers.find(enhancers, lambda some: self._windows(0, some, config.enhancer_window))
+        second = scorer.promoters.find(promoters, lambda some: self._windows(1, some, config.promoter_window))
         return self._of_logits(scorer.logits(first[left], second[right]))
 
-    def _windows(self, intervals: Sequence[Interval], length: int) -> NDArray[np.uint8]:
+    def _windows(self, side: int, intervals: Sequence[Interval], length: int) -> NDArray[np.uint8]:
         codes = np.empty((len(intervals), length), np.uint8)
         for row, (contig, start, end) in zip(codes, intervals, strict=True):
             first = window_start(start, end, length)
             row[:] = encode(self.reference.fetch(contig, first, first + length))
+        self._seen[side].add(intervals, codes)
         return codes
+
+    def compositions(self) -> tuple[Composition, Composition]:
+        """What the enhancers and promoters look like that were scored first."""
+        return self._seen[0].composition(), self._seen[1].composition()
 
 
 def _batched(items: Iterable[Item], size: int) -> Iterator[list[Item]]:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -162,6 +162,34 @@ def test_a_reference_with_other_contigs_is_refused(model: Checkpoint, fails: Fai
     with Reference("other.fa") as other, Reference("genome.fa") as mine:
         assert other.digest in message
         assert mine.digest in message
+
+
+def test_pairs_that_look_unlike_those_trained_on_are_warned_of(
+    model: Checkpoint, dataset: PairDataset, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def say(enhancer: float, promoter: float) -> str:
+        """What predict says with a model that remembers elements of this GC."""
+        sides = {"enhancer": enhancer, "promoter": promoter}
+        table = {side: {"elements": 100, "length_bp": 300.0, "gc": gc} for side, gc in sides.items()}
+        remembered = replace(model, provenance=model.provenance | {"composition": table})
+        with open("other.pt", "wb") as stream:
+            remembered.write(stream)
+        capsys.readouterr()
+        assert run("predict", "other.pt", "pairs.bedpe") == 0
+        return capsys.readouterr().err
+
+    found = dataset.metadata["composition"]
+    gc = found["enhancer"]["gc"], found["promoter"]["gc"]
+    assert "median GC" not in say(*gc)
+    assert f"of those trained on {gc[0]:.2f} and 0.90: are the pairs of another genome build?" in say(gc[0], 0.9)
+
+
+def test_a_header_that_contradicts_the_sides_is_refused(model: Checkpoint, pairs: list[str], fails: Fails) -> None:
+    header = "promoter_chrom\tpromoter_start\tpromoter_end\tenhancer_chrom\tenhancer_start\tenhancer_end"
+    builders.write_pairs(Path("pairs.bedpe"), pairs, header)
+    message = fails("predict", "model.pt", "pairs.bedpe")
+    assert "pairs.bedpe:1: by the header, columns 1-3 are the promoter; give --promoter-first" in message
+    assert run("predict", "model.pt", "pairs.bedpe", "--promoter-first", "-o", "scored.bedpe") == 0
 
 
 def test_motifs_are_recorded_and_reported(folder: Path, capsys: pytest.CaptureFixture[str], fails: Fails) -> None:
