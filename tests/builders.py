@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -48,6 +49,12 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real data: {folder} is not there")
     return folder
+
+
+def copy_of_project(path: Path) -> Path:
+    """What a build reads, at another place: builds write beside it."""
+    left_out = shutil.ignore_patterns(".*", "build", "*.egg-info", "*.so", "__pycache__", "quickstart")
+    return Path(shutil.copytree(Path(__file__).parents[1], path, ignore=left_out))
 
 
 def random_sequence(length: int, seed: int, alphabet: str = "ACGT") -> str:

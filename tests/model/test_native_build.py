@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from speid_cli.model.native import library
+from tests import builders
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "speid_cli/model/native/kernels.c"
@@ -63,12 +64,10 @@ def test_kernels_that_are_missing_are_told_from_those_that_cannot_be_loaded(
 
 
 def install_without_compiler(tmp_path: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    source, target = tmp_path / "source", tmp_path / "target"
-    left_out = shutil.ignore_patterns(".*", "build", "*.egg-info", "*.so", "__pycache__", "quickstart")
-    shutil.copytree(ROOT, source, ignore=left_out)
+    source, target = builders.copy_of_project(tmp_path / "source"), tmp_path / "target"
     install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", target, source]
     environment = os.environ | {"CC": "/no/compiler"} | variables
-    return subprocess.run(install, capture_output=True, text=True, env=environment, timeout=600)
+    return subprocess.run(install, capture_output=True, text=True, env=environment)
 
 
 @pytest.mark.slow
@@ -76,7 +75,7 @@ def test_without_a_compiler_the_install_goes_through_and_says_so(tmp_path: Path)
     done = install_without_compiler(tmp_path)
     assert done.returncode == 0, done.stderr
     assert not list((tmp_path / "target").rglob("_kernels*"))
-    said = subprocess.run([sys.executable, "-m", "speid_cli", "info", "--system"], check=True, capture_output=True, timeout=600,
+    said = subprocess.run([sys.executable, "-m", "speid_cli", "info", "--system"], check=True, capture_output=True,
                           text=True, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(tmp_path / "target")})  # fmt: skip
     assert "fp32, PyTorch kernels (the native ones were not built)" in said.stdout
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from dataclasses import replace
+from itertools import product
 
 from speid_cli.dataset.pairs import PairDataset
 from speid_cli.model.config import TrainingConfig
 from speid_cli.model.device import Device
+from speid_cli.model.native.library import SWITCH
 from speid_cli.model.processes import ALONE, Processes
 from speid_cli.training.stages import finetune, pretrain
 from tests import builders
@@ -20,13 +23,14 @@ SETTINGS = TrainingConfig(epochs=12, batch_size=1000, learning_rate=1e-3, copies
 
 
 def main() -> None:
-    """Print, by stage, the largest difference of a step's loss."""
+    """Print, by stage and kernels, the largest difference of a step's loss."""
     processes, dataset = Processes.of_torchrun(), PairDataset.read(sys.argv[1])
     start = replace(builders.random_checkpoint(CONFIG, stages=[]), stage="pretrained")
     tuning = replace(SETTINGS, copies=1, shift="none")
     found: dict[str, float] = {}
     with processes.connected():
-        for stage in ("pretrain", "finetune"):
+        for stage, native in product(("pretrain", "finetune"), "10"):
+            os.environ[SWITCH] = native
             losses = []
             for several in (processes, ALONE):
                 device = Device("cpu", processes=several)
@@ -35,7 +39,7 @@ def main() -> None:
                 else:
                     model = finetune(start, dataset, tuning, device, 0, SilentObserver())
                 losses.append([row["training_loss"] for row in model.history])
-            found[stage] = max(abs(a - b) for a, b in zip(*losses, strict=True))
+            found[f"{stage}, {SWITCH}={native}"] = max(abs(a - b) for a, b in zip(*losses, strict=True))
     if processes.writes:
         print(json.dumps(found))
 
