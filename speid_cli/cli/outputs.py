@@ -2,18 +2,40 @@
 
 from __future__ import annotations
 
-import gzip
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO
+from typing import IO, BinaryIO, cast
+
+from Bio.bgzf import BgzfWriter
 
 from speid_cli.files import whole_file
+
+_BLOCK_BYTES = 1 << 16
+
+
+class _Bgzf(BgzfWriter):  # type: ignore[misc]  # Biopython has no types
+    """Text in a file that stays open, packed in the blocks that tabix needs to index it."""
+
+    def write(self, content: bytes) -> None:
+        """Pack bytes, a block's worth at a time: Biopython copies all that is left for each block."""
+        for start in range(0, len(content), _BLOCK_BYTES):
+            super().write(content[start : start + _BLOCK_BYTES])
+
+    def flush(self) -> None:
+        """Write what is there; an empty block would mark the end of the file."""
+        if self._buffer:
+            super().flush()
+
+    def close(self) -> None:
+        """Write what is left and the empty block that marks the end."""
+        self.flush()
+        self._write_block(b"")
 
 
 @contextmanager
 def text_output(output: str | None, force: bool, keep: bool = False) -> Iterator[IO[bytes]]:
-    """Bytes to standard output (None or ``-``), or to a file, compressed if its name ends in .gz.
+    """Bytes to standard output (None or ``-``), or to a file, as BGZF if its name ends in .gz.
 
     `keep` as for `whole_file`.
     """
@@ -23,7 +45,7 @@ def text_output(output: str | None, force: bool, keep: bool = False) -> Iterator
         return
     with whole_file(str(output), force, keep) as stream:
         if str(output).endswith(".gz"):
-            with gzip.GzipFile(filename="", fileobj=stream, mode="wb", compresslevel=6, mtime=0) as packed:
-                yield packed  # type: ignore[misc]
+            with _Bgzf(fileobj=stream) as packed:
+                yield cast(BinaryIO, packed)
         else:
             yield stream
