@@ -19,16 +19,20 @@ from speid_cli.genome.intervals import MAX_DISTANCE_BP, MIN_DISTANCE_BP
 if TYPE_CHECKING:
     from speid_cli.genome.candidates import CandidateCounts
 
-DISTANCE = click.IntRange(0, 2_000_000_000)  # bedtools keeps it in 32 bits, and wraps round without a word
-
 
 @click.command()
 @click.argument("enhancers", type=options.INPUT_OR_DASH, metavar="ENHANCERS.bed")
 @click.argument("promoters", type=options.INPUT_OR_DASH, metavar="PROMOTERS.bed")
 @click.option(
-    "--min-distance", type=DISTANCE, default=MIN_DISTANCE_BP, metavar="BP", help="Nearest edges at least so far apart."
+    "--min-distance",
+    type=options.Distance(),
+    default=MIN_DISTANCE_BP,
+    metavar="BP",
+    help="Nearest edges at least so far apart: 5000, 10kb, 2M.",
 )
-@click.option("--max-distance", type=DISTANCE, default=MAX_DISTANCE_BP, metavar="BP", help="And at most so far.")
+@click.option(
+    "--max-distance", type=options.Distance(), default=MAX_DISTANCE_BP, metavar="BP", help="And at most so far."
+)
 @click.option(
     "--anchors",
     type=options.INPUT_OR_DASH,

@@ -8,6 +8,7 @@ import re
 import shlex
 import sys
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any, TypeVar
 
 import click
@@ -44,6 +45,22 @@ class Bytes(click.ParamType):  # type: ignore[type-arg,unused-ignore]
         if match is None or int(match[1]) == 0:
             self.fail(f"{value!r}: expected an amount of memory such as 500M or 8G", param, ctx)
         return int(match[1]) * 1024 ** " KMGT".index(match[2] or " ")
+
+
+class Distance(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """A distance in bp: 500000, 1e6, 10kb, 1.5M or 2Mb."""
+
+    name = "distance"
+    most_bp = 2_000_000_000  # bedtools keeps it in 32 bits, and wraps round without a word
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The whole number of bp, or a usage error."""
+        match = re.fullmatch(r"([0-9]{1,12}(?:\.[0-9]{1,9})?(?:E\+?[0-9]{1,2})?)([KMG]?)(?:BP?)?", str(value).upper())
+        distance = Decimal(match[1]) * 1000 ** " KMG".index(match[2] or " ") if match else Decimal(-1)
+        if not 0 <= distance <= self.most_bp or distance % 1:
+            expected = f"a distance from 0 to {self.most_bp:,} bp, such as 500000, 10kb, 2M or 1e6"
+            self.fail(f"{value!r}: expected {expected}", param, ctx)
+        return int(distance)
 
 
 class Shard(click.ParamType):  # type: ignore[type-arg,unused-ignore]

@@ -84,8 +84,9 @@ def test_contigs_are_named_as_in_the_first_file(beds: None, capsys: pytest.Captu
 def test_what_cannot_be_is_refused(beds: None, fails: Fails) -> None:
     message = fails("candidates", "e.bed", "p.bed", "--min-distance", 9, "--max-distance", 8, status=2)
     assert "--min-distance 9 is above --max-distance 8" in message
-    message = fails("candidates", "e.bed", "p.bed", "--max-distance", 2**31, status=2)
-    assert "2147483648 is not in the range 0<=x<=2000000000" in message
+    for wrong in (2**31, "-1", "1.5", "2Tb", "1,000", "M", "1e99", "nan"):
+        message = " ".join(fails("candidates", "e.bed", "p.bed", "--max-distance", wrong, status=2).split())
+        assert f"'{wrong}': expected a distance from 0 to 2,000,000,000 bp, such as 500000, 10kb, 2M or 1e6" in message
     for inputs in (["-", "-"], ["e.bed", "-", "--anchors", "-"]):
         assert "only one input can be standard input" in fails("candidates", *inputs, status=2)
     Path("other.bed").write_text("scaffold1\t5\t9\n")
@@ -95,6 +96,12 @@ def test_what_cannot_be_is_refused(beds: None, fails: Fails) -> None:
         in message
     )
     assert "e.bed: is an input of this command" in fails("candidates", "e.bed", "p.bed", "-o", "e.bed", "--force")
+
+
+@pytest.mark.parametrize("text", ["29700", "29.7k", "29.7Kb", "0.0297M", "2.97e4", "29700bp", "0.0000297G"])
+def test_a_distance_may_have_a_unit(beds: None, capsys: pytest.CaptureFixture[str], text: str) -> None:
+    assert run("candidates", "e.bed", "p.bed", "--min-distance", text, "--max-distance", text) == 0
+    assert capsys.readouterr().out.splitlines() == [HEADER, LINES[2]]
 
 
 def test_without_bedtools_it_says_how_to_get_it(beds: None, fails: Fails, monkeypatch: pytest.MonkeyPatch) -> None:
