@@ -61,7 +61,6 @@ def command(
 
     \b
     Example:
-      speid candidates enhancers.bed promoters.bed --anchors loops.bedpe > labelled.bedpe
       speid negatives labelled.bedpe enhancers.bed promoters.bed --with-positives > pairs.bedpe
     """
     if output not in (None, "-"):

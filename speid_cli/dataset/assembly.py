@@ -70,6 +70,7 @@ def assemble(pairs_path: str, reference: Reference, settings: PrepareSettings) -
         subset[subset != DROPPED],
         chromosomes,
         metadata={},
+        name=tuple(labelled.name for labelled in used),
     )
     remarks |= excluded | {"dropped, across subsets or near a border": len(kept) - len(used)}
     remarks |= {"repeated": len(used) - len({labelled.pair for labelled in used})}

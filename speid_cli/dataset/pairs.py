@@ -7,8 +7,10 @@ Names below: N pairs; E enhancers or P promoters; W the stored width in bp.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,7 +21,6 @@ from speid_cli.dataset.archive import Archive, write_archive
 from speid_cli.dataset.plain import is_reference
 from speid_cli.dataset.zips import brief
 from speid_cli.errors import DataError
-from speid_cli.files import sha256_of, unreadable
 from speid_cli.genome.onehot import ALPHABET, is_packed, unpack
 
 FORMAT_VERSION = 1
@@ -84,8 +85,8 @@ class PairDataset:
         What the chromosome indices of the elements stand for.
     metadata : dict
         Reference path and digest, source and its SHA-256, split settings, seed, version.
-    digest : str
-        SHA-256 of the file it was read from; empty before it is written.
+    name : tuple of str
+        The pairs' names in the input, ``.`` where it has none; empty where they were not kept.
     """
 
     enhancers: Elements
@@ -96,7 +97,7 @@ class PairDataset:
     subset: NDArray[np.int8]
     chromosomes: tuple[str, ...]
     metadata: dict[str, Any]
-    digest: str = ""
+    name: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.label)
@@ -116,7 +117,25 @@ class PairDataset:
 
     def write(self, stream: BinaryIO) -> None:
         """Write ``PAIRS.npz``; the same data set gives the same bytes."""
-        arrays: dict[str, Any] = {"format_version": FORMAT_VERSION, "alphabet": ALPHABET}
+        arrays = {"format_version": FORMAT_VERSION, "alphabet": ALPHABET} | self._content()
+        arrays["metadata"] = json.dumps(self.metadata, sort_keys=True)
+        if self.name:
+            arrays["name"] = np.frombuffer("\n".join(self.name).encode(), np.uint8)
+        write_archive(stream, arrays)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of sequence, elements, pairs, labels and subsets, whatever files they were made from."""
+        digest = hashlib.sha256()
+        for name, values in self._content().items():
+            array = np.ascontiguousarray(values)
+            digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+            digest.update(array.tobytes())
+        return digest.hexdigest()
+
+    def _content(self) -> dict[str, Any]:
+        """What a model learns from, by the names of the arrays in the file."""
+        arrays: dict[str, Any] = {}
         for side, elements in zip(SIDES, (self.enhancers, self.promoters), strict=True):
             arrays |= {
                 f"{side}_onehot": elements.onehot,
@@ -125,15 +144,13 @@ class PairDataset:
                 f"{side}_shift": elements.shift,
                 f"{side}_interval": elements.interval,
             }
-        arrays |= {
+        return arrays | {
             "enhancer_index": self.enhancer_index,
             "promoter_index": self.promoter_index,
             "label": self.label,
             "subset": self.subset,
             "chromosomes": np.array(self.chromosomes, dtype=np.str_),
-            "metadata": json.dumps(self.metadata, sort_keys=True),
         }
-        write_archive(stream, arrays)
 
     @classmethod
     def read(cls, path: str | Path) -> PairDataset:
@@ -161,15 +178,8 @@ class PairDataset:
                 _in_range(archive, "subset", "int8", shape, 0, len(SUBSETS) - 1),
                 chromosomes,
                 _read_metadata(archive),
-                _digest(path),
+                _read_pair_names(archive, len(label)),
             )
-
-
-def _digest(path: str | Path) -> str:
-    try:
-        return sha256_of(path)
-    except OSError as error:
-        raise unreadable(path, error) from error
 
 
 def _check_shapes(archive: Archive) -> None:
@@ -191,6 +201,19 @@ def _read_names(archive: Archive) -> tuple[str, ...]:
     except UnicodeEncodeError as error:
         raise DataError(f"chromosomes: a name is no text ({brief(error)})", path=archive.path) from error
     return tuple(names)
+
+
+def _read_pair_names(archive: Archive, pairs: int) -> tuple[str, ...]:
+    """Names joined by LF; none in a file without them."""
+    if "name" not in archive.names:
+        return ()
+    try:
+        names = tuple(archive.read("name", "uint8", (None,)).tobytes().decode().split("\n"))
+    except UnicodeDecodeError as error:
+        raise DataError(f"name is no UTF-8 text ({brief(error)})", path=archive.path) from error
+    if len(names) != pairs:
+        raise DataError(f"{len(names):,} names for {pairs:,} pairs", path=archive.path)
+    return names
 
 
 def _read_metadata(archive: Archive) -> dict[str, Any]:

@@ -90,4 +90,5 @@ def bedpe_lines(evaluation: Evaluation, dataset: PairDataset) -> Iterator[str]:
             chrom, start, end = elements.interval[index[pair]].tolist()
             sides += [dataset.chromosomes[chrom], str(start), str(end)]
         scores = f"{found.probability[row]:.6g}", f"{found.calibrated[row]:.6g}"
-        yield "\t".join((*sides, MISSING, scores[0], MISSING, MISSING, str(found.label[row]), scores[1]))
+        name = dataset.name[pair] if dataset.name else MISSING
+        yield "\t".join((*sides, name, scores[0], MISSING, MISSING, str(found.label[row]), scores[1]))

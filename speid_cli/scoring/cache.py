@@ -8,8 +8,6 @@ from collections.abc import Hashable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from speid_cli.errors import OptionError
-
 
 class SlotCache:
     """Slots for elements; where all are taken, the least recently used gives way.
@@ -25,17 +23,10 @@ class SlotCache:
         self._slots: OrderedDict[Hashable, int] = OrderedDict()
 
     def place(self, keys: Sequence[Hashable]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Slots (N,) of distinct keys, and which of the keys (M,) are new, so that their slots want filling.
+        """Slots (N,) of distinct keys, and which of the keys (M,) are new, so that their slots must be filled.
 
-        Raises
-        ------
-        OptionError
-            More keys than slots.
+        There may be no more keys than slots: `Scorer.spans` sees to it.
         """
-        if len(keys) > self.capacity:
-            raise OptionError(
-                f"{len(keys):,} elements at a time where memory holds {self.capacity:,}; give more --cache-memory"
-            )
         for key in keys:
             if key in self._slots:
                 self._slots.move_to_end(key)

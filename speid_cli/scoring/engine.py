@@ -8,7 +8,7 @@ the backward states over the enhancer from the promoter's, and their share of th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -98,6 +98,21 @@ class Scorer:
             self._scale, self._offset = affine(model.sequence_norm)
         slots = _slots(self._route, cache_bytes or device.memory_bytes // 4, most_elements)
         self.enhancers, self.promoters = (ElementStore(self._route, side, count) for side, count in enumerate(slots))
+
+    def spans(
+        self, enhancers: Sequence[Hashable], promoters: Sequence[Hashable], most: int | None = None
+    ) -> Iterator[slice]:
+        """Pairs (N,) cut into spans whose elements the stores hold together, of `most` pairs at most."""
+        start, left, right = 0, set[Hashable](), set[Hashable]()
+        for position, (enhancer, promoter) in enumerate(zip(enhancers, promoters, strict=True)):
+            left.add(enhancer)
+            right.add(promoter)
+            full = len(left) > self.enhancers.slots or len(right) > self.promoters.slots
+            if full or position - start == most:
+                yield slice(start, position)
+                start, left, right = position, {enhancer}, {promoter}
+        if start < len(enhancers):
+            yield slice(start, len(enhancers))
 
     def logits(self, left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.float32]:
         """Logits (N,) of pairs of an enhancer's slot and a promoter's, as the stores found them."""

@@ -176,24 +176,12 @@ class PairStream:
 
     def _score_block(self, path: str, lines: Sequence[BedpeLine]) -> list[str]:
         located = [(line, self._locate(path, line)) for line in lines]
-        probabilities = chain.from_iterable(map(self._probabilities, self._pieces(located)))
+        pairs = [pair for _, pair in located if pair is not None]
+        spans = self.scorer.spans([pair.enhancer for pair in pairs], [pair.promoter for pair in pairs])
+        probabilities = chain.from_iterable(self._probabilities(pairs[span]) for span in spans)
         return [
             self._output_line(line, MISSING if pair is None else f"{next(probabilities):.6g}") for line, pair in located
         ]
-
-    def _pieces(self, located: Sequence[tuple[BedpeLine, ElementPair | None]]) -> Iterator[list[ElementPair]]:
-        """The pairs, as many at a time as the scorer has slots for."""
-        pairs: list[ElementPair] = []
-        elements: set[Interval] = set()
-        most = min(self.scorer.enhancers.slots, self.scorer.promoters.slots)
-        for _, pair in located:
-            if pair is not None:
-                pairs.append(pair)
-                elements.update(pair)
-            if len(elements) >= most:
-                yield pairs
-                pairs, elements = [], set()
-        yield pairs
 
     def _output_line(self, line: BedpeLine, text: str) -> str:
         if line.role == "comment":
@@ -218,8 +206,6 @@ class PairStream:
             return None
 
     def _probabilities(self, pairs: Sequence[ElementPair]) -> NDArray[np.float64]:
-        if not pairs:
-            return np.empty(0)
         config, scorer = self.scorer.config, self.scorer
         enhancers, left = _unique(pair.enhancer for pair in pairs)
         promoters, right = _unique(pair.promoter for pair in pairs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Protocol
 
 import numpy as np
@@ -70,8 +71,8 @@ class FrozenFeatures:
         self._cache: Tensor | None = None
         if needed <= device.memory_bytes // 4:
             cache = torch.empty(len(members), config.steps, 2 * config.lstm_units, device=device.torch)
-            for rows in _blocks(np.arange(len(members))):
-                cache[rows] = self._features(members[rows])
+            for span in self._pairs.spans(members):
+                cache[span] = self._pairs.features(members[span])
             self._row[members] = np.arange(len(members))
             self._cache = cache
 
@@ -84,12 +85,15 @@ class FrozenFeatures:
         """Logits of pairs (N,)."""
         self._model.eval()
         with torch.no_grad(), self._device.autocast():
-            blocks = [self._model.classify(self._features(rows)).float().cpu().numpy() for rows in _blocks(members)]
+            blocks = [
+                self._model.classify(self._features(members[span])).float().cpu().numpy()
+                for span in self._pairs.spans(members)
+            ]
         return np.concatenate(blocks) if blocks else np.empty(0, np.float32)
 
     def _features(self, pairs: NDArray[np.int64]) -> Tensor:
         if self._cache is None:
-            return self._pairs.scorer.sequence_features(*self._pairs.slots(pairs))
+            return torch.cat([self._pairs.features(pairs[span]) for span in self._pairs.spans(pairs)])
         return self._cache[self._device.put(self._row[pairs])]
 
 
@@ -107,7 +111,21 @@ class UnshiftedPairs:
         most = len(dataset.enhancers), len(dataset.promoters)
         self.scorer = Scorer(model, device, BLOCK_PAIRS, most_elements=most, features=features)
 
-    def slots(self, members: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def spans(self, members: NDArray[np.int64]) -> Iterator[slice]:
+        """Pairs (N,) cut into spans of `BLOCK_PAIRS` at most whose elements the scorer holds together."""
+        dataset = self._windows.dataset
+        enhancers, promoters = dataset.enhancer_index[members].tolist(), dataset.promoter_index[members].tolist()
+        return self.scorer.spans(enhancers, promoters, BLOCK_PAIRS)
+
+    def logits(self, members: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Logits of pairs (N,) that the scorer holds together."""
+        return self.scorer.logits(*self._slots(members))
+
+    def features(self, members: NDArray[np.int64]) -> Tensor:
+        """Sequence features of pairs (N,) that the scorer holds together."""
+        return self.scorer.sequence_features(*self._slots(members))
+
+    def _slots(self, members: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Where the scorer keeps the elements of pairs (N,), computed where they are new."""
         dataset = self._windows.dataset
         enhancers, left = np.unique(dataset.enhancer_index[members], return_inverse=True)
@@ -126,9 +144,5 @@ def unshifted_logits(
 ) -> NDArray[np.float32]:
     """Logits of unshifted pairs (N,) of a data set in evaluation, each element once."""
     pairs = UnshiftedPairs(model, windows, device, features=False)
-    blocks = [pairs.scorer.logits(*pairs.slots(rows)) for rows in _blocks(members)]
+    blocks = [pairs.logits(members[span]) for span in pairs.spans(members)]
     return np.concatenate(blocks) if blocks else np.empty(0, np.float32)
-
-
-def _blocks(members: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-    return [members[start : start + BLOCK_PAIRS] for start in range(0, len(members), BLOCK_PAIRS)]

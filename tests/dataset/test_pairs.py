@@ -6,20 +6,21 @@ import io
 import tracemalloc
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from speid_cli.dataset import pairs as pairs_module
 from speid_cli.dataset import zips
 from speid_cli.dataset.archive import write_archive
 from speid_cli.dataset.pairs import PairDataset
 from speid_cli.errors import DataError
 from speid_cli.genome.intervals import shift_range, window_start
 from speid_cli.genome.onehot import encode, onehot
-from tests import hostile
+from tests import builders, hostile
+from tests.builders import run
 
 KINDS = {
     "format_version": "int64", "alphabet": "<U4",
@@ -27,7 +28,7 @@ KINDS = {
     "enhancer_shift": "int16", "enhancer_interval": "int64", "enhancer_index": "int32",
     "promoter_onehot": "uint8", "promoter_width": "int64", "promoter_window": "int64",
     "promoter_shift": "int16", "promoter_interval": "int64", "promoter_index": "int32",
-    "label": "int8", "subset": "int8",
+    "label": "int8", "subset": "int8", "name": "uint8",
 }  # fmt: skip
 
 
@@ -127,6 +128,9 @@ def spoil(name: str, change: Callable[[Any], Any]) -> None:
             lambda a: np.full((9, 1), 0x110000, "u4").view("U1")[:, 0],
             "chromosomes holds what is no char",
         ),
+        ("name", lambda a: a[:-30], r"5[0-9] names for 60 pairs"),
+        ("name", lambda a: a | np.uint8(0x80), "name is no UTF-8 text"),
+        ("name", lambda a: a.astype(np.int64), "name is int64"),
         ("format_version", lambda a: "1", r"format_version is <U1 \(\); expected int64 \(\)"),
         ("enhancer_window", lambda a: 2**62, "enhancer_width .* does not fit enhancer_window"),
         ("promoter_window", lambda a: -a, "promoter_width .* does not fit promoter_window"),
@@ -275,13 +279,28 @@ def test_arrays_in_another_order_are_read(dataset: PairDataset) -> None:
     assert again.enhancers.onehot.flags.c_contiguous
 
 
-def test_a_file_that_goes_away_is_an_error(dataset: PairDataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    def gone(path: str) -> str:
-        raise FileNotFoundError(2, "No such file or directory")
+def test_names_are_kept_and_may_be_missing(dataset: PairDataset) -> None:
+    assert dataset.name == tuple(f"pair{number}" for number in range(60))
+    arrays = contents()
+    del arrays["name"]
+    np.savez("old.npz", **arrays)
+    assert PairDataset.read("old.npz").name == ()
 
-    monkeypatch.setattr(pairs_module, "sha256_of", gone)
-    with pytest.raises(DataError, match="pairs.npz: No such file or directory"):
-        PairDataset.read("pairs.npz")
+
+def test_what_is_in_a_data_set_is_its_identity(dataset: PairDataset, pairs: list[str]) -> None:
+    Path("elsewhere").mkdir()
+    for name in ("genome.fa", "pairs.bedpe"):
+        Path("elsewhere", name).write_bytes(Path(name).read_bytes())
+    assert run("prepare", "elsewhere/pairs.bedpe", "elsewhere/genome.fa", "-o", "x.npz", *builders.WINDOW_OPTIONS) == 0
+    assert Path("x.npz").read_bytes() != Path("pairs.npz").read_bytes()
+    assert PairDataset.read("x.npz").digest == dataset.digest
+    label = dataset.label.copy()
+    label[7] ^= 1
+    assert replace(dataset, label=label).digest != dataset.digest
+    assert replace(dataset, subset=dataset.subset[::-1]).digest != dataset.digest
+    onehot = dataset.enhancers.onehot.copy()
+    onehot[0, 0] ^= 0b10001000
+    assert replace(dataset, enhancers=replace(dataset.enhancers, onehot=onehot)).digest != dataset.digest
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04nothing", b"text"])

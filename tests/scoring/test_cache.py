@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speid_cli.errors import OptionError
 from speid_cli.scoring.cache import SlotCache
 
 
@@ -23,8 +21,3 @@ def test_a_slot_holds_what_was_last_filled_into_it(requests: list[list[int]]) ->
         assert all(0 <= slot < 4 for slot in slots)
         order = [key for key in order if key not in keys]
         order = (order + [key for key in keys if key not in expected] + expected)[-4:]
-
-
-def test_more_keys_than_slots_are_refused() -> None:
-    with pytest.raises(OptionError, match="3 elements at a time where memory holds 2; give more --cache-memory"):
-        SlotCache(2).place([1, 2, 3])

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from speid_cli.model.device import Device
@@ -153,3 +155,15 @@ def test_a_score_does_not_depend_on_what_is_scored_beside_it(native: str, monkey
     whole = score(1)
     for parts in (2, 7, 300):
         np.testing.assert_allclose(score(parts), whole, rtol=0, atol=0 if device.kernels is not None else 1e-6)
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 5)), max_size=60), st.sampled_from([None, 1, 7]))
+def test_spans_hold_no_more_elements_than_slots(pairs: list[tuple[int, int]], most: int | None) -> None:
+    scorer = Scorer(builders.random_checkpoint().model(), Device("cpu"), most_elements=(10, 6), cache_bytes=1)
+    enhancers, promoters = ([pair[side] for pair in pairs] for side in (0, 1))
+    spans = list(scorer.spans(enhancers, promoters, most))
+    assert [pair for span in spans for pair in pairs[span]] == pairs
+    for span in spans:
+        assert 1 <= span.stop - span.start <= (most or 60)
+        assert len(set(enhancers[span])) <= scorer.enhancers.slots == 2
+        assert len(set(promoters[span])) <= scorer.promoters.slots == 2

@@ -18,7 +18,8 @@ from speid_cli.model.device import Device
 from speid_cli.model.initialisers import ignore_positions, initialise, listen_to_motifs, place_motifs
 from speid_cli.model.kernels import place
 from speid_cli.model.speid import Speid
-from speid_cli.training.inputs import FrozenFeatures
+from speid_cli.training.batches import PairWindows
+from speid_cli.training.inputs import FrozenFeatures, unshifted_logits
 from speid_cli.training.stages import finetune, pretrain
 from tests import builders
 from tests.builders import SilentObserver
@@ -83,12 +84,18 @@ def test_the_same_seed_gives_the_same_bytes(dataset: PairDataset) -> None:
     assert as_bytes(finetuned(start, dataset)) == as_bytes(finetuned(start, dataset))
 
 
-def test_features_kept_or_computed_again_are_alike(dataset: PairDataset, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("memory_bytes", [100_000, 4])
+def test_features_kept_or_computed_again_are_alike(
+    dataset: PairDataset, monkeypatch: pytest.MonkeyPatch, memory_bytes: int
+) -> None:
     model, members = builders.random_checkpoint().model(), dataset.members(TRAIN)
+    whole = unshifted_logits(model, PairWindows(dataset, Device("cpu")), Device("cpu"), members)
     kept = FrozenFeatures(model, dataset, Device("cpu"), members)
-    monkeypatch.setattr(Device, "memory_bytes", 100_000)
+    monkeypatch.setattr(Device, "memory_bytes", memory_bytes)
     again = FrozenFeatures(model, dataset, Device("cpu"), members)
-    some = members[[5, 3, 3, 0]]
+    parts = unshifted_logits(model, PairWindows(dataset, Device("cpu")), Device("cpu"), members)
+    np.testing.assert_allclose(parts, whole, atol=1e-5)
+    some = members[[5, 3, 3, 0, 7, 8]]
     torch.testing.assert_close(kept._features(some), again._features(some), atol=1e-6, rtol=1e-5)
     np.testing.assert_allclose(kept.evaluation_logits(some), again.evaluation_logits(some), atol=1e-5)
 
