@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
 from speid_cli.errors import DataError
+from speid_cli.kinds import GZIP_MAGIC, TEXT, recognised
 
 LONGEST_LINE_BYTES = 1 << 20
-GZIP_MAGIC = b"\x1f\x8b"
 
 
 def read_lines(path: str) -> Iterator[tuple[int, str]]:
@@ -49,6 +49,8 @@ def read_lines(path: str) -> Iterator[tuple[int, str]]:
         ) from error
     except OSError as error:
         raise unreadable(path, error) from error
+    except DataError as error:
+        raise recognised(error, TEXT) from error
 
 
 def whole_lines(path: str) -> Iterator[str]:

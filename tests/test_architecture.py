@@ -12,6 +12,7 @@ import speid_cli
 
 ROOT = Path(speid_cli.__file__).parent
 LAYERS = (
+    "kinds",
     "files",
     "memory",
     "errors",

@@ -17,6 +17,7 @@ from speid_cli.cli import options
 from speid_cli.cli.console import format_value
 from speid_cli.errors import DataError
 from speid_cli.files import finite
+from speid_cli.kinds import expecting
 
 
 @click.command()
@@ -73,7 +74,7 @@ def describe(path: str) -> dict[str, Any]:
     """
     from speid_cli.dataset.archive import Archive
 
-    with Archive(path) as archive:
+    with expecting("a data set, kernel initialisers or a model"), Archive(path) as archive:
         names = archive.names
     if "motifs" in names:
         return _describe_kernels(path)

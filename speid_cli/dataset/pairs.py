@@ -22,6 +22,7 @@ from speid_cli.dataset.plain import is_reference
 from speid_cli.dataset.zips import brief
 from speid_cli.errors import DataError
 from speid_cli.genome.onehot import ALPHABET, is_packed, unpack
+from speid_cli.kinds import DATA_SET, expecting
 
 FORMAT_VERSION = 1
 # Of a BEDPE coordinate too; sums of two positions stay far inside int64.
@@ -153,6 +154,7 @@ class PairDataset:
         }
 
     @classmethod
+    @expecting(DATA_SET)
     def read(cls, path: str | Path) -> PairDataset:
         """Read ``PAIRS.npz``.
 

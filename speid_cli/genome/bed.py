@@ -16,6 +16,7 @@ from speid_cli.files import read_lines
 from speid_cli.genome.bedpe import MISSING, is_column_name
 from speid_cli.genome.contigs import ContigNames
 from speid_cli.genome.intervals import Interval
+from speid_cli.kinds import BED, expecting
 
 _POSITION = re.compile(r"\d{1,15}", re.ASCII)
 _NAME, _STRAND = 3, 5
@@ -46,7 +47,7 @@ def read_bed_elements(path: str) -> Iterator[BedElement]:
         if not header + elements and len(fields) >= 3 and all(map(is_column_name, fields[1:3])):
             header = 1
             continue
-        with located(path, number):
+        with expecting(BED), located(path, number):
             if not elements and len(fields) >= 6 and fields[3] == fields[0] and _bounds(fields, 4):
                 raise DataError("two intervals on a line", expected="BED, with one; this looks like BEDPE")
             yield _element(fields)

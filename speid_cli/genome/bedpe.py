@@ -16,6 +16,7 @@ from typing import Literal, NamedTuple
 from speid_cli.errors import DataError, located
 from speid_cli.files import read_lines
 from speid_cli.genome.intervals import ElementPair, Interval
+from speid_cli.kinds import BEDPE, expecting
 
 COLUMNS = ("chrom1", "start1", "end1", "chrom2", "start2", "end2", "name", "score", "strand1", "strand2")
 SCORE_COLUMN = COLUMNS.index("score")
@@ -69,7 +70,7 @@ class PairReader:
         for line in read_bedpe(self.path):
             if line.role == "header":
                 self.header = line
-                with located(self.path, line.number):
+                with expecting(BEDPE), located(self.path, line.number):
                     _check_header(line.fields, self._promoter_first)
             yield line
 
@@ -81,7 +82,7 @@ class PairReader:
         DataError
             The line is at fault; the message names it.
         """
-        with located(self.path, line.number):
+        with expecting(BEDPE), located(self.path, line.number):
             return parse_pair(line.fields, self._promoter_first)
 
     def __iter__(self) -> Iterator[tuple[BedpeLine, ElementPair]]:

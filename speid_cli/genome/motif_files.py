@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 from speid_cli.errors import DataError, OptionError, located
 from speid_cli.files import read_lines
 from speid_cli.genome.onehot import ALPHABET
+from speid_cli.kinds import MOTIFS, expecting
 
 COMPLEMENT = [ALPHABET.index({"A": "T", "T": "A", "C": "G", "G": "C"}[letter]) for letter in ALPHABET]
 SUM_TOLERANCE = 0.02
@@ -89,6 +90,7 @@ class Motif:
         return replace(self, matrix=self.matrix[start : start + length])
 
 
+@expecting(MOTIFS)
 def read_motifs(path: str) -> list[Motif]:
     """All motifs of a file, in its order.
 

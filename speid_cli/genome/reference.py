@@ -19,8 +19,9 @@ from types import TracebackType
 import pysam
 
 from speid_cli.errors import DataError
-from speid_cli.files import GZIP_MAGIC, sha256_of_lines, unreadable
+from speid_cli.files import sha256_of_lines, unreadable
 from speid_cli.genome.contigs import ReferenceContigs
+from speid_cli.kinds import FASTA, GZIP_MAGIC, expecting
 
 # What htslib says comes back as an exception; its own lines on standard error would be noise.
 pysam.set_verbosity(0)
@@ -151,6 +152,7 @@ def _make_index(fasta: Path) -> bool:
     return True
 
 
+@expecting(FASTA)
 def _check_format(path: Path) -> None:
     try:
         with open(path, "rb") as stream:

@@ -16,6 +16,7 @@ from speid_cli.dataset.plain import is_plain, is_reference
 from speid_cli.dataset.zips import check_memory
 from speid_cli.errors import DataError
 from speid_cli.genome.reference import Reference
+from speid_cli.kinds import MODEL, expecting
 from speid_cli.model.config import SpeidConfig
 from speid_cli.model.speid import Speid
 from speid_cli.model.stored import StoredFile, StoredTensor, save_plain
@@ -142,6 +143,7 @@ class Checkpoint:
         save_plain(content | {name: value for name, value in known.items() if value is not None}, stream)
 
     @classmethod
+    @expecting(MODEL)
     def read(cls, path: str | Path) -> Checkpoint:
         """Read ``MODEL.pt``.
 

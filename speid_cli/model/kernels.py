@@ -16,6 +16,7 @@ from speid_cli.dataset.zips import brief
 from speid_cli.errors import DataError
 from speid_cli.genome.motif_files import Motif
 from speid_cli.genome.onehot import ALPHABET
+from speid_cli.kinds import KERNELS, expecting
 from speid_cli.model.config import LARGEST
 
 FORMAT_VERSION = 1
@@ -82,6 +83,7 @@ class KernelInitialisers:
         )
 
     @classmethod
+    @expecting(KERNELS)
     def read(cls, path: str | Path) -> KernelInitialisers:
         """Read ``KERNELS.npz``.
 

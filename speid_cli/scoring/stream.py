@@ -196,8 +196,9 @@ class PairStream:
             return None
         self.counts.pairs += 1
         try:
+            pair = self._reader.pair(line)
             with located(path, line.number):
-                return ElementPair(*map(self.reference.contigs.locate, self._reader.pair(line)))
+                return ElementPair(*map(self.reference.contigs.locate, pair))
         except DataError as error:
             if not self.settings.invalid_as_missing:
                 raise error from None

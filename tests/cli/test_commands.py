@@ -299,7 +299,7 @@ def test_training_without_validation_says_what_it_keeps(
 def test_training_refuses_before_it_trains(dataset: PairDataset, fails: Fails) -> None:
     Path("there.pt").touch()
     assert "there.pt: exists already" in fails("pretrain", "pairs.npz", "-o", "there.pt")
-    assert "pairs.bedpe: not an .npz archive" in fails("pretrain", "pairs.bedpe")
+    assert "pairs.bedpe: is BEDPE; expected a data set\n" in fails("pretrain", "pairs.bedpe")
     assert "--device cuda:99: not on this machine" in fails("pretrain", "pairs.npz", "--device", "cuda:99", status=2)
     wide = fails("pretrain", "pairs.npz", *TINY_OPTIONS, "--set", "enhancer_window=400")
     assert "pairs.npz: windows of 300 and 200 bp; expected the model's 400 and 200 bp" in wide

@@ -305,7 +305,7 @@ def test_a_stream_that_is_no_file_has_no_checksum(pairs: list[str]) -> None:
 def test_bad_references_are_refused(pairs: list[str], fails: Fails) -> None:
     builders.write_gzip(Path("plain.fa.gz"), ">chr1\nACGT\n")
     assert "gunzip -c plain.fa.gz | bgzip > plain.fa.bgz" in fails("prepare", "pairs.bedpe", "plain.fa.gz")
-    assert "expected a FASTA, which begins with '>'" in fails("prepare", "pairs.bedpe", "pairs.bedpe")
+    assert "pairs.bedpe: is BEDPE; expected a FASTA\n" in fails("prepare", "pairs.bedpe", "pairs.bedpe")
     assert "nowhere.fa: No such file or directory" in fails("prepare", "pairs.bedpe", "nowhere.fa")
     assert "nowhere.bedpe: No such file or directory" in fails("prepare", "nowhere.bedpe", "genome.fa")
 

@@ -53,7 +53,5 @@ def test_a_first_line_that_names_the_columns_is_skipped(folder: Path, header: st
 @pytest.mark.parametrize("header", ["", "chr1\tx1\tx2\tchr2\ty1\ty2\n"])
 def test_bedpe_in_the_place_of_bed_is_refused(folder: Path, header: str) -> None:
     Path("loops.bedpe").write_text(f"{header}10\t100\t200\t10\t500\t600\t0,255,255\n")
-    with pytest.raises(
-        DataError, match="loops.bedpe:[12]: two intervals on a line; expected BED, with one; this looks"
-    ):
+    with pytest.raises(DataError, match="loops.bedpe: is BEDPE; expected BED$"):
         list(read_bed_elements("loops.bedpe"))

@@ -78,7 +78,7 @@ def test_labels_are_a_naive_triple_loop_s(folder: Path) -> None:
 
 
 def test_loops_at_fault_are_refused(folder: Path) -> None:
-    Path("loops.bedpe").write_text("chr1\t5\t9\tchr1\t9\n")
+    Path("loops.bedpe").write_text("chr1\t5\tx\tchr1\t9\n")
     with pytest.raises(DataError, match="loops.bedpe:1: 5 columns; expected 6 or more"):
         read_loops("loops.bedpe", ContigNames())
     Path("loops.bedpe").write_text("# nothing\n")

@@ -103,7 +103,7 @@ def test_the_digest_is_of_names_and_lengths(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.fa", b"chr1\t1\t2\n", "a.fa: begins with 'c'; expected a FASTA, which begins with '>'"),
+        ("a.fa", b"chr1\n", "a.fa: begins with 'c'; expected a FASTA, which begins with '>'"),
         ("a.fa", b"", "a.fa: empty; expected a FASTA, which begins with '>'"),
         ("a.fa", b">a\nACGT\nAC\nACGT\n", "a.fa: cannot be indexed or read"),
         ("a.fa.gz", b"\x1f\x8b", "a.fa.gz: compressed by plain gzip"),
