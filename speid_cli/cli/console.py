@@ -56,22 +56,26 @@ def report(rows: Mapping[str, Any]) -> None:
 
 
 def report_leaks(leaks: Mapping[str, Any]) -> None:
-    """What a data set's test subset shares with its training subset, as `leak_report` gives it."""
+    """What held-out pairs share with the training subset, as `leak_report` gives it."""
     if not leaks:
-        say("leaks: there are no test pairs that could share anything with training pairs")
+        say("leaks: there are no held-out pairs that could share anything with training pairs")
         return
-    for group in ("test pairs", "test positives"):
+    pairs_name, positives_name, _ = leaks
+    for group in (pairs_name, positives_name):
         counts = dict(leaks[group])
         pairs = counts.pop("pairs")
         say(f"leaks: of {pairs:,} {group}, these share with a training pair")
         report({name: f"{count:,} ({100 * count / max(pairs, 1):.1f}%)" for name, count in counts.items()})
     if names := leaks["element names"]:
         say(
-            f"leaks: the names of the elements alone rank the test pairs with AUROC {names['auroc']:.3f}, "
+            f"leaks: the names of the elements alone rank the {pairs_name} with AUROC {names['auroc']:.3f}, "
             f"AUPRC {names['auprc']:.3f} (base rate {names['base rate']:.3f})"
         )
-    if leaks["test pairs"]["any of these"]:
-        warn("test pairs share elements or sequence with training pairs; test scores flatter (--split chrom does not)")
+    if leaks[pairs_name]["any of these"]:
+        warn(
+            f"{pairs_name} share elements or sequence with training pairs: their scores are too good "
+            "(--split chrom avoids it)"
+        )
 
 
 class Stopwatch:

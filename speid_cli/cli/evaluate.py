@@ -58,7 +58,8 @@ def command(
     """Judge a model on held-out pairs, beside baselines.
 
     Writes metrics.json, predictions.bedpe, pictures and report.html. Every measure has a bootstrap
-    95% interval; threshold and calibration come from the validation pairs only.
+    95% interval; threshold and calibration come from the validation pairs only. The threshold is
+    one of uncalibrated probabilities.
 
     \b
     Example:
@@ -82,7 +83,7 @@ def command(
     if fit:
         with whole_file(model, force=True) as stream:
             checkpoint.write(stream)
-        say(f"{model}: threshold {checkpoint.threshold:.4g} and calibration stored")
+        _report_fit(model, checkpoint)
     with whole_folder(target, force) as folder:
         _write(folder, Path(model).stem, found, checkpoint, dataset, settings)
     _summarise(target, found)
@@ -106,9 +107,24 @@ def _write(folder: Path, title: str, found: Any, checkpoint: Any, dataset: Any, 
         (folder / f"{name}.svg").write_bytes(picture)
 
 
+def _report_fit(model: str, checkpoint: Any) -> None:
+    """What `--fit` stored, and what it did not."""
+    stored = " and a calibration" if checkpoint.calibration else ""
+    say(f"{model}: stored a threshold of {checkpoint.threshold:.4g} for uncalibrated probabilities{stored}")
+    if not checkpoint.calibration:
+        warn(
+            "no calibration is stored: it takes 10 validation pairs of either class, and positives that score higher "
+            "than chance explains; predict --calibrated will refuse this model"
+        )
+
+
 def _summarise(target: Path, found: Evaluation) -> None:
+    from speid_cli.evaluation.results import meaning
+
     if found.seen:
         warn(f"the model may have been trained on these pairs: {found.seen}")
+    if found.chosen:
+        warn(f"chosen on these pairs, so that the figures are too good: the model's {found.chosen}")
     width = max(map(len, found.models))
     say(f"{'':<{width}}  " + "  ".join(f"{name.removeprefix('calibrated_'):<19}" for name in _SHOWN).rstrip())
     for name, judged in found.models.items():
@@ -118,4 +134,5 @@ def _summarise(target: Path, found: Evaluation) -> None:
         say(f"{name:<{width}}  " + "  ".join(f"{cell:<19}" for cell in cells).rstrip())
     say(f"95% intervals resampled by {found.clusters.unit}; Brier score and calibration error after calibration")
     report_leaks(found.leaks)
+    say(meaning(found))
     say(f"{target / 'report.html'}: open it in a browser")

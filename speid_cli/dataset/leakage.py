@@ -1,4 +1,4 @@
-"""What a test subset gives away: sequence and elements shared with the training subset.
+"""What a held-out subset gives away: sequence and elements shared with the training subset.
 
 On the paper's data a random split puts the promoter of almost every test pair into the training
 subset, and the names of the elements alone, without any sequence, then rank the test pairs nearly
@@ -12,26 +12,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from speid_cli.dataset.pairs import TEST, TRAIN, Elements, PairDataset
+from speid_cli.dataset.pairs import SUBSETS, TEST, TRAIN, Elements, PairDataset
 from speid_cli.genome.intervals import window_start
 
 # Elements not seen in training count as one pair at the base rate; seen ones are drawn that far towards it.
 _PSEUDOCOUNT = 1.0
 
 
-def leak_report(dataset: PairDataset) -> dict[str, Any]:
-    """What the test subset shares with the training subset, as plain values.
+def leak_report(dataset: PairDataset, subset: int = TEST) -> dict[str, Any]:
+    """What a subset shares with the training subset, as plain values.
 
     Returns
     -------
     dict
-        ``test pairs`` and ``test positives``: how many there are, and of them how many share an
-        enhancer, a promoter, or half or more of a window of either side with a training pair.
-        ``element names``: AUROC and AUPRC on the test pairs of `element_name_scores`, and the base
-        rate; none where the test subset lacks a class. Empty without training or test pairs.
+        ``test pairs`` and ``test positives`` (or ``validation ...``): how many there are, and of
+        them how many share an enhancer, a promoter, or half or more of a window of either side with
+        a training pair. ``element names``: AUROC and AUPRC on these pairs of `element_name_scores`,
+        and the base rate; none where they lack a class. Empty without training pairs or others.
     """
-    train, test = dataset.members(TRAIN), dataset.members(TEST)
-    if not len(train) or not len(test):
+    train, test = dataset.members(TRAIN), dataset.members(subset)
+    if not len(train) or not len(test) or subset == TRAIN:
         return {}
     shared: dict[str, NDArray[np.bool_]] = {}
     for side, elements, index in (
@@ -44,8 +44,8 @@ def leak_report(dataset: PairDataset) -> dict[str, Any]:
     shared["any of these"] = np.any(list(shared.values()), axis=0)
     positive = dataset.label[test] == 1
     return {
-        "test pairs": _counts(shared, np.ones(len(test), bool)),
-        "test positives": _counts(shared, positive),
+        f"{SUBSETS[subset]} pairs": _counts(shared, np.ones(len(test), bool)),
+        f"{SUBSETS[subset]} positives": _counts(shared, positive),
         "element names": _ranking(dataset.label[test], element_name_scores(dataset, train)[test]),
     }
 

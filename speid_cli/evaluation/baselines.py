@@ -16,6 +16,7 @@ from speid_cli.dataset.pairs import TRAIN, Elements, PairDataset
 from speid_cli.genome.intervals import distance_bp
 
 KMER_LENGTH = 5
+BASE_RATE = "base rate"
 _ROWS_AT_A_TIME = 256
 Features = NDArray[np.float32]
 
@@ -118,7 +119,7 @@ def _canonical(length: int) -> tuple[NDArray[np.int64], int]:
 
 
 BASELINES: dict[str, Callable[[PairDataset, int], NDArray[np.float64]]] = {
-    "base rate": _base_rate,
+    BASE_RATE: _base_rate,
     "distance": _boosted(_distance),
     "element names": _element_names,
     "GC content": _boosted(_of_both(_gc_content)),

@@ -14,6 +14,9 @@ from speid_cli.errors import DataError
 from speid_cli.scoring.metrics import sigmoid
 
 METHOD = "platt"
+FEWEST_OF_A_CLASS = 10
+# Of one degree of freedom.
+_CHI_SQUARE_95 = 3.841
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,7 @@ class Calibration:
     Attributes
     ----------
     slope, intercept : float
-        The slope is never negative, so that calibration changes no order.
+        The slope is above 0, so that calibration changes no order.
     prevalence : float
         Share of positives among the pairs it was fitted on.
     method : str
@@ -64,28 +67,35 @@ class Calibration:
             sound = all(type(value) in (int, float) and math.isfinite(value) for value in numbers)
         except TypeError:
             sound = False
-        if not sound or found.method != METHOD or found.slope < 0 or not 0 < found.prevalence < 1:
+        if not sound or found.method != METHOD or found.slope <= 0 or not 0 < found.prevalence < 1:
             raise DataError("a calibration that speid did not write", hint="fit it anew: speid evaluate --fit")
         return found
 
 
 def fit_calibration(label: NDArray[np.int8], logit: NDArray[np.floating]) -> Calibration | None:
-    """Platt scaling of logits (N,), by maximum likelihood; None where labels (N,) are of one class.
+    """Platt scaling of logits (N,), by maximum likelihood; None where labels (N,) do not support it.
 
-    Where higher logits do not go with positives, the slope is 0: every pair gets the prevalence.
+    They do with 10 pairs of either class, where higher logits go with positives: the slope is
+    positive, and the likelihood-ratio test against no slope has p < 0.05.
     """
     from sklearn.linear_model import LogisticRegression
 
-    if not 0 < label.sum() < len(label):
+    if min(label.sum(), len(label) - label.sum()) < FEWEST_OF_A_CLASS:
         return None
     prevalence = float(label.mean())
     values = logit.astype(np.float64)
     centre, spread = values.mean(), values.std() if np.ptp(values) > 0 else 1.0
     fitted = LogisticRegression(C=np.inf, max_iter=1000).fit(((values - centre) / spread)[:, None], label)
     slope = float(fitted.coef_[0, 0] / spread)
-    if slope <= 0:
-        return Calibration(0.0, _log_odds(prevalence), prevalence)
-    return Calibration(slope, float(fitted.intercept_[0] - slope * centre), prevalence)
+    found = Calibration(slope, float(fitted.intercept_[0] - slope * centre), prevalence)
+    gained = _log_likelihood(label, found.probabilities(logit)) - _log_likelihood(
+        label, np.full(len(label), prevalence)
+    )
+    return found if slope > 0 and 2 * gained > _CHI_SQUARE_95 else None
+
+
+def _log_likelihood(label: NDArray[np.int8], probability: NDArray[np.float64]) -> float:
+    return float(np.log(np.where(label == 1, probability, 1 - probability).clip(np.finfo(float).tiny)).sum())
 
 
 def fit_threshold(label: NDArray[np.int8], probability: NDArray[np.float64]) -> float:

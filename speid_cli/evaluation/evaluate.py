@@ -63,7 +63,11 @@ class Clusters(NamedTuple):
 
 @dataclass(frozen=True)
 class Judged:
-    """One model or baseline on the pairs judged."""
+    """One model or baseline on the pairs judged.
+
+    Without a calibration, since the validation pairs support none, each pair's calibrated
+    probability is their share of positives.
+    """
 
     predictions: Predictions
     estimates: dict[str, Estimate]
@@ -80,14 +84,17 @@ class Evaluation:
         The pairs judged, as positions in the data set.
     seen : str
         Why the model may have seen these pairs; empty where it has not.
+    chosen : str
+        What of the model was chosen on these pairs; empty where nothing was.
     leaks : dict
-        What `leak_report` says of the data set.
+        What these pairs share with the training subset, as `leak_report` says.
     """
 
     members: NDArray[np.int64]
     models: dict[str, Judged]
     clusters: Clusters
     seen: str
+    chosen: str
     leaks: dict[str, Any]
 
 
@@ -121,11 +128,14 @@ def evaluate(
     for title, logits in _all_logits(checkpoint, dataset, device, settings, members, say):
         stored = checkpoint if title == MODEL_NAME else None
         models[title] = _judge(dataset, logits, members, clusters, settings, stored)
-    return Evaluation(members, models, clusters, seen, leak_report(dataset))
+    chosen = chosen_on(checkpoint, dataset, settings.subset)
+    return Evaluation(members, models, clusters, seen, chosen, leak_report(dataset, settings.subset))
 
 
 def fit(checkpoint: Checkpoint, dataset: PairDataset, device: Device, allow_seen: bool = False) -> Checkpoint:
     """The model with the threshold of the best F1 and a calibration, both from the validation subset.
+
+    The calibration is None where these pairs support none (`fit_calibration`).
 
     Raises
     ------
@@ -137,13 +147,18 @@ def fit(checkpoint: Checkpoint, dataset: PairDataset, device: Device, allow_seen
     refuse_seen(checkpoint, dataset, VALIDATION, allow_seen)
     members = dataset.members(VALIDATION)
     logits, label = network_logits(checkpoint, dataset, device, members), dataset.label[members]
-    calibration = fit_calibration(label, logits)
-    if calibration is None:
+    if not 0 < label.sum() < len(label):
         raise DataError(
             f"the validation subset has {int(label.sum())} positives of {len(label)} pairs",
             expected="positives and negatives to fit a threshold and a calibration on",
         )
-    return replace(checkpoint, threshold=fit_threshold(label, sigmoid(logits)), calibration=calibration.as_plain())
+    calibration = fit_calibration(label, logits)
+    return replace(
+        checkpoint,
+        threshold=fit_threshold(label, sigmoid(logits)),
+        calibration=calibration.as_plain() if calibration else None,
+        provenance=checkpoint.provenance | {"fitted_on": dataset.digest},
+    )
 
 
 def network_logits(
@@ -192,7 +207,11 @@ def _judge(
     if stored is not None and stored.threshold is not None:
         threshold = stored.threshold
     probability = sigmoid(logits[members])
-    calibrated = probability if calibration is None else calibration.probabilities(logits[members])
+    if calibration is not None:
+        calibrated = calibration.probabilities(logits[members])
+    else:
+        share = dataset.label[validation].mean() if len(validation) else dataset.label[members].mean()
+        calibrated = np.full(len(members), float(share))
     predictions = Predictions(dataset.label[members], probability, calibrated, threshold)
     estimates = estimate(predictions, clusters.cluster, settings.replicates, settings.seed)
     return Judged(predictions, estimates, calibration)
@@ -235,6 +254,19 @@ def why_seen(checkpoint: Checkpoint, dataset: PairDataset, subset: int) -> str:
     if not checkpoint.provenance.get("stages"):
         return "it does not say what it was trained on"
     return ""
+
+
+def chosen_on(checkpoint: Checkpoint, dataset: PairDataset, subset: int) -> str:
+    """What of a model was chosen on the validation pairs, where these are the pairs judged; else empty."""
+    if subset != VALIDATION:
+        return ""
+    stages = [entry for entry in checkpoint.provenance.get("stages", []) if entry.get("dataset") == dataset.digest]
+    selected = any((entry.get("settings") or {}).get("keep") == "best" for entry in stages)
+    elsewhere = checkpoint.provenance.get("fitted_on") not in (None, dataset.digest)
+    names = ["epoch"] * selected
+    names += ["threshold"] * (checkpoint.threshold is None or not elsewhere)
+    names += ["calibration"] * (checkpoint.calibration is None or not elsewhere)
+    return ", ".join(names)
 
 
 def _bare(chrom: str) -> str:

@@ -50,7 +50,10 @@ class Estimate:
 
 
 def estimate(predictions: Predictions, cluster: NDArray[np.int64], replicates: int, seed: int) -> dict[str, Estimate]:
-    """Every measure of `MEASURES` with its percentile bootstrap interval over clusters.
+    """Every measure of `MEASURES` with its percentile bootstrap interval over clusters (Efron 1979).
+
+    Resampling makes some measures larger, above all the calibration error, so that a percentile
+    interval need not hold the measure itself; it is then widened until it does.
 
     Parameters
     ----------
@@ -67,16 +70,16 @@ def estimate(predictions: Predictions, cluster: NDArray[np.int64], replicates: i
         counts = generator.multinomial(clusters, np.full(clusters, 1 / clusters), size=rows)
         for name, found in weighted_measures(predictions, counts[:, cluster].astype(np.float64)).items():
             drawn[name].append(found)
-    return {name: Estimate(float(value[name][0]), *_interval(drawn[name])) for name in MEASURES}
+    return {name: _estimate(float(value[name][0]), drawn[name]) for name in MEASURES}
 
 
-def _interval(parts: list[Array]) -> tuple[float, float]:
+def _estimate(value: float, parts: list[Array]) -> Estimate:
     values = np.concatenate(parts) if parts else np.empty(0)
     values = values[~np.isnan(values)]
     if not len(values):
-        return float("nan"), float("nan")
+        return Estimate(value, float("nan"), float("nan"))
     low, high = np.quantile(values, [0.025, 0.975])
-    return float(low), float(high)
+    return Estimate(value, float(np.fmin(low, value)), float(np.fmax(high, value)))
 
 
 def weighted_measures(predictions: Predictions, weights: Array) -> dict[str, Array]:

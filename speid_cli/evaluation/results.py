@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from speid_cli import __version__
+from speid_cli.dataset.checks import FEWEST_POSITIVES
 from speid_cli.dataset.pairs import SUBSETS, PairDataset
+from speid_cli.evaluation.baselines import BASE_RATE
 from speid_cli.evaluation.evaluate import MODEL_NAME, Evaluation, EvaluationSettings, Judged
 from speid_cli.files import finite
 from speid_cli.genome.bedpe import COLUMNS, MISSING
@@ -32,6 +34,8 @@ def as_plain(
         "base_rate": float(label.mean()),
         "held_out": stretches(evaluation, dataset),
         "may_have_been_seen": evaluation.seen or None,
+        "chosen_on_these_pairs": evaluation.chosen or None,
+        "meaning": meaning(evaluation),
         "resampling": {
             "unit": evaluation.clusters.unit,
             "units": int(evaluation.clusters.cluster.max()) + 1,
@@ -51,6 +55,22 @@ def as_plain(
     }
     plain: dict[str, Any] = finite(content)
     return plain
+
+
+def meaning(evaluation: Evaluation) -> str:
+    """One sentence on what the figures say of the network."""
+    if evaluation.seen:
+        return "on pairs that the model may have been trained on, the figures say nothing about new pairs"
+    label = evaluation.models[MODEL_NAME].predictions.label
+    auprc = {name: judged.estimates["auprc"] for name, judged in evaluation.models.items()}
+    speid, base, positives = auprc.pop(MODEL_NAME), float(label.mean()), int(label.sum())
+    interval = f"AUPRC {speid.value:.3f}, 95% interval {speid.low:.3f} to {speid.high:.3f}"
+    few = f"; {positives:,} positives are too few to tell" if positives < FEWEST_POSITIVES else ""
+    if not speid.low > base:
+        return f"speid is no better than the base rate of {base:.3f} ({interval}){few}"
+    rivals = [name for name, found in auprc.items() if not speid.low > found.high and name != BASE_RATE]
+    beside = f", not clearly than {', '.join(rivals)}" if rivals else " and than every baseline" if auprc else ""
+    return f"speid is better than the base rate of {base:.3f}{beside} ({interval}){few}"
 
 
 def _plain_model(judged: Judged) -> dict[str, Any]:
@@ -80,7 +100,7 @@ def stretches(evaluation: Evaluation, dataset: PairDataset) -> list[dict[str, An
 def bedpe_lines(evaluation: Evaluation, dataset: PairDataset) -> Iterator[str]:
     """The pairs judged, with the network's probability as score, their label and calibrated probability."""
     yield "#" + "\t".join((*COLUMNS, "label", "calibrated"))
-    found = evaluation.models[MODEL_NAME].predictions
+    found, calibrated = evaluation.models[MODEL_NAME].predictions, evaluation.models[MODEL_NAME].calibration
     for row, pair in enumerate(evaluation.members):
         sides = []
         for elements, index in (
@@ -89,6 +109,6 @@ def bedpe_lines(evaluation: Evaluation, dataset: PairDataset) -> Iterator[str]:
         ):
             chrom, start, end = elements.interval[index[pair]].tolist()
             sides += [dataset.chromosomes[chrom], str(start), str(end)]
-        scores = f"{found.probability[row]:.6g}", f"{found.calibrated[row]:.6g}"
+        scores = f"{found.probability[row]:.6g}", f"{found.calibrated[row]:.6g}" if calibrated else MISSING
         name = dataset.name[pair] if dataset.name else MISSING
         yield "\t".join((*sides, name, scores[0], MISSING, MISSING, str(found.label[row]), scores[1]))

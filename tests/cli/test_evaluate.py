@@ -16,10 +16,12 @@ from sklearn.metrics import average_precision_score
 
 from speid_cli.dataset.pairs import TEST, VALIDATION, PairDataset
 from speid_cli.evaluation.baselines import BASELINES
-from speid_cli.evaluation.evaluate import resampling_clusters, why_seen
-from speid_cli.evaluation.measures import MEASURES
+from speid_cli.evaluation.evaluate import Clusters, Evaluation, Judged, network_logits, resampling_clusters, why_seen
+from speid_cli.evaluation.measures import MEASURES, Estimate, Predictions
+from speid_cli.evaluation.results import meaning
 from speid_cli.genome.bedpe import read_bedpe
 from speid_cli.model.checkpoint import Checkpoint
+from speid_cli.model.device import Device
 from tests import builders
 from tests.builders import TINY_OPTIONS, WINDOW_OPTIONS, relabelled, run
 
@@ -35,6 +37,17 @@ def trained(folder: Path, genome: dict[str, str]) -> PairDataset:
     assert run("pretrain", "pairs.npz", *TINY_OPTIONS, "--epochs", 1) == 0
     assert run("finetune", "pairs.pretrained.pt", "pairs.npz", "--epochs", 1) == 0
     return PairDataset.read("pairs.npz")
+
+
+@pytest.fixture
+def ranked(trained: PairDataset) -> PairDataset:
+    """``ranked.npz``: the same pairs with labels that the model's scores tell, but for some noise."""
+    logits = network_logits(Checkpoint.read("pairs.pt"), trained, Device("cpu"), np.arange(len(trained)))
+    score = (logits - logits.mean()) / logits.std() + np.random.default_rng(0).normal(0, 0.5, len(logits))
+    dataset = relabelled(trained, label=(score > np.quantile(score, 0.7)).astype(np.int8))
+    with open("ranked.npz", "wb") as stream:
+        dataset.write(stream)
+    return dataset
 
 
 def metrics(folder: str = "pairs.evaluation") -> dict[str, Any]:
@@ -66,9 +79,11 @@ def test_it_writes_figures_predictions_pictures_and_a_page(
     assert shown["low"] <= shown["value"] <= shown["high"]
 
 
-def test_predictions_are_predict_s(trained: PairDataset) -> None:
-    assert run("evaluate", "pairs.pt", "pairs.npz", "--no-baselines", "--fit") == 0
+def test_predictions_are_predict_s(ranked: PairDataset) -> None:
+    assert run("evaluate", "pairs.pt", "ranked.npz", "--no-baselines", "--fit") == 0
     lines = list(read_bedpe("pairs.evaluation/predictions.bedpe"))
+    names = [line.fields[6] for line in lines if line.role == "pair"]
+    assert names == [ranked.name[pair] for pair in ranked.members(TEST)] and names[0].startswith("pair")
     for options, column in (((), 7), (("--calibrated",), 11)):
         name = "scored.bedpe"
         assert run("predict", "pairs.pt", "pairs.evaluation/predictions.bedpe", "-o", name, "--force", *options) == 0
@@ -111,13 +126,20 @@ def test_the_same_seed_gives_the_same_bytes_and_force_replaces(trained: PairData
     assert {path.name: path.read_bytes() for path in Path("one").iterdir()} == before | {"notes.txt": b"kept"}
 
 
-def test_fit_stores_threshold_and_calibration_from_validation_alone(trained: PairDataset) -> None:
-    assert run("evaluate", "pairs.pt", "pairs.npz", "--fit", "--no-baselines") == 0
+def test_fit_stores_threshold_and_calibration_from_validation_alone(
+    ranked: PairDataset, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("evaluate", "pairs.pt", "ranked.npz", "--fit", "--no-baselines") == 0
+    assert re.search(
+        r"pairs.pt: stored a threshold of \S+ for uncalibrated probabilities and a calibration\n",
+        capsys.readouterr().err,
+    )
     fitted = Checkpoint.read("pairs.pt")
+    assert fitted.calibration is not None
     assert fitted.threshold == metrics()["models"]["speid"]["threshold"]
     assert fitted.calibration == metrics()["models"]["speid"]["calibration"]
-    label = np.where(trained.subset == VALIDATION, trained.label, 1 - trained.label).astype(np.int8)
-    changed = relabelled(trained, label=label)
+    label = np.where(ranked.subset == VALIDATION, ranked.label, 1 - ranked.label).astype(np.int8)
+    changed = relabelled(ranked, label=label)
     with open("other.npz", "wb") as stream:
         changed.write(stream)
     assert run("evaluate", "pairs.pt", "other.npz", "--fit", "--no-baselines", "--allow-seen", "-o", "b") == 0
@@ -125,17 +147,80 @@ def test_fit_stores_threshold_and_calibration_from_validation_alone(trained: Pai
     assert Checkpoint.read("pairs.pt").calibration == fitted.calibration
 
 
-def test_predict_exchanges_the_prior(trained: PairDataset, fails: Fails) -> None:
+def test_a_calibration_that_validation_does_not_support_is_not_stored(
+    ranked: PairDataset, capsys: pytest.CaptureFixture[str], fails: Fails
+) -> None:
+    assert run("evaluate", "pairs.pt", "ranked.npz", "--fit", "--no-baselines") == 0
+    reverse = relabelled(ranked, label=1 - ranked.label)
+    with open("reverse.npz", "wb") as stream:
+        reverse.write(stream)
+    assert run("evaluate", "pairs.pt", "reverse.npz", "--fit", "--no-baselines", "-o", "out") == 0
+    message = capsys.readouterr().err
+    assert (
+        "for uncalibrated probabilities\nwarning: no calibration is stored: it takes 10 validation pairs of" in message
+    )
+    assert Checkpoint.read("pairs.pt").calibration is None
+    lines = [line.fields for line in read_bedpe("out/predictions.bedpe") if line.role == "pair"]
+    assert {line[11] for line in lines} == {"."}
+    assert "speid's are not: the validation pairs support no calibration" in Path("out/report.html").read_text()
+    assert "pairs.pt: the model has no calibration" in fails("predict", "pairs.pt", "pairs.bedpe", "--calibrated")
+
+
+def test_pairs_that_the_model_was_chosen_on_are_warned_of(
+    ranked: PairDataset, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def judged(data: str, subset: str) -> tuple[str, Any]:
+        """What evaluate says, and what it notes of the choice."""
+        capsys.readouterr()
+        options = ["--subset", subset, "--no-baselines", "--force"]
+        assert run("evaluate", "pairs.pt", data, *options) == 0
+        return capsys.readouterr().err, metrics()["chosen_on_these_pairs"]
+
+    chosen = "warning: chosen on these pairs, so that the figures are too good: the model's "
+    message, found = judged("pairs.npz", "validation")
+    assert f"{chosen}epoch, threshold, calibration" in message and found == "epoch, threshold, calibration"
+    assert "Chosen on these pairs" in Path("pairs.evaluation/report.html").read_text()
+    assert "validation pairs, these share with a training pair" in message and "test pairs" not in message
+    assert f"{chosen}threshold, calibration" in judged("ranked.npz", "validation")[0]
+    message, found = judged("pairs.npz", "test")
+    assert chosen not in message and found is None
+
+
+@pytest.mark.parametrize(
+    ("auprc", "positives", "rivals", "message"),
+    [
+        ((0.15, 0.05, 0.25), 50, {}, "speid is no better than the base rate of 0.100 (AUPRC 0.150, 95% interval 0.050 to 0.250)"),
+        ((0.15, 0.01, 0.25), 8, {}, "speid is no better than the base rate of 0.016 (AUPRC 0.150, 95% interval 0.010 to 0.250); "
+         "8 positives are too few to tell"),
+        ((0.5, 0.4, 0.6), 50, {"distance": 0.3}, "speid is better than the base rate of 0.100 and than every baseline (AUPRC 0.500"),
+        ((0.5, 0.4, 0.6), 50, {"distance": 0.45}, "speid is better than the base rate of 0.100, not clearly than distance (AUPRC"),
+        ((0.5, 0.4, 0.6), 50, {}, "speid is better than the base rate of 0.100 (AUPRC 0.500, 95% interval 0.400 to 0.600)"),
+    ],
+)  # fmt: skip
+def test_what_the_figures_mean_is_said(
+    auprc: tuple[float, float, float], positives: int, rivals: dict[str, float], message: str
+) -> None:
+    predictions = Predictions((np.arange(500) < positives).astype(np.int8), np.zeros(500), np.zeros(500), 0.5)
+    found = {"speid": Estimate(*auprc)} | {name: Estimate(high, 0.1, high) for name, high in rivals.items()}
+    models = {name: Judged(predictions, {"auprc": estimate}, None) for name, estimate in found.items()}
+    evaluation = Evaluation(np.arange(500), models, Clusters("promoter", np.arange(500)), "", "", {})
+    assert meaning(evaluation).startswith(message)
+    assert "may have been trained on" in meaning(replace(evaluation, seen="it was"))
+
+
+def test_predict_exchanges_the_prior(ranked: PairDataset, fails: Fails) -> None:
     message = fails("predict", "pairs.pt", "pairs.bedpe", "--calibrated")
     assert "pairs.pt: the model has no calibration; speid evaluate MODEL.pt DATA.npz --fit stores one" in message
-    assert run("evaluate", "pairs.pt", "pairs.npz", "--fit", "--no-baselines") == 0
+    assert run("evaluate", "pairs.pt", "ranked.npz", "--fit", "--no-baselines") == 0
     odds = []
     for options in (["--calibrated"], ["--prevalence", "0.01"]):
         assert run("predict", "pairs.pt", "pairs.bedpe", "-o", "out.bedpe", "--force", *options) == 0
         scores = np.array([float(line.fields[7]) for line in read_bedpe("out.bedpe") if line.role == "pair"])
         odds.append(scores / (1 - scores))
     prevalence = Checkpoint.read("pairs.pt").calibration["prevalence"]  # type: ignore[index]
-    assert odds[1] / odds[0] == pytest.approx((0.01 / 0.99) / (prevalence / (1 - prevalence)), rel=1e-3)
+    told = odds[0] < 50  # six digits of a probability near 1 say little of its odds
+    assert told.sum() > 100
+    assert odds[1][told] / odds[0][told] == pytest.approx((0.01 / 0.99) / (prevalence / (1 - prevalence)), rel=1e-3)
     for value in ("0", "1", "nan"):
         assert run("predict", "pairs.pt", "pairs.bedpe", "--prevalence", value) == 2
 

@@ -39,17 +39,28 @@ def test_platt_scaling_finds_the_line_that_made_the_labels() -> None:
     assert Calibration.from_plain(found.as_plain()) == found
 
 
-@pytest.mark.parametrize("logit", [np.zeros(100), np.linspace(1, -1, 100), np.full(100, -2.2)])
-def test_scores_that_do_not_rank_get_the_prevalence(logit: np.ndarray) -> None:  # type: ignore[type-arg]
-    label = (np.arange(100) >= 90).astype(np.int8)
-    found = fit_calibration(label, logit)
-    assert found is not None
-    assert found.probabilities(logit) == pytest.approx(0.1, abs=1e-4)
+@pytest.mark.parametrize(
+    "logit",
+    [np.zeros(100), np.linspace(1, -1, 100), np.full(100, -2.2), np.random.default_rng(0).normal(size=100)],
+    ids=["zeros", "the wrong way round", "constant", "chance"],
+)
+def test_scores_that_do_not_rank_are_not_calibrated(logit: np.ndarray) -> None:  # type: ignore[type-arg]
+    assert fit_calibration((np.arange(100) >= 85).astype(np.int8), logit) is None
 
 
-def test_one_class_cannot_be_calibrated_on() -> None:
-    assert fit_calibration(np.ones(5, np.int8), np.arange(5.0)) is None
-    assert fit_calibration(np.empty(0, np.int8), np.empty(0)) is None
+@pytest.mark.parametrize(
+    ("positives", "pairs", "supported"), [(10, 20, True), (9, 100, False), (91, 100, False), (0, 0, False)]
+)
+def test_ten_pairs_of_either_class_are_needed(positives: int, pairs: int, supported: bool) -> None:
+    label = (np.arange(pairs) < positives).astype(np.int8)
+    logit = label + np.random.default_rng(0).normal(size=pairs)
+    assert (fit_calibration(label, logit) is not None) == supported
+
+
+def test_classes_that_scores_part_are_calibrated() -> None:
+    label = (np.arange(40) < 12).astype(np.int8)
+    found = fit_calibration(label, 8.0 * label - 4)
+    assert found is not None and found.slope > 1
 
 
 def test_another_prevalence_exchanges_the_prior_odds() -> None:
@@ -63,7 +74,7 @@ def test_another_prevalence_exchanges_the_prior_odds() -> None:
 @pytest.mark.parametrize(
     "values",
     [
-        {}, {"slope": 1.0}, {"slope": -1.0, "intercept": 0.0, "prevalence": 0.1},
+        {}, {"slope": 0.0, "intercept": 0.0, "prevalence": 0.1}, {"slope": 1.0}, {"slope": -1.0, "intercept": 0.0, "prevalence": 0.1},
         {"slope": "1", "intercept": 0.0, "prevalence": 0.1}, {"slope": 1.0, "intercept": float("nan"), "prevalence": 0.1},
         {"slope": 1.0, "intercept": 0.0, "prevalence": 1.0}, {"slope": 1.0, "intercept": 0.0, "prevalence": 0.1, "method": "x"},
         {"slope": 1.0, "intercept": 0.0, "prevalence": 0.1, "other": 1},

@@ -85,6 +85,13 @@ def test_clusters_are_drawn_whole_and_the_seed_decides() -> None:
     assert first == again != other
 
 
+@given(st.integers(0, 10_000))
+def test_an_interval_holds_its_measure(seed: int) -> None:
+    found = random_predictions(seed, pairs=40)
+    for name, measure in estimate(found, np.arange(40) // 2, 40, seed).items():
+        assert measure.low <= measure.value <= measure.high or math.isnan(measure.value), name
+
+
 def test_no_replicates_no_interval() -> None:
     found = estimate(random_predictions(3), np.arange(60), 0, seed=0)["auprc"]
     assert math.isnan(found.low) and math.isnan(found.high) and not math.isnan(found.value)
