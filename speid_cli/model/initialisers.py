@@ -95,11 +95,15 @@ def place_motifs(model: Speid, kernels: KernelInitialisers) -> None:
             f"motifs for kernels of {kernels.kernel_length} bp",
             expected=f"{config.kernel_length} bp",
             hint="run speid motifs with this preset or --kernel-length",
+            path=kernels.path,
         )
-    if len(kernels) and max(placed.kernel for placed in kernels.placed) >= config.n_kernels:
+    wanted = max((placed.kernel + 1 for placed in kernels.placed), default=0)
+    if wanted > config.n_kernels:
         raise DataError(
-            f"motifs for more than the model's {config.n_kernels} kernels",
+            f"motifs for {wanted} kernels",
+            expected=f"at most {config.n_kernels}, as many as the network has",
             hint="run speid motifs with this preset or --max-kernels",
+            path=kernels.path,
         )
     with torch.no_grad():
         for layer in (model.enhancer_conv, model.promoter_conv):

@@ -52,12 +52,15 @@ class KernelInitialisers:
         PPM minus 0.25, channels A, T, C, G.
     bias : float32 (M,)
         Uniform over (-1, 0).
+    path : str or Path, optional
+        The file that they were read from.
     """
 
     kernel_length: int
     placed: tuple[PlacedMotif, ...]
     matrices: tuple[NDArray[np.float32], ...]
     bias: NDArray[np.float32]
+    path: str | Path | None = None
 
     def __len__(self) -> int:
         return len(self.placed)
@@ -105,7 +108,7 @@ class KernelInitialisers:
         matrices = tuple(
             row[:, item.offset : item.offset + item.length].copy() for row, item in zip(weight, placed, strict=True)
         )
-        return cls(kernel_length, placed, matrices, bias)
+        return cls(kernel_length, placed, matrices, bias, path)
 
 
 def _read_records(archive: Archive, count: int, kernel_length: int) -> tuple[PlacedMotif, ...]:

@@ -308,6 +308,16 @@ def test_training_refuses_before_it_trains(dataset: PairDataset, fails: Fails) -
     assert "expected NAME=VALUE" in fails("pretrain", "pairs.npz", "--set", "x", status=2)
 
 
+def test_motifs_that_do_not_fit_are_blamed_on_their_file(dataset: PairDataset, fails: Fails) -> None:
+    Path("m.jaspar").write_text(JASPAR)
+    run("motifs", "m.jaspar", "--kernel-length", 11)
+    pretrain = ["pretrain", "pairs.npz", "--motifs", "kernels.npz", *TINY_OPTIONS]
+    few = fails(*pretrain, "--set", "n_kernels=1")
+    assert "kernels.npz: motifs for 2 kernels; expected at most 1, as many as the network has; run speid motifs" in few
+    short = fails(*pretrain, "--set", "kernel_length=9")
+    assert "kernels.npz: motifs for kernels of 11 bp; expected 9 bp; run speid motifs with this preset" in short
+
+
 def test_fine_tuning_on_other_data_warns(dataset: PairDataset, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("pretrain", "pairs.npz", *TINY_OPTIONS, "--epochs", 0) == 0
     run("prepare", "pairs.bedpe", "genome.fa", *builders.WINDOW_OPTIONS, "--seed", 1, "-o", "other.npz")

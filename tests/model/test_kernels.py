@@ -108,7 +108,9 @@ def test_the_file_brings_back_what_was_placed(folder: Path) -> None:
 def test_motifs_that_do_not_fit_the_network_are_refused() -> None:
     with pytest.raises(DataError, match="motifs for kernels of 12 bp; expected 11 bp; run speid motifs"):
         place_motifs(network(), place([motif("A", 5)], 12, 0.0, 0))
-    with pytest.raises(DataError, match="motifs for more than the model's 8 kernels; run speid motifs"):
+    with pytest.raises(
+        DataError, match="motifs for 9 kernels; expected at most 8, as many as the network has; run speid motifs"
+    ):
         place_motifs(network(), place([motif("A", 5)] * 9, 11, 0.0, 0))
 
 
