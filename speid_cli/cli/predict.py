@@ -11,7 +11,7 @@ import click
 from speid_cli.cli import options
 from speid_cli.cli.console import Stopwatch, say, warn
 from speid_cli.cli.scored import ScoredOutput
-from speid_cli.errors import DataError, OptionError, located
+from speid_cli.errors import DataError, OptionError, counted, located
 from speid_cli.files import read_lines, sha256_of
 from speid_cli.model.config import ScoringConfig
 
@@ -27,7 +27,7 @@ from speid_cli.model.config import ScoringConfig
     help="FASTA to read.  [default: the one the model remembers, else $SPEID_REFERENCE]",
 )
 @options.output("Scored BEDPE to write; compressed if it ends in .gz.  [default: standard output]")
-@click.option("--append", is_flag=True, help="Add the probability as a last column; leave column 8 alone.")
+@click.option("--append", is_flag=True, help="Leave column 8 alone; add a last column, whose number is printed.")
 @click.option(
     "--on-invalid",
     type=click.Choice(["error", "na"]),
@@ -104,7 +104,7 @@ def command(
     \b
     Example:
       speid predict model.pt candidates.bedpe > scored.bedpe
-      zcat candidates.bedpe.gz | speid predict model.pt - --append | sort -k9,9gr | head
+      zcat candidates.bedpe.gz | speid predict model.pt - | sort -t$'\\t' -k8,8gr | head
       speid predict model.pt candidates.bedpe --shard 3/100 -o part003.bedpe --resume-output
     """
     from speid_cli.dataset.composition import compare
@@ -199,5 +199,7 @@ def _report(counts: list[Any], there: int, alias_warning: str | None, seconds: f
         warn("no pairs in the input")
     if invalid:
         first = next(each.first_invalid for each in counts if each.invalid)
-        warn(f"{invalid:,} lines could not be scored and have '.'; the first: {first}")
-    say(f"{pairs - invalid:,} pairs scored in {seconds:.1f} s")
+        warn(f"{counted(invalid, 'line')} could not be scored, with '.' for a score; the first: {first}")
+    if columns := sorted(set().union(*(each.columns for each in counts))):
+        say(f"probability: column {' or '.join(map(str, columns))}")
+    say(f"{counted(pairs - invalid, 'pair')} scored in {seconds:.1f} s")

@@ -6,7 +6,7 @@ import math
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import NamedTuple, TypeVar
 
@@ -65,6 +65,7 @@ class StreamCounts:
     pairs: int = 0
     invalid: int = 0
     first_invalid: str = ""
+    columns: set[int] = field(default_factory=set)  # where the probability is, of lines that it was added to
 
 
 class Portion(NamedTuple):
@@ -189,7 +190,10 @@ class PairStream:
         if line.role == "header":
             return header_with_probability(line, self.settings.append)
         header = self._reader.header
-        return with_probability(line.fields, text, self.settings.append, len(header.fields) if header else 0)
+        output = with_probability(line.fields, text, self.settings.append, len(header.fields) if header else 0)
+        if self.settings.append:
+            self.counts.columns.add(output.count("\t") + 1)
+        return output
 
     def _locate(self, path: str, line: BedpeLine) -> ElementPair | None:
         if line.role != "pair":

@@ -133,8 +133,20 @@ def test_lines_that_cannot_be_scored(model: Checkpoint, fails: Fails, capsys: py
     assert [line[7] for line in lines[1:]] == ["."] * 3
     assert lines[1] == ["chr1", "10", *["."] * 6]
     error = capsys.readouterr().err
-    assert "warning: 3 lines could not be scored and have '.'; the first: in.bedpe:2: 2 columns" in error
-    assert "1 pairs scored" in error
+    assert "warning: 3 lines could not be scored, with '.' for a score; the first: in.bedpe:2: 2 columns" in error
+    assert "\n1 pair scored in " in error
+
+
+def test_where_an_added_probability_stands_is_said(model: Checkpoint, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("predict", "model.pt", "pairs.bedpe", "--append") == 0
+    captured = capsys.readouterr()
+    assert {line.count("\t") for line in captured.out.splitlines()} == {11}
+    assert "\nprobability: column 12\n" in captured.err
+    Path("in.bedpe").write_text("chr1\t1\t2\tchr1\t3\t4\nchr1\t1\t2\tchr1\t3\t4\t.\t.\t+\t-\n")
+    assert run("predict", "model.pt", "in.bedpe", "--append") == 0
+    assert "probability: column 9 or 11\n" in capsys.readouterr().err
+    assert run("predict", "model.pt", "in.bedpe") == 0
+    assert "probability" not in capsys.readouterr().err
 
 
 def test_an_empty_stream_is_an_empty_stream(model: Checkpoint, capsys: pytest.CaptureFixture[str]) -> None:
