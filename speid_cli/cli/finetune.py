@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,9 +14,13 @@ from speid_cli.cli.training import ConsoleObserver, announce, presets_table, tra
 from speid_cli.errors import located
 from speid_cli.model.config import PRESETS
 
+if TYPE_CHECKING:
+    from speid_cli.model.checkpoint import Checkpoint
+
 HELP = f"""Train the dense part on the pairs as they are (Singh et al. 2016, section 2.2.2).
 
-Convolution, LSTM and their norms stay as pre-training left them, bit for bit.
+Convolution, LSTM and their norms stay as pre-training left them, bit for bit. Where no epoch
+validates better than PRETRAINED.pt, its weights are kept (--keep best).
 
 {presets_table("finetune")}
 
@@ -66,3 +70,18 @@ def command(
         with ConsoleObserver() as observer, located(data):
             model = finetune(start, dataset, settings, compute, seed, observer, run.keeper)
         run.write(model)
+        _compare_with_start(model)
+
+
+def _compare_with_start(model: Checkpoint) -> None:
+    """Say where fine-tuning left the validation pairs ranked worse than before."""
+    stage = model.provenance["stages"][-1]
+    before = stage["validation_before"]
+    after = [row["validation_auprc"] for row in model.history if row["stage"] == "finetuned"]
+    if not after or not before >= 0:  # no epoch, or pairs of one class, without an AUPRC
+        return
+    figures = f"validation AUPRC was {before:.3f} before fine-tuning, and is"
+    if stage["kept_epoch"] == 0:
+        warn(f"{figures} {max(after):.3f} at best after it: the weights before it are kept (unless --keep last)")
+    elif stage["settings"]["keep"] == "last" and after[-1] < before:
+        warn(f"{figures} {after[-1]:.3f} after it (--keep best keeps the better)")

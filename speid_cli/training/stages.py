@@ -78,7 +78,8 @@ def finetune(
     """Train what follows the LSTM on the imbalanced pairs, unshifted, once each (section 2.2.2).
 
     Convolution, LSTM and the norms before and after it are frozen: they keep weights and
-    statistics, bit for bit, and run in evaluation mode, so that the first dropout is off.
+    statistics, bit for bit, and run in evaluation mode, so that the first dropout is off. The
+    weights that it starts from count as epoch 0: where no epoch validates better, they are the best.
 
     Raises
     ------
@@ -102,18 +103,22 @@ def finetune(
 def _run(
     trainer: Trainer, provenance: dict[str, Any], start: str, observer: Observer, keeper: Keeper | None
 ) -> list[Row]:
-    """Train, from the state that the keeper has if it has one of the same run."""
-    keeper = keeper or Keeper()
+    """Train, from the state that the keeper has if it has one of the same run; note the epoch that was kept."""
+    keeper, stage = keeper or Keeper(), provenance["stages"][-1]
     wanted = ("dataset", "seed", "versions", "preset", "motifs")
     state = keeper.recall(
         {name: provenance.get(name) for name in wanted}
-        | {"stage": provenance["stages"][-1]["stage"], "settings": provenance["stages"][-1]["settings"]}
+        | {"stage": stage["stage"], "settings": stage["settings"]}
         | {"config": asdict(trainer.model.config), "first weights": start}
         | {"device": trainer.device.torch.type, "precision": trainer.device.precision}
     )
     if state is not None:
         trainer.restore(state)
-    return trainer.run(observer, keeper)
+    elif stage["stage"] == "finetuned":
+        trainer.validate_start()
+    found = trainer.run(observer, keeper)
+    stage |= {"kept_epoch": trainer.kept_epoch, "validation_before": trainer.position.start}
+    return found
 
 
 def _digest(model: Speid) -> str:

@@ -55,6 +55,8 @@ class Position:
         A row for each epoch that is through.
     best, best_epoch, best_state
         The epoch that validated best so far, and its weights.
+    start : float
+        How well the weights that training began with validate; NaN where that was not asked.
     """
 
     loss: Tensor
@@ -64,6 +66,7 @@ class Position:
     history: list[Row] = field(default_factory=list)
     best: float = -math.inf
     best_epoch: int = 0
+    start: float = math.nan
 
 
 @dataclass
@@ -122,6 +125,19 @@ class Trainer:
         if self.settings.keep == "best":
             self.model.load_state_dict(self.position.best_state)
         return self.position.history
+
+    def validate_start(self) -> None:
+        """Let the weights that training begins with count as an epoch, number 0, that may be the best."""
+        if len(self._validation):
+            figures = classification_metrics(self.dataset.label[self._validation], self._validation_logits())
+            quality = _quality({f"validation_{name}": value for name, value in figures.items()})
+            self.position.start = self.position.best = quality
+
+    @property
+    def kept_epoch(self) -> int:
+        """The epoch whose weights the model has after `run`, from 1; 0 is the start."""
+        position = self.position
+        return position.best_epoch if self.settings.keep == "best" else len(position.history)
 
     def steps(self, observer: Observer, keeper: Keeper) -> int:
         """Train what is left of an epoch, and give its samples; alone, no step waits for the device."""

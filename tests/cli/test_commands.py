@@ -19,8 +19,9 @@ import torch
 
 import speid_cli
 from speid_cli.cli import COMMANDS
-from speid_cli.dataset.pairs import PairDataset
+from speid_cli.dataset.pairs import VALIDATION, PairDataset
 from speid_cli.errors import DataError, Terminated
+from speid_cli.evaluation.evaluate import network_logits
 from speid_cli.genome.reference import Reference
 from speid_cli.model.checkpoint import Checkpoint
 from speid_cli.model.device import Device
@@ -330,9 +331,26 @@ def test_motifs_that_do_not_fit_are_blamed_on_their_file(dataset: PairDataset, f
     assert "kernels.npz: motifs for kernels of 11 bp; expected 9 bp; run speid motifs with this preset" in short
 
 
+@pytest.mark.parametrize(("keep", "said"), [("best", "at best after it: the weights before it are kept (unless --keep last"),
+                                           ("last", "after it (--keep best keeps the better)")])  # fmt: skip
+def test_fine_tuning_that_worsens_validation_says_so(
+    dataset: PairDataset, capsys: pytest.CaptureFixture[str], keep: str, said: str
+) -> None:
+    assert run("pretrain", "pairs.npz", *TINY_OPTIONS, "--epochs", 1) == 0
+    members = dataset.members(VALIDATION)
+    logits = network_logits(Checkpoint.read("pairs.pretrained.pt"), dataset, Device("cpu"), members)
+    label = dataset.label.copy()
+    label[members] = logits > np.median(logits)
+    with open("ranked.npz", "wb") as stream:
+        replace(dataset, label=label).write(stream)
+    assert run("finetune", "pairs.pretrained.pt", "ranked.npz", "--epochs", 1, "--lr", 10, "--keep", keep) == 0
+    message = capsys.readouterr().err
+    assert "warning: validation AUPRC was 1.000 before fine-tuning, and is 0." in message and said in message
+
+
 def test_fine_tuning_on_other_data_warns(dataset: PairDataset, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("pretrain", "pairs.npz", *TINY_OPTIONS, "--epochs", 0) == 0
-    run("prepare", "pairs.bedpe", "genome.fa", *builders.WINDOW_OPTIONS, "--seed", 1, "-o", "other.npz")
+    run("prepare", "pairs.bedpe", "genome.fa", *builders.WINDOW_OPTIONS, "--split", "random", "-o", "other.npz")
     assert run("finetune", "pairs.pretrained.pt", "other.npz", "--epochs", 1) == 0
     assert "warning: other.npz is not the data set that pairs.pretrained.pt was trained on" in capsys.readouterr().err
 

@@ -212,3 +212,23 @@ def test_bf16_runs_the_same_path(dataset: PairDataset) -> None:
     low = pretrain(dataset, builders.TINY, PRETRAIN, None, Device("cpu", "bf16"), 0, SilentObserver())
     assert low.state_dict["dense.weight"].dtype == torch.float32
     assert np.isfinite([row["training_loss"] for row in low.history]).all()
+
+
+@pytest.mark.parametrize("keep", ["best", "last"])
+def test_weights_that_validate_better_than_all_epochs_are_kept(dataset: PairDataset, keep: str) -> None:
+    """The start ranks the validation pairs perfectly, and one wild step cannot."""
+    start = replace(pretrained(dataset), provenance={"stages": []})
+    logits = unshifted_logits(
+        start.model(), PairWindows(dataset, Device("cpu")), Device("cpu"), np.arange(len(dataset))
+    )
+    label = dataset.label.copy()
+    validation = dataset.members(VALIDATION)
+    label[validation] = logits[validation] > np.median(logits[validation])
+    ranked = replace(dataset, label=label)
+    wild = replace(FINETUNE, epochs=1, learning_rate=10.0, keep=keep)
+    tuned = finetuned(start, ranked, wild)
+    stage = tuned.provenance["stages"][-1]
+    assert stage["validation_before"] == pytest.approx(1) and tuned.history[-1]["validation_auprc"] < 0.99
+    assert stage["kept_epoch"] == (0 if keep == "best" else 1)
+    alike = [torch.equal(values, start.state_dict[name]) for name, values in tuned.state_dict.items()]
+    assert all(alike) == (keep == "best")
