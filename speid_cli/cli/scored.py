@@ -95,15 +95,15 @@ class ScoredOutput:
         if found.exists():
             with located(found):
                 count, complete = _check(stream, candidates, portion, found, record if found is part else None, made_of)
+        if complete:
+            say(f"{target}: complete, with {counted(count, 'line')}; left as it is")
+            return count, True
+        with whole_file(record, force=True) as beside:
+            beside.write(json.dumps(made_of).encode())
         if found is target and target.exists():
-            if complete:
-                say(f"{target}: complete, with {counted(count, 'line')}; left as it is")
-                return count, True
             with target.open("rb") as source:
                 shutil.copyfileobj(source, out)
         cut_off_last_line(out)
-        with whole_file(record, force=True) as beside:
-            beside.write(json.dumps(made_of).encode())
         if count:
             say(f"{target}: goes on after {counted(count, 'line')}")
         return count, False
@@ -117,7 +117,10 @@ def _record_of(path: str) -> Path:
 def _check(
     stream: PairStream, candidates: str, portion: Portion, found: Path, record: Path | None, made_of: MadeOf
 ) -> tuple[int, bool]:
-    """How many whole lines are there, and whether none is missing; refuses those that were made otherwise."""
+    """How many whole lines are there, and whether they are a finished output; refuses those that were made otherwise.
+
+    `record` is None for what stands at the output's own place.
+    """
     before = _read_record(record)
     differences = [
         f"{name} was {before[name]} and is {value}"
@@ -130,7 +133,7 @@ def _check(
     count, ended = stream.check(candidates, portion, whole_lines(str(found)), compare=not before)
     if before and before.get(_CANDIDATES) != made_of[_CANDIDATES]:
         warn(f"{candidates} has changed since this output was begun, though not in the lines that are done")
-    return count, ended and ends_whole(found)
+    return count, ended and record is None and ends_whole(found)
 
 
 def _read_record(record: Path | None) -> MadeOf:
