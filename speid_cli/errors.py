@@ -53,7 +53,7 @@ class DataError(SpeidError):
 
 
 def counted(count: int, noun: str) -> str:
-    """``1 line``, ``2,000 lines``; of a noun in several words, the last is put into the plural."""
+    """``1 line``, ``2,000 lines``."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 

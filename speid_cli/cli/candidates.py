@@ -10,7 +10,7 @@ import click
 from speid_cli.cli import options
 from speid_cli.cli.console import say, warn
 from speid_cli.cli.outputs import text_output
-from speid_cli.errors import DataError, OptionError
+from speid_cli.errors import DataError, OptionError, counted
 from speid_cli.files import refuse_existing
 from speid_cli.genome.bed import BedElement, read_elements
 from speid_cli.genome.contigs import ContigNames
@@ -107,7 +107,7 @@ def read_both(
     for path in (enhancers, promoters):
         elements, repeated = read_elements(path, contigs)
         if repeated:
-            warn(f"{path}: {repeated:,} lines repeat an interval and were left out")
+            warn(f"{path}: left out {counted(repeated, 'line')} with an interval that was there before")
         sides.append(elements)
     _compare_contigs(sides, (enhancers, promoters))
     return sides[0], sides[1]
@@ -129,7 +129,7 @@ def _compare_contigs(sides: Sequence[Sequence[BedElement]], paths: tuple[str, st
         )
     for here, there, path in ((names[0], names[1], paths[0]), (names[1], names[0], paths[1])):
         if alone := sorted(here - there):
-            warn(f"{path}: {len(alone)} contigs are in no other file: {', '.join(alone[:5])}")
+            warn(f"{path}: {counted(len(alone), 'contig')} in no other file: {', '.join(alone[:5])}")
 
 
 def _refuse_unlabelled(positives: int, contigs: ContigNames, anchors: str) -> None:
@@ -145,8 +145,9 @@ def _refuse_unlabelled(positives: int, contigs: ContigNames, anchors: str) -> No
 def _report(counts: CandidateCounts, elements: tuple[int, int], labelled: bool) -> None:
     positives = f", {counts.positives:,} of them labelled 1" if labelled else ""
     say(
-        f"{counts.pairs:,} pairs{positives}; {elements[0] - counts.enhancers:,} enhancers and "
-        f"{elements[1] - counts.promoters:,} promoters have no partner near enough"
+        f"{counted(counts.pairs, 'pair')}{positives}; no partner near enough for "
+        f"{counted(elements[0] - counts.enhancers, 'enhancer')} and "
+        f"{counted(elements[1] - counts.promoters, 'promoter')}"
     )
     if not counts.pairs:
         warn("no pairs: are both files of one genome build?")

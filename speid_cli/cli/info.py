@@ -129,7 +129,7 @@ def _flatten(content: dict[str, Any], prefix: str = "") -> dict[str, str]:
         if isinstance(value, dict) and value:
             rows |= _flatten(value, f"{prefix}{name}.")
         elif isinstance(value, list) and value and isinstance(value[0], dict):
-            rows[prefix + name] = f"{len(value):,} entries; the last: {format_value(value[-1])}"
+            rows[prefix + name] = f"{len(value):,} in all; the last: {format_value(value[-1])}"
         else:
             rows[prefix + name] = format_value(value)
     return rows

@@ -8,7 +8,7 @@ import click
 
 from speid_cli.cli import options
 from speid_cli.cli.console import say, warn
-from speid_cli.errors import DataError, OptionError
+from speid_cli.errors import DataError, OptionError, counted
 from speid_cli.files import refuse_existing, whole_file
 from speid_cli.genome.motif_files import JASPAR_RELEASES, Motif
 from speid_cli.model.config import PRESETS
@@ -88,20 +88,21 @@ def command(
     motifs = [motif for path in files for motif in read_motifs(path)]
     if jaspar is not None:
         motifs += read_jaspar_release(jaspar, collection, tuple(tax_group.split(",")))
-    say(f"{len(motifs)} motifs read")
+    say(f"{counted(len(motifs), 'motif')} read")
     length = kernel_length or PRESETS[preset].model.kernel_length
     _report_long(motifs, length, refuse=long_motifs == "refuse")
     limit = PRESETS[preset].motif_kernels if max_kernels is None else max_kernels
     chosen = choose(fit(motifs, length), limit, reverse_complements == "all", seed)
     if left_out := len(motifs) - sum(motif.strand == "+" for motif in chosen):
-        warn(f"{left_out} motifs left out at random: {limit} kernels take motifs (--max-kernels)")
+        kernel_count = counted(limit, "kernel")
+        warn(f"{counted(left_out, 'motif')} left out at random: there is room in {kernel_count} (--max-kernels)")
     kernels = place(chosen, length, pseudocount, seed)
     with whole_file(target, force) as stream:
         kernels.write(stream)
     if verbose:
         for item in kernels.placed:
             say(f"  kernel {item.kernel}  offset {item.offset}  {item.identifier} {item.name} {item.strand}")
-    say(f"{target}: {len(kernels)} kernels of {length} bp")
+    say(f"{target}: {counted(len(kernels), 'kernel')} of {length} bp")
 
 
 def _report_long(motifs: list[Motif], length: int, refuse: bool) -> None:
@@ -115,4 +116,4 @@ def _report_long(motifs: list[Motif], length: int, refuse: bool) -> None:
         )
     if long:
         names = ", ".join(motif.identifier for motif in long[:5]) + ", ..." * (len(long) > 5)
-        warn(f"{len(long)} motifs are longer than the kernel and were cut to their middle {length} bp: {names}")
+        warn(f"{counted(len(long), 'motif')} longer than the kernel, cut to the middle {length} bp: {names}")

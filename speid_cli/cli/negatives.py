@@ -13,7 +13,7 @@ from speid_cli.cli.console import say, warn
 from speid_cli.cli.outputs import text_output
 from speid_cli.dataset.labels import read_positives
 from speid_cli.dataset.negatives import BinCount, NegativeSettings, draw_negatives, pair_distance
-from speid_cli.errors import DataError, OptionError
+from speid_cli.errors import DataError, OptionError, counted
 from speid_cli.files import refuse_existing
 from speid_cli.genome.bed import BedElement, place_of
 from speid_cli.genome.candidates import candidate_header, candidate_line
@@ -99,9 +99,9 @@ def _lines(rows: list[tuple[ElementPair, int]], *sides: Sequence[BedElement]) ->
 
 def _remark(labelled_0: int, between: int, path: str) -> None:
     if labelled_0:
-        say(f"{path}: {labelled_0:,} lines with label 0 were left out")
+        say(f"{path}: left out {counted(labelled_0, 'line')} with label 0")
     if between:
-        warn(f"{path}: {between:,} pairs between chromosomes have no distance and were left out")
+        warn(f"{path}: left out {counted(between, 'pair')} between chromosomes, without a distance")
 
 
 def _compare(positive: set[Interval], known: set[Interval], name: str, path: str, positives: str) -> None:
@@ -125,9 +125,9 @@ def _report(counts: Sequence[BinCount], strict: bool, path: str) -> None:
         say(f"  {row.subset:<4}{f'{row.low:,} - {row.high:,}':>24}{row.asked:>12,}{row.found:>12,}")
     say(f"  sum {'':>24}{asked:>12,}{found:>12,}")
     if short := sum(max(row.asked - row.found, 0) for row in counts):
-        text = f"candidates for {found:,} negatives where {asked:,} are asked for"
+        text = f"negatives: {asked:,} asked for, candidates for {found:,}"
         if found == asked:
-            text = f"{short:,} of {asked:,} negatives lie in another bin of distances than asked for"
+            text = f"{short:,} of {counted(asked, 'negative')} lie in another bin of distances than asked for"
         if strict:
             raise DataError(text, hint="lower --ratio, or fewer --bins", path=path)
         warn(f"{path}: {text}")

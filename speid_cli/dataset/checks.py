@@ -8,6 +8,7 @@ from typing import Any
 from speid_cli.dataset.assembly import CONTRADICTIONS
 from speid_cli.dataset.composition import Composition, is_elsewhere, is_exchanged
 from speid_cli.dataset.pairs import SUBSETS, PairDataset
+from speid_cli.errors import counted
 
 # Fewer positives than this carry no interval that tells models apart.
 FEWEST_POSITIVES = 10
@@ -19,7 +20,7 @@ def warnings(dataset: PairDataset) -> Iterator[str]:
     if not counts["positives"]:
         yield "no pair is positive: nothing can be trained on this"
     elif both := counts[CONTRADICTIONS]:
-        yield f"{both:,} pairs stand with both labels; they are taken as positive, and their lines with 0 left out"
+        yield f"both labels for {counted(both, 'pair')}: taken as positive, with the lines with label 0 left out"
     for part, name in enumerate(SUBSETS):
         pairs, positives = len(dataset.members(part)), int(dataset.label[dataset.members(part)].sum())
         if pairs and counts["positives"] and positives < FEWEST_POSITIVES:

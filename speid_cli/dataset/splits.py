@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from speid_cli.dataset.blocks import NOWHERE, block_subsets
 from speid_cli.dataset.pairs import SUBSETS, TEST, TRAIN, VALIDATION
-from speid_cli.errors import DataError, OptionError
+from speid_cli.errors import DataError, OptionError, counted
 
 Method = Literal["chrom", "block", "random", "none", "test"]
 DROPPED = NOWHERE
@@ -113,7 +113,7 @@ def _by_chromosome(
     needed = 1 + len(unnamed) + sum(map(bool, named.values()))
     if unnamed and len(used) < needed:
         raise DataError(
-            f"pairs within {len(used)} chromosome{'s' * (len(used) != 1)} only",
+            f"pairs within {counted(len(used), 'chromosome')} only",
             expected=f"{needed} or more for --split chrom",
             hint="use --split block, which divides each chromosome, or --split test, to test a trained model on all",
         )

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
-from speid_cli.errors import DataError, located
+from speid_cli.errors import DataError, counted, located
 from speid_cli.files import read_lines
 from speid_cli.genome.intervals import ElementPair, Interval
 from speid_cli.kinds import BEDPE, expecting
@@ -147,13 +147,9 @@ def parse_pair(fields: list[str], promoter_first: bool = False) -> ElementPair:
     """
     if len(fields) < 6:
         hint = "" if "\t" in "".join(fields) or len(fields) > 1 else "columns are separated by tabs, not blanks"
-        raise DataError(_count(len(fields)), expected="6 or more tab-separated columns", hint=hint)
+        raise DataError(counted(len(fields), "column"), expected="6 or more tab-separated columns", hint=hint)
     first, second = _side(fields, 0), _side(fields, 3)
     return ElementPair(second, first) if promoter_first else ElementPair(first, second)
-
-
-def _count(columns: int) -> str:
-    return f"{columns} column" if columns == 1 else f"{columns} columns"
 
 
 def _side(fields: list[str], first: int) -> Interval:

@@ -28,7 +28,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from speid_cli.errors import DataError, OptionError, located
+from speid_cli.errors import DataError, OptionError, counted, located
 from speid_cli.files import read_lines
 from speid_cli.genome.onehot import ALPHABET
 from speid_cli.kinds import MOTIFS, expecting
@@ -183,7 +183,9 @@ def _pfm_matrix(rows: Sequence[Line], number: int) -> NDArray[np.float64]:
 
     if len(rows) != 4:
         place = rows[4][0] if len(rows) > 4 else number
-        raise DataError(f"a matrix of {len(rows)} rows", expected="four, one each for A, C, G, T", line=place)
+        raise DataError(
+            f"a matrix of {counted(len(rows), 'row')}", expected="four, one each for A, C, G, T", line=place
+        )
     letters, counts = zip(*[_pfm_row(row) for row in rows], strict=True)
     if not any(letters):
         letters = tuple(_FILE_ORDER)
@@ -276,7 +278,9 @@ def _meme_matrix(lines: Sequence[Line], order: str) -> NDArray[np.float64]:
     if stated.get("alength", "4") != "4":
         raise DataError(f"alength= {stated['alength']:.60}", expected="4", line=number)
     if width != len(rows) or not rows:
-        raise DataError(f"a matrix of {len(rows)} rows that states w= {width}", expected="as many rows", line=number)
+        raise DataError(
+            f"a matrix of {counted(len(rows), 'row')} that states w= {width}", expected="as many rows", line=number
+        )
     if not 0 <= sites < float("inf"):
         raise DataError(f"nsites= {sites}", expected="a number of sites", line=number)
     matrix = np.array(rows)[:, [order.index(letter) for letter in ALPHABET]]

@@ -40,10 +40,10 @@ def test_pairs_go_to_standard_output_and_words_to_standard_error(
     captured = capsys.readouterr()
     assert captured.out.splitlines() == [HEADER, *LINES]
     assert captured.err.splitlines() == [
-        "warning: e.bed: 1 lines repeat an interval and were left out",
-        "warning: e.bed: 1 contigs are in no other file: chr2",
-        "warning: p.bed: 1 contigs are in no other file: chr3",
-        "3 pairs; 1 enhancers and 1 promoters have no partner near enough",
+        "warning: e.bed: left out 1 line with an interval that was there before",
+        "warning: e.bed: 1 contig in no other file: chr2",
+        "warning: p.bed: 1 contig in no other file: chr3",
+        "3 pairs; no partner near enough for 1 enhancer and 1 promoter",
     ]
 
 

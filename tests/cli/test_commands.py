@@ -211,14 +211,14 @@ def test_motifs_are_recorded_and_reported(folder: Path, capsys: pytest.CaptureFi
     assert run("motifs", *options, "--reverse-complements", "all", "-v") == 0
     error = capsys.readouterr().err
     assert "2 motifs read" in error
-    assert "warning: 1 motifs are longer than the kernel and were cut to their middle 4 bp: MA2" in error
+    assert "warning: 1 motif longer than the kernel, cut to the middle 4 bp: MA2" in error
     assert "kernels.npz: 4 kernels of 4 bp" in error
     assert "  kernel 1  offset " in error
     refused = fails("motifs", *options, "--long-motifs", "refuse", "-o", "x.npz")
     assert "m.jaspar: motif MA2 is 5 bp long; expected 4 bp at most; --long-motifs cut takes the middle" in refused
     assert "no motifs: give motif files, or --jaspar RELEASE" in fails("motifs", "-o", "x.npz", status=2)
     assert run("motifs", *options, "--max-kernels", 1, "-o", "one.npz") == 0
-    assert "warning: 1 motifs left out at random: 1 kernels take motifs" in capsys.readouterr().err
+    assert "warning: 1 motif left out at random: there is room in 1 kernel (--max-kernels)" in capsys.readouterr().err
     assert run("motifs", *options, "--max-kernels", 1, "-o", "two.npz") == 0
     assert Path("one.npz").read_bytes() == Path("two.npz").read_bytes()
 

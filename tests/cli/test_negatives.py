@@ -107,9 +107,9 @@ def test_too_few_is_a_warning_or_with_strict_an_error(
 ) -> None:
     assert run("negatives", "pos.bedpe", "e.bed", "p.bed") == 0
     captured = capsys.readouterr()
-    assert "warning: pos.bedpe: candidates for 15 negatives where 60 are asked for" in captured.err
+    assert "warning: pos.bedpe: negatives: 60 asked for, candidates for 15" in captured.err
     message = fails("negatives", "pos.bedpe", "e.bed", "p.bed", "--strict", "-o", "out.bedpe")
-    assert "pos.bedpe: candidates for 15 negatives where 60 are asked for; lower --ratio, or fewer --bins" in message
+    assert "pos.bedpe: negatives: 60 asked for, candidates for 15; lower --ratio, or fewer --bins" in message
 
 
 def test_subsets_are_drawn_apart(inputs: None, fails: Fails, capsys: pytest.CaptureFixture[str]) -> None:
@@ -127,9 +127,9 @@ def test_what_is_left_out_is_said(inputs: None, capsys: pytest.CaptureFixture[st
     builders.write_pairs(Path("pos.bedpe"), lines, "#chrom1\tstart1\tend1\tchrom2\tstart2\tend2\tlabel")
     assert run("negatives", "pos.bedpe", "e.bed", "p.bed", "--ratio", 1, "--balance", "elements") == 0
     message = capsys.readouterr().err
-    assert "pos.bedpe: 1 lines with label 0 were left out" in message
-    assert "warning: pos.bedpe: 1 pairs between chromosomes have no distance and were left out" in message
-    assert "warning: pos.bedpe: candidates for 0 negatives where 1 are asked for" in message
+    assert "pos.bedpe: left out 1 line with label 0\n" in message
+    assert "warning: pos.bedpe: left out 1 pair between chromosomes, without a distance" in message
+    assert "warning: pos.bedpe: negatives: 1 asked for, candidates for 0" in message
 
 
 @pytest.mark.parametrize("bare", ["pos.bedpe", "e.bed", "p.bed"])
@@ -160,7 +160,7 @@ def test_labels_follow_the_rule_of_prepare(inputs: None, capsys: pytest.CaptureF
     builders.write_pairs(Path("pos.bedpe"), lines, None)
     assert run("negatives", "pos.bedpe", "e.bed", "p.bed", "--ratio", 1, "--with-positives") == 0
     captured = capsys.readouterr()
-    assert "pos.bedpe: 1 lines with label 0 were left out" in captured.err
+    assert "pos.bedpe: left out 1 line with label 0\n" in captured.err
     assert [line.split("\t")[0:5:4] for line in captured.out.splitlines() if line.endswith("\t1")] == [["chr1", "500"]]
     builders.write_pairs(Path("pos.bedpe"), lines[1:], None)
     assert "pos.bedpe: all 1 pairs have label 0; expected at least one positive" in fails(

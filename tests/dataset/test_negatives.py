@@ -217,5 +217,5 @@ def test_positives_are_read_by_their_label(folder: Path) -> None:
     with pytest.raises(DataError, match="c.bedpe: no positives on one chromosome; expected at least one"):
         read_positives("c.bedpe", ContigNames())
     builders.write_pairs(Path("d.bedpe"), ["chr1\t1\t2"], None)
-    with pytest.raises(DataError, match="d.bedpe:1: 3 columns"):
+    with pytest.raises(DataError, match="d.bedpe: is BED; expected BEDPE"):
         read_positives("d.bedpe", ContigNames())
