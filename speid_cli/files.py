@@ -53,6 +53,20 @@ def read_lines(path: str) -> Iterator[tuple[int, str]]:
         raise recognised(error, TEXT) from error
 
 
+def count_lines(path: str) -> int | None:
+    """Lines of a text file, as `read_lines` counts them; None where it is damaged, or a stream, which is read once."""
+    if not Path(path).is_file():
+        return None
+    count, last = 0, b"\n"
+    try:
+        with _open_bytes(path) as stream:
+            while chunk := stream.read(1 << 20):
+                count, last = count + chunk.count(b"\n"), chunk[-1:]
+    except (OSError, EOFError, zlib.error):
+        return None
+    return count + (last != b"\n")
+
+
 def whole_lines(path: str) -> Iterator[str]:
     """Lines of a text file that may have been cut off in the middle of one, which is left out.
 
@@ -280,6 +294,21 @@ def refuse_existing_folder(path: str | Path, force: bool) -> None:
         raise DataError("exists already", hint="give --force to replace what it holds, or another -o", path=path)
     if not path.absolute().parent.is_dir():
         raise DataError("no such folder", hint=f"mkdir -p {path.parent}", path=path.parent)
+
+
+def refuse_unwritable_folder(path: Path) -> None:
+    """Refuse a folder in which no file can be made, before any work is done for it.
+
+    Raises
+    ------
+    DataError
+        The system's reason.
+    """
+    try:
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        raise unreadable(path, error) from error
 
 
 @contextlib.contextmanager

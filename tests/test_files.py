@@ -16,7 +16,7 @@ import pytest
 
 from speid_cli import files
 from speid_cli.errors import DataError
-from speid_cli.files import read_lines, refuse_existing, refuse_existing_folder, whole_file, whole_folder
+from speid_cli.files import count_lines, read_lines, refuse_existing, refuse_existing_folder, whole_file, whole_folder
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
@@ -166,3 +166,16 @@ def test_a_folder_that_cannot_be_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(DataError, match="file: is no folder; expected the name of a folder to write"):
         refuse_existing_folder(tmp_path / "file", force=True)
+
+
+@pytest.mark.parametrize(("text", "lines"), [(b"", 0), (b"a\nb\n", 2), (b"a\nb", 2), (b"\n", 1)])
+def test_lines_are_counted_as_they_are_read(folder: Path, text: bytes, lines: int) -> None:
+    Path("plain").write_bytes(text)
+    Path("packed.gz").write_bytes(gzip.compress(text))
+    assert count_lines("plain") == count_lines("packed.gz") == lines == len(list(read_lines("plain")))
+
+
+def test_lines_of_streams_and_damaged_files_are_not_counted(folder: Path) -> None:
+    Path("damaged.gz").write_bytes(gzip.compress(b"a\n" * 999)[:-9])
+    os.mkfifo("pipe")
+    assert [count_lines(name) for name in ("damaged.gz", "pipe", "-", "nowhere")] == [None] * 4

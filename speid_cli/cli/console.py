@@ -90,35 +90,64 @@ class Stopwatch:
         return time.monotonic() - self._start
 
 
+def duration(seconds: float) -> str:
+    """``40 s``, ``12 min`` or ``3 h 5 min``."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+
+
 class Progress:
-    """Pairs done, pairs/s and time left: a bar on a terminal, a line now and then elsewhere."""
+    """What is done, the rate and the time left: a bar on a terminal, a line now and then elsewhere."""
 
-    def __init__(self, title: str, total: int | None, bar: Any = None, task: Any = None) -> None:
-        self._title, self._total, self._bar, self._task = title, total, bar, task
-        self._done, self._clock, self._next_line = 0, Stopwatch(), SECONDS_BETWEEN_LINES
+    def __init__(self, title: str, total: int | None, unit: str, bar: Any = None, task: Any = None) -> None:
+        self.title, self._total, self._unit, self._bar, self._task = title, total, unit, bar, task
+        self._done, self._before = 0, 0
+        self._clock, self._next_line = Stopwatch(), SECONDS_BETWEEN_LINES
 
-    def advance(self, pairs: int) -> None:
-        """Count `pairs` more."""
-        self._done += pairs
-        rate = self._done / max(self._clock.seconds, 1e-9)
+    def skip(self, amount: int) -> None:
+        """Count what was done before, which says nothing of the rate."""
+        self._before += amount
+
+    def advance(self, amount: int) -> None:
+        """Count `amount` more."""
+        self._done += amount
+        done, rate, left = self._done + self._before, self._rate(), self._left()
         if self._bar is not None:
-            self._bar.update(self._task, advance=pairs, rate=f"{rate:,.0f} pairs/s")
+            self._bar.update(self._task, completed=done, description=self.title, rate=rate, left=left)
         elif self._clock.seconds > self._next_line:
             self._next_line += SECONDS_BETWEEN_LINES
-            left = (
-                "" if self._total is None else f" of {self._total:,}, {(self._total - self._done) / rate:,.0f} s left"
-            )
-            say(f"{self._title}: {self._done:,}{left}, {rate:,.0f} pairs/s")
+            total = "" if self._total is None else f" of {self._total:,}"
+            say(f"{self.title}: {', '.join(filter(None, (f'{done:,}{total}', left, rate)))}")
+
+    @property
+    def seconds_left(self) -> float | None:
+        """At the rate so far; None where that or the total is not known."""
+        if self._total is None or not self._done:
+            return None
+        return (self._total - self._before - self._done) * self._clock.seconds / self._done
+
+    @property
+    def seconds(self) -> float:
+        """Since it was begun."""
+        return self._clock.seconds
+
+    def _rate(self) -> str:
+        return f"{self._done / max(self._clock.seconds, 1e-9):,.0f} {self._unit}/s"
+
+    def _left(self) -> str:
+        return "" if self.seconds_left is None else f"{duration(self.seconds_left)} left"
 
 
 @contextmanager
-def progress(title: str, total: int | None) -> Iterator[Progress]:
-    """A progress bar over `total` pairs (None: unknown)."""
+def progress(title: str, total: int | None, unit: str = "pairs") -> Iterator[Progress]:
+    """A progress bar over `total` things (None: unknown)."""
     if not (sys.stderr.isatty() and is_first_process()):
-        yield Progress(title, total)
+        yield Progress(title, total, unit)
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
     from rich.progress import Progress as Bar
 
     columns = (
@@ -126,7 +155,7 @@ def progress(title: str, total: int | None) -> Iterator[Progress]:
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
+        TextColumn("{task.fields[left]}"),
     )
     with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-        yield Progress(title, total, bar, bar.add_task(title, total=total, rate=""))
+        yield Progress(title, total, unit, bar, bar.add_task(title, total=total, rate="", left=""))

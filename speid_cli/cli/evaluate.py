@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import json
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from speid_cli.cli import options
-from speid_cli.cli.console import report_leaks, say, warn
+from speid_cli.cli.console import Progress, progress, report_leaks, say, warn
 from speid_cli.dataset.pairs import SUBSETS
 from speid_cli.errors import located
-from speid_cli.files import refuse_existing_folder, whole_file, whole_folder
+from speid_cli.files import refuse_existing_folder, refuse_unwritable_folder, whole_file, whole_folder
 
 if TYPE_CHECKING:
     from speid_cli.evaluation.evaluate import Evaluation
+    from speid_cli.evaluation.measures import Estimate
 
-_SHOWN = ("auprc", "auroc", "f1", "calibrated_brier", "calibrated_ece")
+# Measures shown, with their columns' widths: all fit 80 columns.
+_NARROW, _WIDE = 5, 19
+_WIDTHS = {"auprc": _WIDE, "auroc": _WIDE, "f1": _NARROW, "calibrated_brier": _NARROW, "calibrated_ece": _NARROW}
+_SHOWN = tuple(_WIDTHS)
 
 
 @click.command()
@@ -72,6 +77,8 @@ def command(
 
     target = Path(output or f"{Path(model).stem}.evaluation")
     refuse_existing_folder(target, force)
+    for path in (target, Path(model)) if fit else (target,):
+        refuse_unwritable_folder(path.resolve().parent)
     checkpoint, dataset = Checkpoint.read(model), PairDataset.read(data)
     compute = Device(device, precision, threads)
     say(f"device: {compute.description}")
@@ -79,7 +86,7 @@ def command(
     with located(data):
         if fit:
             checkpoint = evaluation.fit(checkpoint, dataset, compute, allow_seen)
-        found = evaluation.evaluate(checkpoint, dataset, compute, settings, say)
+        found = evaluation.evaluate(checkpoint, dataset, compute, settings, say, _watch)
     if fit:
         with whole_file(model, force=True) as stream:
             checkpoint.write(stream)
@@ -107,6 +114,18 @@ def _write(folder: Path, title: str, found: Any, checkpoint: Any, dataset: Any, 
         (folder / f"{name}.svg").write_bytes(picture)
 
 
+def _watch(title: str, trees: int) -> AbstractContextManager[Progress]:
+    """Says which baseline is trained, and shows how far it is."""
+    say(title)
+    return progress(title, trees, "trees")
+
+
+def _cell(estimate: Estimate, width: int) -> str:
+    """A measure, with its interval where there is room."""
+    interval = f" ({estimate.low:.3f}-{estimate.high:.3f})" if width > _NARROW else ""
+    return f"{estimate.value:.3f}{interval}".ljust(width)
+
+
 def _report_fit(model: str, checkpoint: Any) -> None:
     """What `--fit` stored, and what it did not."""
     stored = " and a calibration" if checkpoint.calibration else ""
@@ -126,13 +145,12 @@ def _summarise(target: Path, found: Evaluation) -> None:
     if found.chosen:
         warn(f"chosen on these pairs, so that the figures are too good: the model's {found.chosen}")
     width = max(map(len, found.models))
-    say(f"{'':<{width}}  " + "  ".join(f"{name.removeprefix('calibrated_'):<19}" for name in _SHOWN).rstrip())
+    heads = [f"{name.removeprefix('calibrated_'):<{_WIDTHS[name]}}" for name in _SHOWN]
+    say(f"{'':<{width}}  {'  '.join(heads)}".rstrip())
     for name, judged in found.models.items():
-        cells = [
-            f"{item.value:.3f} ({item.low:.3f}-{item.high:.3f})" for item in map(judged.estimates.get, _SHOWN) if item
-        ]
-        say(f"{name:<{width}}  " + "  ".join(f"{cell:<19}" for cell in cells).rstrip())
-    say(f"95% intervals resampled by {found.clusters.unit}; Brier score and calibration error after calibration")
+        cells = [_cell(judged.estimates[measure], _WIDTHS[measure]) for measure in _SHOWN]
+        say(f"{name:<{width}}  {'  '.join(cells)}".rstrip())
+    say(f"95% intervals resampled by {found.clusters.unit}; brier and ece are after calibration")
     report_leaks(found.leaks)
     say(meaning(found))
     say(f"{target / 'report.html'}: open it in a browser")

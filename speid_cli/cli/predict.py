@@ -12,7 +12,7 @@ from speid_cli.cli import options
 from speid_cli.cli.console import Stopwatch, say, warn
 from speid_cli.cli.scored import ScoredOutput
 from speid_cli.errors import DataError, OptionError, counted, located
-from speid_cli.files import read_lines, sha256_of
+from speid_cli.files import count_lines, read_lines, sha256_of
 from speid_cli.model.config import ScoringConfig
 
 
@@ -113,7 +113,7 @@ def command(
     from speid_cli.model.device import Device
     from speid_cli.model.processes import Processes
     from speid_cli.scoring.engine import Scorer
-    from speid_cli.scoring.stream import PairStream, StreamSettings
+    from speid_cli.scoring.stream import WHOLE, PairStream, Portion, StreamSettings
 
     processes = Processes.of_torchrun()
     target = ScoredOutput(None if output == "-" else output, force, resume_output)
@@ -121,7 +121,11 @@ def command(
     if (shard or resume_output or processes.count > 1) and (candidates == "-" or _is_pipe(candidates)):
         name = "standard input" if candidates == "-" else f"{candidates} is a pipe: it"
         raise OptionError(f"{name} is read once, and shards, --resume-output and torchrun need a file")
-    portion = _portion(candidates, shard)
+    lines = count_lines(candidates)
+    portion = WHOLE
+    if shard:
+        lines = sum(1 for _ in read_lines(candidates)) if lines is None else lines  # says what is wrong with it
+        portion = Portion.shard(*shard, lines)
     checkpoint, clock = Checkpoint.read(model), Stopwatch()
     compute = Device(device, precision, threads, processes)
     say(f"device: {compute.description}")
@@ -139,7 +143,7 @@ def command(
             "--prevalence": prevalence, "--precision": precision, "--shard": shard and "{}/{}".format(*shard),
         }  # fmt: skip
         made_of = _digests(model, candidates, genome) | options_given if resume_output and processes.writes else {}
-        there = target.fill(stream, candidates, portion, processes, made_of)
+        there = target.fill(stream, candidates, portion, processes, made_of, lines)
         if counts := processes.gather(stream.counts):
             if checkpoint.composition and (difference := compare(stream.compositions(), checkpoint.composition)):
                 warn(difference)
@@ -168,13 +172,6 @@ def _check_genome(checkpoint: Any, genome: Any, given: bool) -> None:
         if not given:
             raise
         warn(str(error))
-
-
-def _portion(candidates: str, shard: tuple[int, int] | None) -> Any:
-    """The lines to score."""
-    from speid_cli.scoring.stream import WHOLE, Portion
-
-    return Portion.shard(*shard, sum(1 for _ in read_lines(candidates))) if shard else WHOLE
 
 
 def _probabilities(checkpoint: Any, calibrated: bool, prevalence: float | None) -> Callable[[Any], Any]:

@@ -54,10 +54,19 @@ class ScoredOutput:
         if self.path is not None:
             refuse_existing(self.path, self.force or self.resume, inputs)
 
-    def fill(self, stream: PairStream, candidates: str, portion: Portion, processes: Processes, made_of: MadeOf) -> int:
+    def fill(
+        self,
+        stream: PairStream,
+        candidates: str,
+        portion: Portion,
+        processes: Processes,
+        made_of: MadeOf,
+        lines: int | None,
+    ) -> int:
         """Score candidates into it, after the lines that are there already, and give their number; one process writes.
 
-        `made_of`, what its lines depend on, is kept beside what is there in part (`resume`).
+        `made_of`, what its lines depend on, is kept beside what is there in part (`resume`). `lines`
+        is how many `candidates` has, where that is known.
         """
         if not processes.writes:
             there = processes.agree(0)
@@ -70,11 +79,13 @@ class ScoredOutput:
                 processes.agree(there)
                 if complete:
                     raise _CompleteError
-                with progress("scoring", None) as bar:
-                    for lines in stream.score(candidates, portion.after(there), processes):
-                        out.write("".join(f"{line}\n" for line in lines).encode())
+                rest = portion.after(there)
+                stop = lines if rest.stop is None else rest.stop
+                with progress("scoring", None if stop is None else stop - rest.first, "lines") as bar:
+                    for block in stream.score(candidates, rest, processes):
+                        out.write("".join(f"{line}\n" for line in block).encode())
                         out.flush()
-                        bar.advance(len(lines))
+                        bar.advance(len(block))
         finally:
             if self.path is not None and not part_of(self.path).exists():
                 _record_of(self.path).unlink(missing_ok=True)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
-from speid_cli.cli.console import Progress, Stopwatch, progress, say, warn
-from speid_cli.errors import DataError, Terminated
+from speid_cli.cli.console import Progress, Stopwatch, duration, progress, say, warn
+from speid_cli.errors import DataError, Terminated, counted
 from speid_cli.files import refuse_existing, whole_file
 from speid_cli.model.config import PRESETS, TrainingConfig
 
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from speid_cli.model.device import Device
     from speid_cli.model.processes import Processes
     from speid_cli.training.keeper import Keeper
+
+
+# So long a beginning foretells the whole; what takes longer than an hour is said.
+_SECONDS_TO_FORETELL, _LONG_SECONDS = 20.0, 3600.0
 
 
 def presets_table(stage: str) -> str:
@@ -116,26 +120,40 @@ def _cell(value: Any) -> str:
 
 
 class ConsoleObserver:
-    """Shows training: a bar with pairs/s and time left on a terminal, and a line an epoch."""
+    """Shows training: a bar with pairs/s and the time left of all epochs on a terminal, and a line an epoch.
 
-    def __init__(self) -> None:
-        self._stack = ExitStack()
+    Parameters
+    ----------
+    smaller : str
+        What to say where training foretells more than an hour; empty: nothing.
+    """
+
+    def __init__(self, smaller: str = "") -> None:
+        self._stack, self._smaller = ExitStack(), smaller
         self._progress: Progress | None = None
         self._clock, self._samples = Stopwatch(), 0
 
     def epoch_begins(self, epoch: int, epochs: int, samples: int) -> None:
-        """Open the epoch's bar."""
+        """Name the epoch; the first one opens the bar."""
         self._clock, self._samples = Stopwatch(), samples
-        self._progress = self._stack.enter_context(progress(f"epoch {epoch}/{epochs}", samples))
+        if self._progress is None:
+            self._progress = self._stack.enter_context(progress("", epochs * samples))
+            self._progress.skip((epoch - 1) * samples)
+        self._progress.title = f"epoch {epoch} of {epochs} at most"
 
     def samples_done(self, samples: int) -> None:
         """Move the bar."""
-        if self._progress is not None:
-            self._progress.advance(samples)
+        if self._progress is None:
+            return
+        self._progress.advance(samples)
+        left = self._progress.seconds_left
+        if self._smaller and left is not None and self._progress.seconds > _SECONDS_TO_FORETELL:
+            if left > _LONG_SECONDS:
+                say(f"this will take up to {duration(left)}; {self._smaller}")
+            self._smaller = ""
 
     def epoch_ended(self, row: dict[str, Any], best: bool) -> None:
-        """Close the bar and print the epoch's line."""
-        self.close()
+        """Print the epoch's line."""
         validation = {name: value for name, value in row.items() if name.startswith("validation_")}
         figures = "  ".join(f"{name.removeprefix('validation_')} {value:.4g}" for name, value in validation.items())
         rate = self._samples / max(self._clock.seconds, 1e-9)
@@ -144,20 +162,17 @@ class ConsoleObserver:
             f"{rate:,.0f} pairs/s{', best so far' if best else ''}"
         )
 
-    def close(self) -> None:
-        """Take the bar off the terminal, if one is there."""
-        self._stack.close()
-
     def __enter__(self) -> ConsoleObserver:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.close()
+        self._stack.close()
 
 
 def announce(dataset: PairDataset, device: Device, settings: TrainingConfig) -> None:
     """Device first, then what is about to be done."""
-    from speid_cli.dataset.pairs import SUBSETS, VALIDATION
+    from speid_cli.dataset.pairs import SUBSETS, TRAIN, VALIDATION
+    from speid_cli.training.batches import copies_of_positives
 
     each = f", in each of {device.processes.count} processes" if device.processes.count > 1 else ""
     say(f"device: {device.description}{each}")
@@ -168,6 +183,10 @@ def announce(dataset: PairDataset, device: Device, settings: TrainingConfig) -> 
         f"pairs: {sizes}; up to {settings.epochs} epochs, batches of {settings.batch_size}, "
         f"learning rate {settings.learning_rate:g}"
     )
+    positives = int(dataset.label[dataset.members(TRAIN)].sum())
+    negatives, copies = len(dataset.members(TRAIN)) - positives, copies_of_positives(dataset, settings)
+    each = f"{positives:,} positives, {copies} copies each" if copies > 1 else counted(positives, "positive")
+    say(f"{positives * copies + negatives:,} samples an epoch: {each}, and {counted(negatives, 'negative')}")
 
 
 def assignments(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:

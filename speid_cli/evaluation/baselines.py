@@ -7,6 +7,8 @@ k-mer counts go through gradient-boosted trees (scikit-learn's `HistGradientBoos
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +20,28 @@ from speid_cli.genome.intervals import distance_bp
 KMER_LENGTH = 5
 BASE_RATE = "base rate"
 _ROWS_AT_A_TIME = 256
+_TREES, _TREES_AT_A_TIME = 100, 25
 Features = NDArray[np.float32]
 
 
+class Watched(Protocol):
+    """Who is told how far the trees of a baseline are."""
+
+    def advance(self, amount: int) -> None:
+        """So many trees more are done."""
+
+
+class _Unwatched:
+    def advance(self, amount: int) -> None:
+        """Nobody is told."""
+
+
+Watch = Callable[[str, int], AbstractContextManager[Watched]]
+Baseline = Callable[[PairDataset, int, Watched], NDArray[np.float64]]
+
+
 def baseline_logits(
-    dataset: PairDataset, seed: int, names: tuple[str, ...] | None = None
+    dataset: PairDataset, seed: int, names: tuple[str, ...] | None = None, watch: Watch | None = None
 ) -> Iterator[tuple[str, NDArray[np.float64]]]:
     """Name and logits (N,) of each baseline in turn.
 
@@ -30,32 +49,43 @@ def baseline_logits(
     ----------
     names : tuple of str, optional
         Which of `BASELINES`; default: all.
+    watch : callable, optional
+        Given a title and a number of trees, a context manager whose value is told of the trees that are done.
     """
-    for name in names or tuple(BASELINES):
-        yield name, BASELINES[name](dataset, seed)
+    names = names or tuple(BASELINES)
+    for number, name in enumerate(names, start=1):
+        title = f"baseline {number} of {len(names)}: {name}"
+        with watch(title, _TREES) if watch else nullcontext(_Unwatched()) as watched:
+            logits = BASELINES[name](dataset, seed, watched)
+        yield name, logits
 
 
-def _base_rate(dataset: PairDataset, seed: int) -> NDArray[np.float64]:
+def _base_rate(dataset: PairDataset, seed: int, watched: Watched) -> NDArray[np.float64]:
     rate = dataset.label[dataset.members(TRAIN)].mean()
     return np.full(len(dataset), np.log(rate) - np.log1p(-rate))
 
 
-def _element_names(dataset: PairDataset, seed: int) -> NDArray[np.float64]:
+def _element_names(dataset: PairDataset, seed: int, watched: Watched) -> NDArray[np.float64]:
     members = dataset.members(TRAIN)
     rate = dataset.label[members].mean()
     return element_name_scores(dataset, members) + np.log(rate) - np.log1p(-rate)
 
 
-def _boosted(features: Callable[[PairDataset], Features]) -> Callable[[PairDataset, int], NDArray[np.float64]]:
+def _boosted(features: Callable[[PairDataset], Features]) -> Baseline:
     """Gradient-boosted trees on features (N, F) of all pairs."""
 
-    def logits(dataset: PairDataset, seed: int) -> NDArray[np.float64]:
+    def logits(dataset: PairDataset, seed: int, watched: Watched) -> NDArray[np.float64]:
         """Logits float64 (N,) of all pairs, trained on the training subset."""
         from sklearn.ensemble import HistGradientBoostingClassifier
 
         members, values = dataset.members(TRAIN), features(dataset)
-        trees = HistGradientBoostingClassifier(random_state=seed % 2**32)
-        found: NDArray[np.float64] = trees.fit(values[members], dataset.label[members]).decision_function(values)
+        trees = HistGradientBoostingClassifier(random_state=seed % 2**32, warm_start=True)
+        for count in range(_TREES_AT_A_TIME, _TREES + 1, _TREES_AT_A_TIME):  # the same trees as all at once
+            trees.set_params(max_iter=count).fit(values[members], dataset.label[members])
+            watched.advance(_TREES_AT_A_TIME)
+            if trees.n_iter_ < count:
+                break
+        found: NDArray[np.float64] = trees.decision_function(values)
         return found
 
     return logits
@@ -118,7 +148,7 @@ def _canonical(length: int) -> tuple[NDArray[np.int64], int]:
     return column, int(column.max()) + 1
 
 
-BASELINES: dict[str, Callable[[PairDataset, int], NDArray[np.float64]]] = {
+BASELINES: dict[str, Baseline] = {
     BASE_RATE: _base_rate,
     "distance": _boosted(_distance),
     "element names": _element_names,

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from speid_cli.dataset.leakage import leak_report
 from speid_cli.dataset.pairs import SUBSETS, TEST, TRAIN, VALIDATION, PairDataset
 from speid_cli.errors import DataError
-from speid_cli.evaluation.baselines import baseline_logits
+from speid_cli.evaluation.baselines import Watch, baseline_logits
 from speid_cli.evaluation.calibration import Calibration, fit_calibration, fit_threshold
 from speid_cli.evaluation.measures import Estimate, Predictions, estimate
 from speid_cli.model.checkpoint import Checkpoint
@@ -104,6 +104,7 @@ def evaluate(
     device: Device,
     settings: EvaluationSettings,
     say: Callable[[str], None] = lambda text: None,
+    watch: Watch | None = None,
 ) -> Evaluation:
     """Judge a model and the baselines on one subset.
 
@@ -125,7 +126,7 @@ def evaluate(
     seen = refuse_seen(checkpoint, dataset, settings.subset, settings.allow_seen)
     clusters = resampling_clusters(dataset, members)
     models: dict[str, Judged] = {}
-    for title, logits in _all_logits(checkpoint, dataset, device, settings, members, say):
+    for title, logits in _all_logits(checkpoint, dataset, device, settings, members, say, watch):
         stored = checkpoint if title == MODEL_NAME else None
         models[title] = _judge(dataset, logits, members, clusters, settings, stored)
     chosen = chosen_on(checkpoint, dataset, settings.subset)
@@ -175,6 +176,7 @@ def _all_logits(
     settings: EvaluationSettings,
     members: NDArray[np.int64],
     say: Callable[[str], None],
+    watch: Watch | None,
 ) -> Iterator[tuple[str, Logits]]:
     """Name and logits (of all pairs; undefined where they are not needed) of the network and each baseline."""
     needed = np.union1d(members, dataset.members(VALIDATION))
@@ -188,7 +190,7 @@ def _all_logits(
             say("no baselines: the training subset lacks positives or negatives")
             return
         say(f"training the baselines on {len(train):,} pairs")
-        yield from baseline_logits(dataset, settings.seed)
+        yield from baseline_logits(dataset, settings.seed, watch=watch)
 
 
 def _judge(

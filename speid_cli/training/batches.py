@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from speid_cli.dataset.pairs import Elements, PairDataset
+from speid_cli.dataset.pairs import TRAIN, Elements, PairDataset
 from speid_cli.model.config import TrainingConfig
 from speid_cli.model.device import Device
 
@@ -53,8 +53,7 @@ def epoch_samples(
     order = np.random.default_rng([seed, epoch])
     draw = np.random.default_rng([seed, 0, 1]) if settings.fixed_shifts else order
     positive = dataset.label[members] == 1
-    balancing = max(1, round((~positive).sum() / max(positive.sum(), 1)))
-    repeats = np.where(positive, settings.copies or balancing, 1)
+    repeats = np.where(positive, copies_of_positives(dataset, settings), 1)
     pair = np.repeat(members, repeats)
     shifted = np.full(len(pair), settings.shift == "all")
     if settings.shift == "positives":
@@ -63,6 +62,12 @@ def epoch_samples(
     promoter_shift = _shifts(dataset.promoters, dataset.promoter_index[pair], shifted, draw)
     rows = order.permutation(len(pair))
     return Samples(pair[rows], enhancer_shift[rows], promoter_shift[rows])
+
+
+def copies_of_positives(dataset: PairDataset, settings: TrainingConfig) -> int:
+    """How many times each positive of the training subset comes in an epoch."""
+    label = dataset.label[dataset.members(TRAIN)]
+    return settings.copies or max(1, round(int((label == 0).sum()) / max(int(label.sum()), 1)))
 
 
 def _shifts(

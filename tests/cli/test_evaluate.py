@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import average_precision_score
 
-from speid_cli.dataset.pairs import TEST, VALIDATION, PairDataset
-from speid_cli.evaluation.baselines import BASELINES
+from speid_cli import files
+from speid_cli.dataset.pairs import TEST, TRAIN, VALIDATION, PairDataset
+from speid_cli.evaluation.baselines import BASELINES, baseline_logits
 from speid_cli.evaluation.evaluate import Clusters, Evaluation, Judged, network_logits, resampling_clusters, why_seen
 from speid_cli.evaluation.measures import MEASURES, Estimate, Predictions
 from speid_cli.evaluation.results import meaning
 from speid_cli.genome.bedpe import read_bedpe
+from speid_cli.genome.intervals import distance_bp
 from speid_cli.model.checkpoint import Checkpoint
 from speid_cli.model.device import Device
 from tests import builders
@@ -63,6 +68,9 @@ def test_it_writes_figures_predictions_pictures_and_a_page(
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "95% intervals resampled by promoter" in captured.err
+    table = captured.err.split("auprc")[1].split("95% intervals")[0]
+    assert len(table.splitlines()) == 2 + len(BASELINES) and max(map(len, table.splitlines())) <= 80
+    assert "\nbaseline 5 of 5: 5-mer counts\n" in captured.err
     assert {path.name for path in Path("pairs.evaluation").iterdir()} == PICTURES | {
         "metrics.json", "predictions.bedpe", "report.html",
     }  # fmt: skip
@@ -288,3 +296,40 @@ def test_an_output_that_is_no_folder_is_refused(trained: PairDataset, fails: Fai
     Path("file").touch()
     assert run("evaluate", "pairs.pt", "pairs.npz", "-o", "file") == 2
     assert "no such folder; mkdir -p no" in fails("evaluate", "pairs.pt", "pairs.npz", "-o", "no/where")
+
+
+@pytest.mark.parametrize("options", [["-o", "there/out"], ["--fit", "-o", "out"]])
+def test_what_cannot_be_written_is_refused_before_anything_is_read(
+    folder: Path, fails: Fails, options: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Root may write anywhere, so the refusal is put in the system's place."""
+    Path("there").mkdir()
+    Path("there/pairs.pt").touch()
+
+    def refuse(dir: Path) -> None:
+        if dir == folder / "there":
+            raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(files.tempfile, "TemporaryFile", lambda dir: refuse(dir) or contextlib.nullcontext())
+    assert "there: Permission denied" in fails("evaluate", "there/pairs.pt", "nowhere.npz", *options)
+
+
+def test_trees_grown_in_parts_are_those_grown_at_once(trained: PairDataset) -> None:
+    done: list[int] = []
+    watched = SimpleNamespace(advance=done.append)
+    found = dict(baseline_logits(trained, 3, ("distance", "GC content"), lambda *_: contextlib.nullcontext(watched)))
+    assert done == [25] * 8
+    train = trained.members(TRAIN)
+    distance = distance_bp(
+        *(
+            side.interval[index, end]
+            for side, index in (
+                (trained.enhancers, trained.enhancer_index),
+                (trained.promoters, trained.promoter_index),
+            )
+            for end in (1, 2)
+        )
+    )
+    features = np.log1p(distance)[:, None].astype(np.float32)
+    trees = HistGradientBoostingClassifier(random_state=3).fit(features[train], trained.label[train])
+    np.testing.assert_array_equal(found["distance"], trees.decision_function(features))
