@@ -180,7 +180,7 @@ def announce(dataset: PairDataset, device: Device, settings: TrainingConfig) -> 
         warn("no validation pairs: the last epoch is kept, whatever it is worth")
     sizes = ", ".join(f"{len(dataset.members(part)):,} {name}" for part, name in enumerate(SUBSETS))
     say(
-        f"pairs: {sizes}; up to {settings.epochs} epochs, batches of {settings.batch_size}, "
+        f"pairs: {sizes}; up to {counted(settings.epochs, 'epoch')}, batches of {settings.batch_size}, "
         f"learning rate {settings.learning_rate:g}"
     )
     positives = int(dataset.label[dataset.members(TRAIN)].sum())

@@ -25,7 +25,7 @@ def warnings(dataset: PairDataset) -> Iterator[str]:
         pairs, positives = len(dataset.members(part)), int(dataset.label[dataset.members(part)].sum())
         if pairs and counts["positives"] and positives < FEWEST_POSITIVES:
             yield (
-                f"the {name} subset has {positives} positives: fewer than {FEWEST_POSITIVES} are too few to "
+                f"the {name} subset has {counted(positives, 'positive')}: fewer than {FEWEST_POSITIVES} are too few to "
                 f"{'train' if name == 'train' else 'judge a model'} on; try another --split or other fractions"
             )
     enhancers, promoters = (Composition(**found[side]) for side in ("enhancer", "promoter"))

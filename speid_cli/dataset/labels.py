@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from speid_cli.errors import DataError, OptionError, located
+from speid_cli.errors import DataError, OptionError, counted, located
 from speid_cli.genome.bedpe import COLUMNS, MISSING, SCORE_COLUMN, BedpeLine, PairReader
 from speid_cli.genome.contigs import ContigNames
 from speid_cli.genome.intervals import ElementPair, Interval
@@ -92,7 +92,7 @@ def read_positives(path: str, contigs: ContigNames) -> Positives:
     ]
     within = {pair for pair in positive if pair.enhancer.chrom == pair.promoter.chrom}
     if not within:
-        found = "no positives on one chromosome" if positive else f"all {len(read):,} pairs have label 0"
+        found = "no positives on one chromosome" if positive else f"label 0 throughout, in {counted(len(read), 'pair')}"
         raise DataError(found, expected="at least one positive", path=path)
     between = sum(pair.enhancer.chrom != pair.promoter.chrom for pair in positive)
     return Positives(sorted(within), len(read) - len(positive), between)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from speid_cli.dataset.leakage import leak_report
 from speid_cli.dataset.pairs import SUBSETS, TEST, TRAIN, VALIDATION, PairDataset
-from speid_cli.errors import DataError
+from speid_cli.errors import DataError, counted
 from speid_cli.evaluation.baselines import Watch, baseline_logits
 from speid_cli.evaluation.calibration import Calibration, fit_calibration, fit_threshold
 from speid_cli.evaluation.measures import Estimate, Predictions, estimate
@@ -120,9 +120,8 @@ def evaluate(
     members, name = dataset.members(settings.subset), SUBSETS[settings.subset]
     positives = int(dataset.label[members].sum())
     if not 0 < positives < len(members):
-        raise DataError(
-            f"the {name} subset has {positives} positives and {len(members) - positives} negatives", expected="both"
-        )
+        both = f"{counted(positives, 'positive')} and {counted(len(members) - positives, 'negative')}"
+        raise DataError(f"the {name} subset has {both}", expected="both")
     seen = refuse_seen(checkpoint, dataset, settings.subset, settings.allow_seen)
     clusters = resampling_clusters(dataset, members)
     models: dict[str, Judged] = {}
@@ -150,7 +149,7 @@ def fit(checkpoint: Checkpoint, dataset: PairDataset, device: Device, allow_seen
     logits, label = network_logits(checkpoint, dataset, device, members), dataset.label[members]
     if not 0 < label.sum() < len(label):
         raise DataError(
-            f"the validation subset has {int(label.sum())} positives of {len(label)} pairs",
+            f"the validation subset has {counted(int(label.sum()), 'positive')} of {counted(len(label), 'pair')}",
             expected="positives and negatives to fit a threshold and a calibration on",
         )
     calibration = fit_calibration(label, logits)
@@ -180,7 +179,7 @@ def _all_logits(
 ) -> Iterator[tuple[str, Logits]]:
     """Name and logits (of all pairs; undefined where they are not needed) of the network and each baseline."""
     needed = np.union1d(members, dataset.members(VALIDATION))
-    say(f"scoring {len(needed):,} pairs")
+    say(f"scoring {counted(len(needed), 'pair')}")
     logits = np.full(len(dataset), np.nan)
     logits[needed] = network_logits(checkpoint, dataset, device, needed)
     yield MODEL_NAME, logits
@@ -189,7 +188,7 @@ def _all_logits(
         if not 0 < train.sum() < len(train):
             say("no baselines: the training subset lacks positives or negatives")
             return
-        say(f"training the baselines on {len(train):,} pairs")
+        say(f"training the baselines on {counted(len(train), 'pair')}")
         yield from baseline_logits(dataset, settings.seed, watch=watch)
 
 

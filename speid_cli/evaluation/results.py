@@ -11,6 +11,7 @@ import numpy as np
 from speid_cli import __version__
 from speid_cli.dataset.checks import FEWEST_POSITIVES
 from speid_cli.dataset.pairs import SUBSETS, PairDataset
+from speid_cli.errors import counted
 from speid_cli.evaluation.baselines import BASE_RATE
 from speid_cli.evaluation.evaluate import MODEL_NAME, Evaluation, EvaluationSettings, Judged
 from speid_cli.files import finite
@@ -65,7 +66,7 @@ def meaning(evaluation: Evaluation) -> str:
     auprc = {name: judged.estimates["auprc"] for name, judged in evaluation.models.items()}
     speid, base, positives = auprc.pop(MODEL_NAME), float(label.mean()), int(label.sum())
     interval = f"AUPRC {speid.value:.3f}, 95% interval {speid.low:.3f} to {speid.high:.3f}"
-    few = f"; {positives:,} positives are too few to tell" if positives < FEWEST_POSITIVES else ""
+    few = f"; {counted(positives, 'positive')}: too few to tell" if positives < FEWEST_POSITIVES else ""
     if not speid.low > base:
         return f"speid is no better than the base rate of {base:.3f} ({interval}){few}"
     rivals = [name for name, found in auprc.items() if not speid.low > found.high and name != BASE_RATE]

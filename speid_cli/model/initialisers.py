@@ -8,7 +8,7 @@ from typing import cast
 import torch
 from torch import Generator, Tensor, nn
 
-from speid_cli.errors import DataError
+from speid_cli.errors import DataError, counted
 from speid_cli.model.config import StartConfig
 from speid_cli.model.kernels import KernelInitialisers
 from speid_cli.model.speid import Speid
@@ -100,7 +100,7 @@ def place_motifs(model: Speid, kernels: KernelInitialisers) -> None:
     wanted = max((placed.kernel + 1 for placed in kernels.placed), default=0)
     if wanted > config.n_kernels:
         raise DataError(
-            f"motifs for {wanted} kernels",
+            f"motifs for {counted(wanted, 'kernel')}",
             expected=f"at most {config.n_kernels}, as many as the network has",
             hint="run speid motifs with this preset or --max-kernels",
             path=kernels.path,

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from speid_cli.dataset.pairs import TRAIN, VALIDATION, PairDataset
-from speid_cli.errors import DataError, OptionError, Terminated
+from speid_cli.errors import DataError, OptionError, Terminated, counted
 from speid_cli.model.config import TrainingConfig
 from speid_cli.model.device import Device
 from speid_cli.model.processes import Processes
@@ -274,8 +274,9 @@ def check_trainable(dataset: PairDataset) -> None:
     members = dataset.members(TRAIN)
     positives = int(dataset.label[members].sum())
     if not 0 < positives < len(members):
+        both = f"{counted(positives, 'positive')} and {counted(len(members) - positives, 'negative')}"
         raise DataError(
-            f"the training subset has {positives} positives and {len(members) - positives} negatives",
+            f"the training subset has {both}",
             expected="both",
             hint="prepare with another --split",
         )

@@ -199,7 +199,7 @@ def test_pairs_that_the_model_was_chosen_on_are_warned_of(
     [
         ((0.15, 0.05, 0.25), 50, {}, "speid is no better than the base rate of 0.100 (AUPRC 0.150, 95% interval 0.050 to 0.250)"),
         ((0.15, 0.01, 0.25), 8, {}, "speid is no better than the base rate of 0.016 (AUPRC 0.150, 95% interval 0.010 to 0.250); "
-         "8 positives are too few to tell"),
+         "8 positives: too few to tell"),
         ((0.5, 0.4, 0.6), 50, {"distance": 0.3}, "speid is better than the base rate of 0.100 and than every baseline (AUPRC 0.500"),
         ((0.5, 0.4, 0.6), 50, {"distance": 0.45}, "speid is better than the base rate of 0.100, not clearly than distance (AUPRC"),
         ((0.5, 0.4, 0.6), 50, {}, "speid is better than the base rate of 0.100 (AUPRC 0.500, 95% interval 0.400 to 0.600)"),

@@ -163,7 +163,7 @@ def test_labels_follow_the_rule_of_prepare(inputs: None, capsys: pytest.CaptureF
     assert "pos.bedpe: left out 1 line with label 0\n" in captured.err
     assert [line.split("\t")[0:5:4] for line in captured.out.splitlines() if line.endswith("\t1")] == [["chr1", "500"]]
     builders.write_pairs(Path("pos.bedpe"), lines[1:], None)
-    assert "pos.bedpe: all 1 pairs have label 0; expected at least one positive" in fails(
+    assert "pos.bedpe: label 0 throughout, in 1 pair; expected at least one positive" in fails(
         "negatives", "pos.bedpe", "e.bed", "p.bed"
     )
 
