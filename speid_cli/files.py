@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import gzip
 import hashlib
 import io
 import math
 import os
-import platform
 import sys
 import tempfile
 import zlib
@@ -19,6 +17,7 @@ from typing import IO, Any, BinaryIO, cast
 
 from speid_cli.errors import DataError
 from speid_cli.kinds import GZIP_MAGIC, TEXT, recognised
+from speid_cli.locks import alone
 
 LONGEST_LINE_BYTES = 1 << 20
 
@@ -238,7 +237,7 @@ def _claimed(beside: Path, path: Path) -> Iterator[BinaryIO]:
             with blamed_on(path):
                 raw = _Output(os.open(beside, flags, 0o666), path)
                 stream = held.enter_context(cast(BinaryIO, io.BufferedRandom(raw)))
-                held.enter_context(_lock(stream, beside, path))
+                held.enter_context(alone(stream, beside, path))
             if _stands_at(stream, beside):
                 yield stream
                 return
@@ -249,34 +248,6 @@ def _stands_at(stream: BinaryIO, path: Path) -> bool:
     with contextlib.suppress(FileNotFoundError):
         return os.path.samestat(os.fstat(stream.fileno()), path.stat())
     return False
-
-
-def _lock(stream: BinaryIO, beside: Path, path: Path) -> contextlib.AbstractContextManager[None]:
-    """What only one process can hold: a lock, or a file where the file system has no locks."""
-    try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise DataError("another process is writing it", hint="wait for it, or give another -o", path=path) from None
-    except OSError:
-        return _lock_file(beside.with_suffix(".lock"), path)
-    return contextlib.nullcontext()
-
-
-@contextlib.contextmanager
-def _lock_file(lock: Path, path: Path) -> Iterator[None]:
-    """A file that only one process can make, and that says which one."""
-    try:
-        stream = lock.open("x")
-    except FileExistsError:
-        found = f"another process is writing it ({lock.read_text()})"
-        hint = f"wait for it, or, if it has ended without removing its lock: rm {lock}"
-        raise DataError(found, hint=hint, path=path) from None
-    try:
-        with stream:
-            stream.write(f"process {os.getpid()} on {platform.node()}")
-        yield
-    finally:
-        lock.unlink(missing_ok=True)
 
 
 def refuse_existing_folder(path: str | Path, force: bool) -> None:

@@ -13,6 +13,7 @@ import speid_cli
 ROOT = Path(speid_cli.__file__).parent
 LAYERS = (
     "kinds",
+    "locks",
     "files",
     "memory",
     "errors",

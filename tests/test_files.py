@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import gzip
 import io
 import os
@@ -96,7 +97,7 @@ def test_without_locks_one_process_writes(tmp_path: Path, monkeypatch: pytest.Mo
     def no_locks(*arguments: object) -> None:
         raise OSError(37, "No locks available")
 
-    monkeypatch.setattr(files.fcntl, "flock", no_locks)
+    monkeypatch.setattr(fcntl, "flock", no_locks)
     with whole_file(tmp_path / "out", False) as stream:
         stream.write(b"first")
         found = rf"out: another process is writing it \(process {os.getpid()} on .*\); wait for it, or, if it has ended"
