@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -153,11 +153,12 @@ def fit(checkpoint: Checkpoint, dataset: PairDataset, device: Device, allow_seen
             expected="positives and negatives to fit a threshold and a calibration on",
         )
     calibration = fit_calibration(label, logits)
+    fitted_on = {"dataset": dataset.digest, "validated_chromosomes": dataset.chromosomes_of(VALIDATION)}
     return replace(
         checkpoint,
         threshold=fit_threshold(label, sigmoid(logits)),
         calibration=calibration.as_plain() if calibration else None,
-        provenance=checkpoint.provenance | {"fitted_on": dataset.digest},
+        provenance=checkpoint.provenance | {"fitted_on": fitted_on},
     )
 
 
@@ -258,15 +259,20 @@ def why_seen(checkpoint: Checkpoint, dataset: PairDataset, subset: int) -> str:
 
 
 def chosen_on(checkpoint: Checkpoint, dataset: PairDataset, subset: int) -> str:
-    """What of a model was chosen on the validation pairs, where these are the pairs judged; else empty."""
-    if subset != VALIDATION:
-        return ""
-    stages = [entry for entry in checkpoint.provenance.get("stages", []) if entry.get("dataset") == dataset.digest]
-    selected = any((entry.get("settings") or {}).get("keep") == "best" for entry in stages)
-    elsewhere = checkpoint.provenance.get("fitted_on") not in (None, dataset.digest)
-    names = ["epoch"] * selected
-    names += ["threshold"] * (checkpoint.threshold is None or not elsewhere)
-    names += ["calibration"] * (checkpoint.calibration is None or not elsewhere)
+    """What of a model was chosen on the pairs judged, or on pairs of their chromosomes; empty where nothing was."""
+    tested = {_bare(chrom) for chrom in dataset.chromosomes_of(subset)}
+
+    def met(validation: Mapping[str, Any]) -> bool:
+        """Whether the validation pairs of a data set are judged."""
+        if validation.get("dataset") == dataset.digest:
+            return subset == VALIDATION
+        return bool(tested & {_bare(chrom) for chrom in validation.get("validated_chromosomes", [])})
+
+    stages = checkpoint.provenance.get("stages", [])
+    fitted = checkpoint.provenance.get("fitted_on") or {"dataset": dataset.digest}
+    names = ["epoch"] * any(entry.get("settings", {}).get("keep") == "best" and met(entry) for entry in stages)
+    for name, stored in (("threshold", checkpoint.threshold), ("calibration", checkpoint.calibration)):
+        names += [name] * (subset == VALIDATION if stored is None else met(fitted))
     return ", ".join(names)
 
 

@@ -200,10 +200,14 @@ class Checkpoint:
 
     def _is_known(self) -> bool:
         """Whether what is looked up in the provenance is of the kind that it must be."""
-        kinds: dict[str, type] = {"reference": dict, "preset": str, "motifs": list}
+        kinds: dict[str, type] = {"reference": dict, "preset": str, "motifs": list, "fitted_on": dict}
         known = all(isinstance(self.provenance.get(name) or kind(), kind) for name, kind in kinds.items())
         stages = self.provenance.get("stages", [])
-        return known and _is_table(stages) and all(_is_text(row.get("trained_chromosomes", [])) for row in stages)
+        if not (known and _is_table(stages)):
+            return False
+        places = [row.get(f"{name}_chromosomes", []) for row in stages for name in ("trained", "validated")]
+        places.append((self.provenance.get("fitted_on") or {}).get("validated_chromosomes", []))
+        return all(map(_is_text, places)) and all(isinstance(row.get("settings", {}), dict) for row in stages)
 
 
 def _is_table(rows: Any) -> bool:

@@ -153,6 +153,7 @@ def _provenance(
         "stage": stage,
         "dataset": dataset.digest,
         "trained_chromosomes": dataset.chromosomes_of(TRAIN),
+        "validated_chromosomes": dataset.chromosomes_of(VALIDATION),
         "seed": seed,
         "settings": asdict(settings),
     }

@@ -49,13 +49,21 @@ def scored(path: str = "scored.bedpe") -> list[list[str]]:
     return [line.split("\t") for line in Path(path).read_text().splitlines()]
 
 
-def test_the_whole_way_from_pairs_to_probabilities(dataset: PairDataset, pairs: list[str]) -> None:
+def test_the_whole_way_from_pairs_to_probabilities(
+    dataset: PairDataset, pairs: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     Path("m.jaspar").write_text(JASPAR)
     assert run("motifs", "m.jaspar", "--kernel-length", 11) == 0
     training = ["--epochs", 2, "--lr", 0.01, "--batch-size", 20]
     assert run("pretrain", "pairs.npz", "--motifs", "kernels.npz", *TINY_OPTIONS, *training) == 0
     assert run("finetune", "pairs.pretrained.pt", "pairs.npz", *training) == 0
     assert run("predict", "pairs.pt", "pairs.bedpe", "-o", "scored.bedpe") == 0
+    label = dataset.label[dataset.members(0)]
+    positives, negatives = int(label.sum()), int((label == 0).sum())
+    copies, shown = round(negatives / positives), capsys.readouterr().err
+    samples = f"{copies * positives + negatives} samples an epoch: {positives} positives, {copies} copies each"
+    assert f"{samples}, and {negatives} negatives" in shown
+    assert f"{len(label)} samples an epoch: {positives} positives, and {negatives} negatives" in shown
     checkpoint = Checkpoint.read("pairs.pt")
     assert [motif["identifier"] for motif in checkpoint.provenance["motifs"]] == ["MA1", "MA2"]
     assert checkpoint.provenance["dataset"] == dataset.digest

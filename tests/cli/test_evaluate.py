@@ -189,9 +189,13 @@ def test_pairs_that_the_model_was_chosen_on_are_warned_of(
     assert f"{chosen}epoch, threshold, calibration" in message and found == "epoch, threshold, calibration"
     assert "Chosen on these pairs" in Path("pairs.evaluation/report.html").read_text()
     assert "validation pairs, these share with a training pair" in message and "test pairs" not in message
-    assert f"{chosen}threshold, calibration" in judged("ranked.npz", "validation")[0]
+    assert f"{chosen}epoch, threshold, calibration" in judged("ranked.npz", "validation")[0]
     message, found = judged("pairs.npz", "test")
     assert chosen not in message and found is None
+    exchanged = replace(ranked, subset=np.array([0, 2, 1], np.int8)[ranked.subset])
+    with open("exchanged.npz", "wb") as stream:
+        exchanged.write(stream)
+    assert f"{chosen}epoch" in judged("exchanged.npz", "test")[0]
 
 
 @pytest.mark.parametrize(

@@ -169,6 +169,11 @@ def nested(depth: int) -> list[Any]:
         ),
         (lambda c: c["provenance"].update(stages=5), "a history or provenance that speid did not write"),
         (lambda c: c["provenance"].update(extra=torch.ones(3)), "a history or provenance that speid did not write"),
+        (
+            lambda c: c["provenance"].update(stages=[{"settings": 5}]),
+            "a history or provenance that speid did not write",
+        ),
+        (lambda c: c["provenance"].update(fitted_on=5), "a history or provenance that speid did not write"),
         (lambda c: c["provenance"].update(stages=[5]), "a history or provenance that speid did not write"),
         (lambda c: c.update(history=[1, 2]), "a history or provenance that speid did not write"),
         (lambda c: c.update(format_version=torch.ones(3)), "format version StoredTensor"),
