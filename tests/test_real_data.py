@@ -75,3 +75,25 @@ def test_plain_gzip_is_refused_where_bgzip_is_read(chr22: Path, capsys: pytest.C
         assert run("prepare", candidates, reference, "--split", "random", "-o", "x.npz", "--force") == 0
         written.append(PairDataset.read("x.npz"))
     np.testing.assert_array_equal(written[0].enhancers.onehot, written[1].enhancers.onehot)
+
+
+@pytest.mark.parametrize("cell", ["GM12878", "IMR90"])
+def test_gc_tells_the_genome_build(chr22: Path, capsys: pytest.CaptureFixture[str], cell: str) -> None:
+    """hg19 coordinates fit into hg38's chr22, but for a few."""
+    texts = [
+        gzip.decompress((builders.shared_data() / f"targetfinder.{cell}.{build}.bedpe.gz").read_bytes()).decode()
+        for build in ("chr22.hg38", "hg19")
+    ]
+    rows = [line.split("\t") for line in texts[1].splitlines()]
+    inside = [row for row in rows if row[0] == "chr22" and max(map(int, (row[2], row[5]))) < 50_800_000]
+    Path("right.bedpe").write_text(texts[0])
+    builders.write_pairs(Path("wrong.bedpe"), ["\t".join(row) for row in inside], texts[1].splitlines()[0])
+    for name, options, gc, said in (
+        ("right", [], 0.60, None),
+        ("right", ["--promoter-first"], 0.51, "if the promoters come first, give --promoter-first"),
+        ("wrong", [], 0.48, "are the pairs of another genome build than the reference?"),
+    ):
+        assert run("prepare", f"{name}.bedpe", "chr22.fa", "--split", "none", "-o", "x.npz", "--force", *options) == 0
+        warnings = [line for line in capsys.readouterr().err.splitlines() if "GC" in line and "warning" in line]
+        assert len(warnings) == (said is not None) and all(said in line for line in warnings if said)
+        assert PairDataset.read("x.npz").metadata["composition"]["promoter"]["gc"] == pytest.approx(gc, abs=0.025)

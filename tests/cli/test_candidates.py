@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import builders
 from tests.builders import run
 
 Fails = Callable[..., str]
@@ -147,3 +148,18 @@ def test_a_reader_that_goes_away_leaves_nothing_behind(folder: Path, monkeypatch
     assert len(done.stdout.splitlines()) == 2
     assert done.stderr == ""
     assert not list((folder / "tmp").iterdir())
+
+
+def test_published_files_of_huvec_give_its_published_positives(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = builders.shared_data()
+    beds = [data / "hic" / f"HUVEC.{side}.bed.gz" for side in ("enhancers", "promoters")]
+    loops = data / "hic" / "HUVEC.HiCCUPS_looplist.txt.gz"
+    assert run("candidates", *beds, "--anchors", loops, "-o", "pairs.bedpe") == 0
+    assert "1,053,274 pairs, 1,524 of them labelled 1" in capsys.readouterr().err
+    with open("pairs.bedpe") as lines:
+        found = {tuple(line.split("\t")[:6]) for line in lines if line.endswith("\t1\n")}
+    published = gzip.decompress((data / "targetfinder.HUVEC.hg19.bedpe.gz").read_bytes()).decode().splitlines()
+    rows = [line.split("\t") for line in published]
+    assert found == {tuple(row[:6]) for row in rows if row[10] == "1"}

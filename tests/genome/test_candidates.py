@@ -139,7 +139,7 @@ def test_bedtools_warns_of_nothing(capfd: pytest.CaptureFixture[str]) -> None:
     assert capfd.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize("spelled", ["enhancers", "promoters", "loops", "none"])
+@pytest.mark.parametrize("spelled", ["enhancers", "promoters", "loops"])
 def test_the_published_positives_of_huvec_are_found(
     spelled: str, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -150,12 +150,11 @@ def test_the_published_positives_of_huvec_are_found(
         "promoters": data / "hic" / "HUVEC.promoters.bed.gz",
         "loops": data / "hic" / "HUVEC.HiCCUPS_looplist.txt.gz",
     }
-    if spelled != "none":
-        rows = [line.split("\t") for line in gzip.decompress(files[spelled].read_bytes()).decode().splitlines()]
-        for row in rows[spelled == "loops" :]:
-            for column in (0, 3)[: 1 + (spelled == "loops")]:
-                row[column] = row[column][3:] if row[column].startswith("chr") else f"chr{row[column]}"
-        files[spelled] = builders.write_gzip(folder / "spelled.gz", "\n".join("\t".join(row) for row in rows))
+    rows = [line.split("\t") for line in gzip.decompress(files[spelled].read_bytes()).decode().splitlines()]
+    for row in rows[spelled == "loops" :]:
+        for column in (0, 3)[: 1 + (spelled == "loops")]:
+            row[column] = row[column][3:] if row[column].startswith("chr") else f"chr{row[column]}"
+    files[spelled] = builders.write_gzip(folder / "spelled.gz", "\n".join("\t".join(row) for row in rows))
     contigs, reach = ContigNames(), (10_000, 2_000_000)
     enhancers, promoters = (read_elements(str(files[name]), contigs)[0] for name in ("enhancers", "promoters"))
     joined = joined_by_loops(read_loops(str(files["loops"]), contigs), enhancers, promoters, reach)
