@@ -109,7 +109,7 @@ def _line_kind(fields: list[str]) -> Iterator[str]:
     whole = [number for number, field in enumerate(fields) if field.isdecimal()]
     if {1, 2, 4, 5} <= {*whole}:
         yield BEDPE
-    elif {1, 2} <= {*whole}:
+    elif {1, 2} <= {*whole} and fields[0] not in fields[3:4]:  # else it is a BEDPE line that is at fault
         yield BED
     elif {3, 4} <= {*whole} and len(fields) >= 8:
         yield "a GFF"

@@ -98,6 +98,8 @@ def test_one_input_in_the_place_of_another(files: None, fails: Fails, command: l
 def test_a_file_of_the_right_kind_keeps_its_own_error(files: None, fails: Fails) -> None:
     Path("x").write_bytes(b"chr1\t10\t20\n" + BEDPE)
     assert "x:1: 3 columns; expected 6 or more tab-separated columns" in fails("prepare", "x", "genome.fa")
+    Path("x").write_bytes(b"chr1\t10\t20\tchr1\tx\t40\n")
+    assert "x:1: start2 'x' is not a whole number; expected a position in bp" in fails("prepare", "x", "genome.fa")
     Path("x").write_bytes(b"chr1\tx\t20\n" + BED)
     assert "x:1: 'chr1\\tx\\t20'; expected BED: chromosome, start and end" in fails("candidates", "x", "x")
     Path("x").write_bytes(BEDPE + b"\xff\n")
