@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 CALLS = ("precision", "recall", "f1", "balanced_accuracy")
-MEASURES = ("auprc", "auroc", *CALLS, *(f"{name}_at_0.5" for name in CALLS), "brier", "ece")
+MEASURES = ("auprc", "auprc_gain", "auroc", *CALLS, *(f"{name}_at_0.5" for name in CALLS), "brier", "ece")
 MEASURES += ("calibrated_brier", "calibrated_ece")
 ECE_BINS = 10
 
@@ -85,7 +85,9 @@ def _estimate(value: float, parts: list[Array]) -> Estimate:
 def weighted_measures(predictions: Predictions, weights: Array) -> dict[str, Array]:
     """Every measure of `MEASURES` (R,) under weights (R, N)."""
     label = predictions.label.astype(np.float64)
-    found = dict(zip(("auprc", "auroc"), _ranked(label, predictions.probability, weights), strict=True))
+    auprc, auroc = _ranked(label, predictions.probability, weights)
+    base_rate = _ratio(weights @ label, weights.sum(axis=1))  # of each replicate, so that both vary together
+    found = {"auprc": auprc, "auprc_gain": auprc - base_rate, "auroc": auroc}
     for suffix, threshold in (("", predictions.threshold), ("_at_0.5", 0.5)):
         called = (predictions.probability >= threshold).astype(np.float64)
         found |= {f"{name}{suffix}": values for name, values in _called(label, called, weights).items()}

@@ -59,19 +59,28 @@ def as_plain(
 
 
 def meaning(evaluation: Evaluation) -> str:
-    """One sentence on what the figures say of the network."""
+    """One sentence on what the figures say of the network.
+
+    It is better than the base rate where the interval of what its AUPRC gains on it, replicate by
+    replicate, lies above 0.
+    """
     if evaluation.seen:
         return "on pairs that the model may have been trained on, the figures say nothing about new pairs"
-    label = evaluation.models[MODEL_NAME].predictions.label
-    auprc = {name: judged.estimates["auprc"] for name, judged in evaluation.models.items()}
-    speid, base, positives = auprc.pop(MODEL_NAME), float(label.mean()), int(label.sum())
-    interval = f"AUPRC {speid.value:.3f}, 95% interval {speid.low:.3f} to {speid.high:.3f}"
-    few = f"; {counted(positives, 'positive')}: too few to tell" if positives < FEWEST_POSITIVES else ""
-    if not speid.low > base:
-        return f"speid is no better than the base rate of {base:.3f} ({interval}){few}"
-    rivals = [name for name, found in auprc.items() if not speid.low > found.high and name != BASE_RATE]
-    beside = f", not clearly than {', '.join(rivals)}" if rivals else " and than every baseline" if auprc else ""
-    return f"speid is better than the base rate of {base:.3f}{beside} ({interval}){few}"
+    label, speid = evaluation.models[MODEL_NAME].predictions.label, evaluation.models[MODEL_NAME].estimates
+    auprc, base, positives = speid["auprc"], float(label.mean()), int(label.sum())
+    figures = f"AUPRC {auprc.value:.3f}, 95% interval {auprc.low:.3f} to {auprc.high:.3f}; base rate {base:.3f}"
+    few = f"{counted(positives, 'positive')}: too few"
+    if not speid["auprc_gain"].low > 0:
+        end = f"; {few} to tell" if positives < FEWEST_POSITIVES else ""
+        return f"speid is no better than the base rate ({figures}){end}"
+    if positives < FEWEST_POSITIVES:
+        return (
+            f"{counted(positives, 'positive')}: too few to tell whether speid is better than the base rate ({figures})"
+        )
+    rivals = {name: judged.estimates["auprc"] for name, judged in evaluation.models.items() if name != MODEL_NAME}
+    equals = [name for name, found in rivals.items() if not auprc.low > found.high and name != BASE_RATE]
+    beside = f", not clearly than {', '.join(equals)}" if equals else " and than every baseline" if rivals else ""
+    return f"speid is better than the base rate{beside} ({figures})"
 
 
 def _plain_model(judged: Judged) -> dict[str, Any]:

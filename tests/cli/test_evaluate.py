@@ -199,22 +199,22 @@ def test_pairs_that_the_model_was_chosen_on_are_warned_of(
 
 
 @pytest.mark.parametrize(
-    ("auprc", "positives", "rivals", "message"),
+    ("gain", "positives", "rivals", "message"),
     [
-        ((0.15, 0.05, 0.25), 50, {}, "speid is no better than the base rate of 0.100 (AUPRC 0.150, 95% interval 0.050 to 0.250)"),
-        ((0.15, 0.01, 0.25), 8, {}, "speid is no better than the base rate of 0.016 (AUPRC 0.150, 95% interval 0.010 to 0.250); "
+        (-0.01, 50, {}, "speid is no better than the base rate (AUPRC 0.500, 95% interval 0.400 to 0.600; base rate 0.100)"),
+        (0.0, 8, {}, "speid is no better than the base rate (AUPRC 0.500, 95% interval 0.400 to 0.600; base rate 0.016); "
          "8 positives: too few to tell"),
-        ((0.5, 0.4, 0.6), 50, {"distance": 0.3}, "speid is better than the base rate of 0.100 and than every baseline (AUPRC 0.500"),
-        ((0.5, 0.4, 0.6), 50, {"distance": 0.45}, "speid is better than the base rate of 0.100, not clearly than distance (AUPRC"),
-        ((0.5, 0.4, 0.6), 50, {}, "speid is better than the base rate of 0.100 (AUPRC 0.500, 95% interval 0.400 to 0.600)"),
+        (0.1, 8, {}, "8 positives: too few to tell whether speid is better than the base rate (AUPRC 0.500"),
+        (0.1, 50, {"distance": 0.3}, "speid is better than the base rate and than every baseline (AUPRC 0.500"),
+        (0.1, 50, {"distance": 0.45, "base rate": 0.1}, "speid is better than the base rate, not clearly than distance (AUPRC"),
+        (0.1, 50, {}, "speid is better than the base rate (AUPRC 0.500, 95% interval 0.400 to 0.600; base rate 0.100)"),
     ],
 )  # fmt: skip
-def test_what_the_figures_mean_is_said(
-    auprc: tuple[float, float, float], positives: int, rivals: dict[str, float], message: str
-) -> None:
+def test_what_the_figures_mean_is_said(gain: float, positives: int, rivals: dict[str, float], message: str) -> None:
     predictions = Predictions((np.arange(500) < positives).astype(np.int8), np.zeros(500), np.zeros(500), 0.5)
-    found = {"speid": Estimate(*auprc)} | {name: Estimate(high, 0.1, high) for name, high in rivals.items()}
-    models = {name: Judged(predictions, {"auprc": estimate}, None) for name, estimate in found.items()}
+    found = {"speid": {"auprc": Estimate(0.5, 0.4, 0.6), "auprc_gain": Estimate(0.4, gain, 0.5)}}
+    found |= {name: {"auprc": Estimate(high, 0.1, high)} for name, high in rivals.items()}
+    models = {name: Judged(predictions, estimates, None) for name, estimates in found.items()}
     evaluation = Evaluation(np.arange(500), models, Clusters("promoter", np.arange(500)), "", "", {})
     assert meaning(evaluation).startswith(message)
     assert "may have been trained on" in meaning(replace(evaluation, seen="it was"))

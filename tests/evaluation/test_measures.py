@@ -23,7 +23,8 @@ def random_predictions(seed: int, pairs: int = 60, levels: int = 25) -> Predicti
 
 def oracle(found: Predictions, weights: np.ndarray) -> dict[str, float]:  # type: ignore[type-arg]
     y, p, c = (np.repeat(values, weights) for values in (found.label, found.probability, found.calibrated))
-    values = {"auprc": metrics.average_precision_score(y, p), "auroc": metrics.roc_auc_score(y, p)}
+    auprc = metrics.average_precision_score(y, p)
+    values = {"auprc": auprc, "auprc_gain": auprc - y.mean(), "auroc": metrics.roc_auc_score(y, p)}
     for suffix, threshold in (("", found.threshold), ("_at_0.5", 0.5)):
         called = p >= threshold
         values |= {
