@@ -108,7 +108,7 @@ def _compare(positive: set[Interval], known: set[Interval], name: str, path: str
     """Refuse a BED file that has none of the positives' elements of a side; warn where it lacks some."""
     if not positive & known:
         raise DataError(
-            f"none of the {len(positive):,} {name} of these positives is in {path}",
+            f"none of these positives' {name} ({len(positive):,}) is in {path}",
             expected="pairs of an interval of ENHANCERS.bed and one of PROMOTERS.bed",
             hint="label pairs by loops with `speid candidates ENHANCERS.bed PROMOTERS.bed --anchors LOOPS.bedpe`, "
             "or exchange the two BED files",

@@ -98,7 +98,7 @@ class ReferenceContigs(ContigNames):
         known = ", ".join(list(self.lengths)[:5]) + (", ..." if len(self.lengths) > 5 else "")
         raise DataError(
             f"unknown contig {chrom!r}",
-            expected=f"one of the {len(self.lengths)} contigs of {self.path} ({known})",
+            expected=f"a contig of {self.path} ({known})",
             hint="is this the right genome build?",
         )
 

@@ -147,12 +147,10 @@ def test_contigs_are_named_as_in_the_positives(inputs: None, capsys: pytest.Capt
 
 def test_loops_or_the_sides_exchanged_are_refused(inputs: None, fails: Fails) -> None:
     message = fails("negatives", "pos.bedpe", "p.bed", "e.bed")
-    assert "pos.bedpe: none of the 3 enhancers of these positives is in p.bed; expected pairs of an interval" in message
+    assert "pos.bedpe: none of these positives' enhancers (3) is in p.bed; expected pairs of an interval" in message
     assert "`speid candidates ENHANCERS.bed PROMOTERS.bed --anchors LOOPS.bedpe`, or exchange the two BED" in message
     Path("loops.bedpe").write_text("chr1\t0\t5000\tchr1\t500\t5500\n")
-    assert "none of the 1 enhancers of these positives is in e.bed" in fails(
-        "negatives", "loops.bedpe", "e.bed", "p.bed"
-    )
+    assert "none of these positives' enhancers (1) is in e.bed" in fails("negatives", "loops.bedpe", "e.bed", "p.bed")
 
 
 def test_labels_follow_the_rule_of_prepare(inputs: None, capsys: pytest.CaptureFixture[str], fails: Fails) -> None:

@@ -32,9 +32,7 @@ def test_several_other_spellings_are_one_warning() -> None:
 
 def test_unknown_contigs_and_ends_beyond_are_refused() -> None:
     contigs = ReferenceContigs(NAMES, "hg.fa")
-    with pytest.raises(
-        DataError, match=r"unknown contig 'chrX'; expected one of the 4 contigs of hg.fa \(chr1, chrM, 2, KI1\)"
-    ):
+    with pytest.raises(DataError, match=r"unknown contig 'chrX'; expected a contig of hg.fa \(chr1, chrM, 2, KI1\)"):
         contigs.resolve("chrX")
     with pytest.raises(
         DataError, match="end 101 is beyond chr1, which is 100 bp long; .* is this the right genome build"
