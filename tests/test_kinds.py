@@ -21,7 +21,7 @@ CSV = b"chrom1,start1,end1,chrom2,start2,end2\nchr1,1,2,chr1,3,4\n"
 BED = b"track name=x\nchr1\t10\t20\tname\t0\t+\n"
 BEDPE = b"chr1\t10\t20\tchr1\t30\t40\n"
 SAM = b"@SQ\tSN:chr1\tLN:100\nread\t0\tchr1\t5\t60\t4M\t*\t0\t0\tACGT\tIIII\n"
-BAM = gzip.compress(b"BAM\1\0\0\0\0\xff\xfe")
+BAM = gzip.compress(b"BAM\1\0\0\0\0\xff\xfe", mtime=0)
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def files(dataset: PairDataset) -> None:
 @pytest.mark.parametrize(
     ("content", "kind"),
     [
-        (FASTA, "a FASTA"), (gzip.compress(FASTA), "a FASTA"), (JASPAR, "a file of motifs"), (GFF, "a GFF"),
+        (FASTA, "a FASTA"), (gzip.compress(FASTA, mtime=0), "a FASTA"), (JASPAR, "a file of motifs"), (GFF, "a GFF"),
         (GTF, "a GFF"), (VCF, "a VCF"), (CSV, "comma-separated (CSV)"), (BED, "BED"), (SAM, "a SAM"),
     ],
 )  # fmt: skip
