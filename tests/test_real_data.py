@@ -90,7 +90,7 @@ def test_gc_tells_the_genome_build(chr22: Path, capsys: pytest.CaptureFixture[st
     builders.write_pairs(Path("wrong.bedpe"), ["\t".join(row) for row in inside], texts[1].splitlines()[0])
     for name, options, gc, said in (
         ("right", [], 0.60, None),
-        ("right", ["--promoter-first"], 0.51, "if the promoters come first, give --promoter-first"),
+        ("right", ["--promoter-first"], 0.51, "are the sides exchanged? see --promoter-first"),
         ("wrong", [], 0.48, "are the pairs of another genome build than the reference?"),
     ):
         assert run("prepare", f"{name}.bedpe", "chr22.fa", "--split", "none", "-o", "x.npz", "--force", *options) == 0

@@ -42,10 +42,10 @@ def warnings(dataset: PairDataset) -> Iterator[str]:
 def exchanged(enhancers: Composition, promoters: Composition) -> str:
     """A sentence on sides that look exchanged."""
     sides = " and ".join(
-        f"columns {columns} hold {side.elements:,} elements of {side.length_bp:,.0f} bp with GC {side.gc:.2f}"
-        for columns, side in (("1-3", enhancers), ("4-6", promoters))
+        f"the {name} are {side.elements:,} of {side.length_bp:,.0f} bp with GC {side.gc:.2f}"
+        for name, side in (("enhancers", enhancers), ("promoters", promoters))
     )
-    return f"{sides} (medians): if the promoters come first, give --promoter-first"
+    return f"{sides} (medians): are the sides exchanged? see --promoter-first"
 
 
 def median_gc(found: Mapping[str, Any]) -> dict[str, float]:

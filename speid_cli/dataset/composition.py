@@ -101,7 +101,7 @@ def compare(found: tuple[Composition, Composition], known: tuple[Composition, Co
         f"{enhancers:.2f} and {promoters:.2f}, of those trained on {usual_enhancers:.2f} and {usual_promoters:.2f}"
     )
     if straight - exchanged > _LEAST_DIFFERENCE:
-        return f"median GC of enhancers and promoters is {figures}: if the promoters come first, give --promoter-first"
+        return f"median GC of enhancers and promoters is {figures}: are the sides exchanged? see --promoter-first"
     if usual_promoters - promoters > _LEAST_DIFFERENCE:
         return f"median GC of enhancers and promoters is {figures}: are the pairs of another genome build?"
     return ""

@@ -262,7 +262,7 @@ def rich_promoters(folder: Path) -> list[str]:
     ]  # fmt: skip
 
 
-EXCHANGED = "if the promoters come first, give --promoter-first"
+EXCHANGED = "are the sides exchanged? see --promoter-first"
 ELSEWHERE = "are the pairs of another genome build than the reference?"
 
 

@@ -50,8 +50,8 @@ def test_exchanged_sides(enhancers: Composition, promoters: Composition, expecte
     ("found", "message"),
     [
         ((0.53, 0.58), ""),
-        ((0.57, 0.53), "median GC of enhancers and promoters is 0.57 and 0.53, of those trained on 0.52 and 0.60: if the "
-                       "promoters come first, give --promoter-first"),
+        ((0.57, 0.53), "median GC of enhancers and promoters is 0.57 and 0.53, of those trained on 0.52 and 0.60: are the "
+                       "sides exchanged? see --promoter-first"),
         ((0.49, 0.48), "median GC of enhancers and promoters is 0.49 and 0.48, of those trained on 0.52 and 0.60: are the "
                        "pairs of another genome build?"),
     ],
