@@ -40,7 +40,7 @@ from speid_cli.evaluation.evaluate import network_logits, resampling_clusters
 from speid_cli.evaluation.measures import Predictions, estimate
 from speid_cli.model.config import PRESETS
 from speid_cli.model.device import Device
-from speid_cli.model.kernels import KernelInitialisers
+from speid_cli.model.motif_kernels import KernelInitialisers
 from speid_cli.scoring.metrics import sigmoid
 from speid_cli.training.stages import finetune, pretrain
 

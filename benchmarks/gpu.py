@@ -28,7 +28,7 @@ from speid_cli.model.initialisers import initialise
 from speid_cli.model.speid import Speid
 from speid_cli.scoring.engine import Scorer
 from speid_cli.training.inputs import WholeNetwork
-from speid_cli.training.keeper import Keeper
+from speid_cli.training.state import TrainingState
 from speid_cli.training.trainer import Trainer
 
 
@@ -136,7 +136,7 @@ def train(config: SpeidConfig, rounds: int) -> None:
             torch.cuda.set_sync_debug_mode("error" if epoch else "default")
             with timed(times):
                 trainer.position.batches, before = 0, trainer.position.loss.clone()
-                trainer.steps(_Nobody(), Keeper())
+                trainer.steps(_Nobody(), TrainingState())
                 losses.append((trainer.position.loss - before) / 400)
             torch.cuda.set_sync_debug_mode("default")
         values = [float(loss) for loss in losses]

@@ -136,7 +136,7 @@ def _decode(raw: bytes, path: str, number: int) -> str:
         ) from error
 
 
-def refuse_existing(path: str | Path, force: bool, inputs: Iterable[str | Path | None] = ()) -> None:
+def check_output_path(path: str | Path, force: bool, inputs: Iterable[str | Path | None] = ()) -> None:
     """Refuse to replace an output, before any work is done for it.
 
     Raises
@@ -156,7 +156,7 @@ def refuse_existing(path: str | Path, force: bool, inputs: Iterable[str | Path |
 
 
 @contextlib.contextmanager
-def whole_file(path: str | Path, force: bool, keep: bool = False) -> Iterator[BinaryIO]:
+def atomic_file(path: str | Path, force: bool, keep: bool = False) -> Iterator[BinaryIO]:
     """A binary file that stands at `path` only once it is complete and on the disk.
 
     Written beside `path`, flushed to the disk, then renamed; only one process at a time can. If the
@@ -172,7 +172,7 @@ def whole_file(path: str | Path, force: bool, keep: bool = False) -> Iterator[Bi
     DataError
         `path` cannot be written, or another process is writing it.
     """
-    refuse_existing(path, force)
+    check_output_path(path, force)
     path = Path(path).resolve()  # through a link, to what it points at
     beside = part_of(path)
     with _claimed(beside, path) as stream, _removed_if_it_fails(beside, keep):
@@ -182,7 +182,7 @@ def whole_file(path: str | Path, force: bool, keep: bool = False) -> Iterator[Bi
         with blamed_on(path):
             stream.flush()
             os.fsync(stream.fileno())
-            refuse_existing(path, force)
+            check_output_path(path, force)
             os.replace(beside, path)
 
 
@@ -220,7 +220,7 @@ def _removed_if_it_fails(path: Path, keep: bool) -> Iterator[None]:
 
 
 def part_of(path: str | Path) -> Path:
-    """Where `whole_file` writes what becomes `path`."""
+    """Where `atomic_file` writes what becomes `path`."""
     path = Path(path).resolve()
     return path.with_name(f".{path.name}.part")
 
@@ -250,7 +250,7 @@ def _stands_at(stream: BinaryIO, path: Path) -> bool:
     return False
 
 
-def refuse_existing_folder(path: str | Path, force: bool) -> None:
+def check_output_folder(path: str | Path, force: bool) -> None:
     """Refuse to write into a folder that exists, before any work is done for it.
 
     Raises
@@ -267,7 +267,7 @@ def refuse_existing_folder(path: str | Path, force: bool) -> None:
         raise DataError("no such folder", hint=f"mkdir -p {path.parent}", path=path.parent)
 
 
-def refuse_unwritable_folder(path: Path) -> None:
+def check_writable_folder(path: Path) -> None:
     """Refuse a folder in which no file can be made, before any work is done for it.
 
     Raises
@@ -283,13 +283,13 @@ def refuse_unwritable_folder(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def whole_folder(path: str | Path, force: bool) -> Iterator[Path]:
+def atomic_folder(path: str | Path, force: bool) -> Iterator[Path]:
     """A folder whose files stand in `path` only once all of them are complete.
 
     Written beside `path`, then renamed; into a folder that exists, file by file, and what else it
     holds stays. If the block fails, nothing is changed.
     """
-    refuse_existing_folder(path, force)
+    check_output_folder(path, force)
     path = Path(path).resolve()
     with blamed_on(path):
         temporary = tempfile.TemporaryDirectory(prefix=f".{path.name}.", suffix=".part", dir=path.parent)

@@ -17,7 +17,7 @@ import pytest
 
 from speid_cli import files
 from speid_cli.errors import DataError
-from speid_cli.files import count_lines, read_lines, refuse_existing, refuse_existing_folder, whole_file, whole_folder
+from speid_cli.files import atomic_file, atomic_folder, check_output_folder, check_output_path, count_lines, read_lines
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
@@ -61,7 +61,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 def test_a_failed_write_leaves_what_was_there(tmp_path: Path) -> None:
     path = tmp_path / "out"
     path.write_bytes(b"before")
-    with pytest.raises(RuntimeError), whole_file(path, force=True) as stream:
+    with pytest.raises(RuntimeError), atomic_file(path, force=True) as stream:
         stream.write(b"half")
         raise RuntimeError
     assert path.read_bytes() == b"before"
@@ -73,14 +73,14 @@ def test_a_full_disk_is_an_error_with_the_file(tmp_path: Path) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
     try:
-        with pytest.raises(DataError, match="out: File too large"), whole_file(tmp_path / "out", False) as stream:
+        with pytest.raises(DataError, match="out: File too large"), atomic_file(tmp_path / "out", False) as stream:
             stream.write(bytes(100_000))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("whole", [whole_file, whole_folder])
+@pytest.mark.parametrize("whole", [atomic_file, atomic_folder])
 def test_another_file_s_error_keeps_its_name(tmp_path: Path, whole: Callable[..., Any]) -> None:
     with pytest.raises(FileNotFoundError, match="gone.bed") as caught, whole(tmp_path / "out", False):
         (tmp_path / "gone.bed").read_text()
@@ -89,7 +89,7 @@ def test_another_file_s_error_keeps_its_name(tmp_path: Path, whole: Callable[...
 
 
 def test_an_error_without_a_name_is_not_the_output_s(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match="No space left"), whole_file(tmp_path / "out", False):
+    with pytest.raises(OSError, match="No space left"), atomic_file(tmp_path / "out", False):
         raise OSError(28, "No space left on device")
 
 
@@ -98,14 +98,14 @@ def test_without_locks_one_process_writes(tmp_path: Path, monkeypatch: pytest.Mo
         raise OSError(37, "No locks available")
 
     monkeypatch.setattr(fcntl, "flock", no_locks)
-    with whole_file(tmp_path / "out", False) as stream:
+    with atomic_file(tmp_path / "out", False) as stream:
         stream.write(b"first")
         found = rf"out: another process is writing it \(process {os.getpid()} on .*\); wait for it, or, if it has ended"
         with pytest.raises(DataError, match=found + " without removing its lock: rm .*out.lock"):
-            whole_file(tmp_path / "out", False).__enter__()
-    with whole_file(tmp_path / "out", True) as stream:
+            atomic_file(tmp_path / "out", False).__enter__()
+    with atomic_file(tmp_path / "out", True) as stream:
         stream.write(b"second")
-    with pytest.raises(RuntimeError), whole_file(tmp_path / "out", True):
+    with pytest.raises(RuntimeError), atomic_file(tmp_path / "out", True):
         raise RuntimeError
     assert (tmp_path / "out").read_bytes() == b"second"
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
@@ -116,23 +116,23 @@ def test_a_folder_that_takes_no_file_is_an_error(tmp_path: Path, monkeypatch: py
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(files.os, "open", refuse)
-    with pytest.raises(DataError, match="out: Permission denied"), whole_file(tmp_path / "out", False):
+    with pytest.raises(DataError, match="out: Permission denied"), atomic_file(tmp_path / "out", False):
         pass
 
 
 def test_a_link_is_written_through_and_a_device_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "real").write_bytes(b"before")
     (tmp_path / "link").symlink_to("real")
-    with whole_file(tmp_path / "link", force=True) as stream:
+    with atomic_file(tmp_path / "link", force=True) as stream:
         stream.write(b"after")
     assert (tmp_path / "link").is_symlink()
     assert (tmp_path / "real").read_bytes() == b"after"
     with pytest.raises(DataError, match="/dev/null: is no regular file"):
-        refuse_existing("/dev/null", force=True)
+        check_output_path("/dev/null", force=True)
 
 
 def test_a_written_file_has_the_usual_mode(tmp_path: Path) -> None:
-    with whole_file(tmp_path / "out", force=False) as stream:
+    with atomic_file(tmp_path / "out", force=False) as stream:
         stream.write(b"all")
     (tmp_path / "plain").touch()
     assert (tmp_path / "out").read_bytes() == b"all"
@@ -142,22 +142,25 @@ def test_a_written_file_has_the_usual_mode(tmp_path: Path) -> None:
 def test_outputs_that_cannot_be_are_refused(tmp_path: Path) -> None:
     (tmp_path / "there").touch()
     with pytest.raises(DataError, match="there: exists already; give --force to replace it, or another -o"):
-        refuse_existing(tmp_path / "there", force=False)
+        check_output_path(tmp_path / "there", force=False)
     with pytest.raises(DataError, match="is no regular file; expected the name of a file to write"):
-        refuse_existing(tmp_path, force=True)
+        check_output_path(tmp_path, force=True)
     with pytest.raises(DataError, match="no such folder; mkdir -p"):
-        refuse_existing(tmp_path / "no" / "out", force=False)
+        check_output_path(tmp_path / "no" / "out", force=False)
 
 
 def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError), whole_folder(tmp_path / "out", False) as folder:
+    with pytest.raises(RuntimeError), atomic_folder(tmp_path / "out", False) as folder:
         (folder / "a").write_text("half")
         raise RuntimeError
     assert not list(tmp_path.iterdir())
-    with whole_folder(tmp_path / "out", False) as folder:
+    with atomic_folder(tmp_path / "out", False) as folder:
         (folder / "a").write_text("all")
     assert (tmp_path / "out" / "a").read_text() == "all"
-    with pytest.raises(DataError, match="out: No space left on device"), whole_folder(tmp_path / "out", True) as folder:
+    with (
+        pytest.raises(DataError, match="out: No space left on device"),
+        atomic_folder(tmp_path / "out", True) as folder,
+    ):
         (folder / "a").write_text("new")
         raise OSError(28, "No space left on device")
     assert (tmp_path / "out" / "a").read_text() == "all"
@@ -166,7 +169,7 @@ def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(DataError, match="file: is no folder; expected the name of a folder to write"):
-        refuse_existing_folder(tmp_path / "file", force=True)
+        check_output_folder(tmp_path / "file", force=True)
 
 
 @pytest.mark.parametrize(("text", "lines"), [(b"", 0), (b"a\nb\n", 2), (b"a\nb", 2), (b"\n", 1)])

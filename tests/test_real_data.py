@@ -74,7 +74,7 @@ def test_plain_gzip_is_refused_where_bgzip_is_read(chr22: Path, capsys: pytest.C
     for reference in ("chr22.fa", "chr22.fa.gz"):
         assert run("prepare", candidates, reference, "--split", "random", "-o", "x.npz", "--force") == 0
         written.append(PairDataset.read("x.npz"))
-    np.testing.assert_array_equal(written[0].enhancers.onehot, written[1].enhancers.onehot)
+    np.testing.assert_array_equal(written[0].enhancers.packed, written[1].enhancers.packed)
 
 
 @pytest.mark.parametrize("cell", ["GM12878", "IMR90"])

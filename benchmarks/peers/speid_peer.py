@@ -24,7 +24,7 @@ from speid_cli.model.initialisers import initialise
 from speid_cli.model.speid import Speid
 from speid_cli.scoring.engine import Scorer
 from speid_cli.training.inputs import FrozenFeatures, WholeNetwork
-from speid_cli.training.keeper import Keeper
+from speid_cli.training.state import TrainingState
 from speid_cli.training.trainer import Trainer
 
 PAPER = PRESETS["paper"].model
@@ -151,7 +151,7 @@ def training(device: Device, arrays: dict[str, NDArray[Any]]) -> Work:
 def epoch(trainer: Trainer) -> float:
     """The first epoch's batches, again; the sum of their losses."""
     trainer.position.batches = 0
-    trainer.steps(Nobody(), Keeper())
+    trainer.steps(Nobody(), TrainingState())
     return float(trainer.position.loss)
 
 

@@ -11,7 +11,7 @@ from speid_cli.cli import options
 from speid_cli.cli.console import say, warn
 from speid_cli.cli.outputs import text_output
 from speid_cli.errors import DataError, OptionError, counted
-from speid_cli.files import refuse_existing
+from speid_cli.files import check_output_path
 from speid_cli.genome.bed import BedElement, read_elements
 from speid_cli.genome.contigs import ContigNames
 from speid_cli.genome.intervals import MAX_DISTANCE_BP, MIN_DISTANCE_BP
@@ -73,7 +73,7 @@ def command(
     if min_distance > max_distance:
         raise OptionError(f"--min-distance {min_distance} is above --max-distance {max_distance}")
     if output not in (None, "-"):
-        refuse_existing(str(output), force, (enhancers, promoters, anchors))
+        check_output_path(str(output), force, (enhancers, promoters, anchors))
     reach, contigs = (min_distance, max_distance), ContigNames()
     first, second = read_both(enhancers, promoters, contigs, anchors)
     joined = None

@@ -13,7 +13,7 @@ from speid_cli.cli import options
 from speid_cli.cli.console import Progress, progress, report_leaks, say, warn
 from speid_cli.dataset.pairs import SUBSETS
 from speid_cli.errors import located
-from speid_cli.files import refuse_existing_folder, refuse_unwritable_folder, whole_file, whole_folder
+from speid_cli.files import atomic_file, atomic_folder, check_output_folder, check_writable_folder
 
 if TYPE_CHECKING:
     from speid_cli.evaluation.evaluate import Evaluation
@@ -76,9 +76,9 @@ def command(
     from speid_cli.model.device import Device
 
     target = Path(output or f"{Path(model).stem}.evaluation")
-    refuse_existing_folder(target, force)
+    check_output_folder(target, force)
     for path in (target, Path(model)) if fit else (target,):
-        refuse_unwritable_folder(path.resolve().parent)
+        check_writable_folder(path.resolve().parent)
     checkpoint, dataset = Checkpoint.read(model), PairDataset.read(data)
     compute = Device(device, precision, threads)
     say(f"device: {compute.description}")
@@ -88,10 +88,10 @@ def command(
             checkpoint = evaluation.fit(checkpoint, dataset, compute, allow_seen)
         found = evaluation.evaluate(checkpoint, dataset, compute, settings, say, _watch)
     if fit:
-        with whole_file(model, force=True) as stream:
+        with atomic_file(model, force=True) as stream:
             checkpoint.write(stream)
         _report_fit(model, checkpoint)
-    with whole_folder(target, force) as folder:
+    with atomic_folder(target, force) as folder:
         _write(folder, Path(model).stem, found, checkpoint, dataset, settings)
     _summarise(target, found)
 

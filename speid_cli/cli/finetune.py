@@ -68,7 +68,7 @@ def command(
         compute = Device(device, precision, threads, run.processes)
         announce(dataset, compute, settings)
         with ConsoleObserver() as observer, located(data):
-            model = finetune(start, dataset, settings, compute, seed, observer, run.keeper)
+            model = finetune(start, dataset, settings, compute, seed, observer, run.training_state)
         run.write(model)
         _compare_with_start(model)
 

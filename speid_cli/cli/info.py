@@ -96,7 +96,7 @@ def _describe_dataset(path: str) -> dict[str, Any]:
 
 
 def _describe_kernels(path: str) -> dict[str, Any]:
-    from speid_cli.model.kernels import KernelInitialisers
+    from speid_cli.model.motif_kernels import KernelInitialisers
 
     kernels = KernelInitialisers.read(path)
     return {

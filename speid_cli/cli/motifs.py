@@ -9,7 +9,7 @@ import click
 from speid_cli.cli import options
 from speid_cli.cli.console import say, warn
 from speid_cli.errors import DataError, OptionError, counted
-from speid_cli.files import refuse_existing, whole_file
+from speid_cli.files import atomic_file, check_output_path
 from speid_cli.genome.motif_files import JASPAR_RELEASES, Motif
 from speid_cli.model.config import PRESETS
 
@@ -79,12 +79,12 @@ def command(
       speid motifs factors.meme --preset small --reverse-complements all
     """
     from speid_cli.genome.motif_files import read_jaspar_release, read_motifs
-    from speid_cli.model.kernels import choose, fit, place
+    from speid_cli.model.motif_kernels import choose, fit, place
 
     target = Path(output or "kernels.npz")
     if not files and jaspar is None:
         raise OptionError("no motifs: give motif files, or --jaspar RELEASE")
-    refuse_existing(target, force, files)
+    check_output_path(target, force, files)
     motifs = [motif for path in files for motif in read_motifs(path)]
     if jaspar is not None:
         motifs += read_jaspar_release(jaspar, collection, tuple(tax_group.split(",")))
@@ -97,7 +97,7 @@ def command(
         kernel_count = counted(limit, "kernel")
         warn(f"{counted(left_out, 'motif')} left out at random: there is room in {kernel_count} (--max-kernels)")
     kernels = place(chosen, length, pseudocount, seed)
-    with whole_file(target, force) as stream:
+    with atomic_file(target, force) as stream:
         kernels.write(stream)
     if verbose:
         for item in kernels.placed:

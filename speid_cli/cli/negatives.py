@@ -14,7 +14,7 @@ from speid_cli.cli.outputs import text_output
 from speid_cli.dataset.labels import read_positives
 from speid_cli.dataset.negatives import BinCount, NegativeSettings, draw_negatives, pair_distance
 from speid_cli.errors import DataError, OptionError, counted
-from speid_cli.files import refuse_existing
+from speid_cli.files import check_output_path
 from speid_cli.genome.bed import BedElement, place_of
 from speid_cli.genome.candidates import candidate_header, candidate_line
 from speid_cli.genome.contigs import ContigNames
@@ -64,7 +64,7 @@ def command(
       speid negatives labelled.bedpe enhancers.bed promoters.bed --with-positives > pairs.bedpe
     """
     if output not in (None, "-"):
-        refuse_existing(str(output), force, (positives, enhancers, promoters))
+        check_output_path(str(output), force, (positives, enhancers, promoters))
     if (positives, enhancers, promoters).count("-") > 1:
         raise OptionError("only one input can be standard input")
     contigs = ContigNames()

@@ -9,7 +9,7 @@ from typing import IO, BinaryIO, cast
 
 from Bio.bgzf import BgzfWriter
 
-from speid_cli.files import whole_file
+from speid_cli.files import atomic_file
 
 _BLOCK_BYTES = 1 << 16
 
@@ -37,13 +37,13 @@ class _Bgzf(BgzfWriter):  # type: ignore[misc]  # Biopython has no types
 def text_output(output: str | None, force: bool, keep: bool = False) -> Iterator[IO[bytes]]:
     """Bytes to standard output (None or ``-``), or to a file, as BGZF if its name ends in .gz.
 
-    `keep` as for `whole_file`.
+    `keep` as for `atomic_file`.
     """
     if output in (None, "-"):
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
-    with whole_file(str(output), force, keep) as stream:
+    with atomic_file(str(output), force, keep) as stream:
         if str(output).endswith(".gz"):
             with _Bgzf(fileobj=stream) as packed:
                 yield cast(BinaryIO, packed)

@@ -142,7 +142,7 @@ def command(
             "--append": append, "--promoter-first": promoter_first, "--calibrated": calibrated,
             "--prevalence": prevalence, "--precision": precision, "--shard": shard and "{}/{}".format(*shard),
         }  # fmt: skip
-        made_of = _digests(model, candidates, genome) | options_given if resume_output and processes.writes else {}
+        made_of = _digests(model, candidates, genome) | options_given if resume_output and processes.is_main else {}
         there = target.fill(stream, candidates, portion, processes, made_of, lines)
         if counts := processes.gather(stream.counts):
             if checkpoint.composition and (difference := compare(stream.compositions(), checkpoint.composition)):

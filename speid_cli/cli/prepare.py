@@ -11,7 +11,7 @@ from speid_cli.cli.console import Stopwatch, report, report_leaks, say, warn
 from speid_cli.dataset.pairs import LONGEST_WINDOW
 from speid_cli.dataset.splits import SplitSettings
 from speid_cli.errors import OptionError
-from speid_cli.files import refuse_existing, whole_file
+from speid_cli.files import atomic_file, check_output_path
 from speid_cli.model.config import SpeidConfig
 
 WINDOW = click.IntRange(1, LONGEST_WINDOW)
@@ -99,7 +99,7 @@ def command(
     from speid_cli.genome.reference import Reference
 
     clock, target = Stopwatch(), Path(output or _default_output(pairs))
-    refuse_existing(target, force, (pairs, reference, exclude))
+    check_output_path(target, force, (pairs, reference, exclude))
     if not test_fraction + validation_fraction < 1:
         raise OptionError("--test-fraction and --validation-fraction leave nothing to train on")
     if method != "chrom" and (test_chroms or validation_chroms):
@@ -109,7 +109,7 @@ def command(
         dataset = assemble(pairs, genome, PrepareSettings(split=division, exclude=exclude, **settings))  # type: ignore[arg-type]
         if warning := genome.contigs.alias_warning():
             warn(warning)
-    with whole_file(target, force) as stream:
+    with atomic_file(target, force) as stream:
         dataset.write(stream)
     say(f"{target}:")
     gc = {f"median GC of {name}": value for name, value in median_gc(dataset.metadata["composition"]).items()}

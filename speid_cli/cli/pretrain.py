@@ -90,7 +90,7 @@ def command(
     """Read, train, write."""
     from speid_cli.dataset.pairs import PairDataset
     from speid_cli.model.device import Device
-    from speid_cli.model.kernels import KernelInitialisers
+    from speid_cli.model.motif_kernels import KernelInitialisers
     from speid_cli.training.stages import pretrain
 
     target = Path(output or f"{Path(data).stem}.pretrained.pt")
@@ -104,5 +104,5 @@ def command(
         announce(dataset, compute, settings)
         smaller = "--preset small trains a smaller network in much less" if preset == "paper" else ""
         with ConsoleObserver(smaller) as observer, located(data):
-            model = pretrain(dataset, config, settings, kernels, compute, seed, observer, preset, run.keeper)
+            model = pretrain(dataset, config, settings, kernels, compute, seed, observer, preset, run.training_state)
         run.write(model)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from speid_cli.cli.console import progress, say, warn
 from speid_cli.cli.outputs import text_output
 from speid_cli.errors import DataError, OptionError, counted, located
-from speid_cli.files import cut_off_last_line, ends_whole, part_of, refuse_existing, whole_file, whole_lines
+from speid_cli.files import atomic_file, check_output_path, cut_off_last_line, ends_whole, part_of, whole_lines
 
 if TYPE_CHECKING:
     from speid_cli.model.processes import Processes
@@ -52,7 +52,7 @@ class ScoredOutput:
         if self.resume and (self.path is None or self.path.endswith(".gz")):
             raise OptionError("--resume-output needs an uncompressed -o, in which it can find the last whole line")
         if self.path is not None:
-            refuse_existing(self.path, self.force or self.resume, inputs)
+            check_output_path(self.path, self.force or self.resume, inputs)
 
     def fill(
         self,
@@ -68,15 +68,15 @@ class ScoredOutput:
         `made_of`, what its lines depend on, is kept beside what is there in part (`resume`). `lines`
         is how many `candidates` has, where that is known.
         """
-        if not processes.writes:
-            there = processes.agree(0)
+        if not processes.is_main:
+            there = processes.broadcast(0)
             for _ in stream.score(candidates, portion.after(there), processes):
                 pass
             return there
         try:
             with suppress(_CompleteError), text_output(self.path, self.force or self.resume, keep=self.resume) as out:
                 there, complete = self._begin(stream, candidates, portion, cast(BinaryIO, out), made_of)
-                processes.agree(there)
+                processes.broadcast(there)
                 if complete:
                     raise _CompleteError
                 rest = portion.after(there)
@@ -109,7 +109,7 @@ class ScoredOutput:
         if complete:
             say(f"{target}: complete, with {counted(count, 'line')}; left as it is")
             return count, True
-        with whole_file(record, force=True) as beside:
+        with atomic_file(record, force=True) as beside:
             beside.write(json.dumps(made_of).encode())
         if found is target and target.exists():
             with target.open("rb") as source:

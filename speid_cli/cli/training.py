@@ -13,7 +13,7 @@ import click
 
 from speid_cli.cli.console import Progress, Stopwatch, duration, progress, say, warn
 from speid_cli.errors import DataError, Terminated, counted
-from speid_cli.files import refuse_existing, whole_file
+from speid_cli.files import atomic_file, check_output_path
 from speid_cli.model.config import PRESETS, TrainingConfig
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from speid_cli.model.checkpoint import Checkpoint
     from speid_cli.model.device import Device
     from speid_cli.model.processes import Processes
-    from speid_cli.training.keeper import Keeper
+    from speid_cli.training.state import TrainingState
 
 
 # So long a beginning foretells the whole; what takes longer than an hour is said.
@@ -55,7 +55,7 @@ class TrainingRun:
     """A run whose outputs are its own from beginning to end."""
 
     model: Path
-    keeper: Keeper
+    training_state: TrainingState
     processes: Processes
     stream: BinaryIO | None
 
@@ -68,7 +68,7 @@ class TrainingRun:
         lines = ["\t".join(("stage", *HISTORY_COLUMNS))]
         for row in checkpoint.history:
             lines.append("\t".join([str(row.get("stage")), *(_cell(row.get(name)) for name in HISTORY_COLUMNS)]))
-        with whole_file(history_path(self.model), force=True) as stream:
+        with atomic_file(history_path(self.model), force=True) as stream:
             stream.write(("\n".join(lines) + "\n").encode())
         checkpoint.write(self.stream)
         say(f"{self.model}: {checkpoint.stage}; history in {history_path(self.model)}")
@@ -80,22 +80,22 @@ def training_run(
 ) -> Iterator[TrainingRun]:
     """Outputs checked and claimed before training; the state kept beside them until they are written."""
     from speid_cli.model.processes import Processes
-    from speid_cli.training.keeper import Keeper
+    from speid_cli.training.state import TrainingState
 
     processes, state = Processes.of_torchrun(), state_path(model)
-    keeper, resume = Keeper(state, 60 * save_every, processes.writes), resume or processes.restarts > 0
+    training_state, resume = TrainingState(state, 60 * save_every, processes.is_main), resume or processes.restarts > 0
     _refuse_outputs(model, force, resume, inputs)  # in every process: one that waits for another cannot be ended
-    if not processes.writes:
+    if not processes.is_main:
         with processes.connected():
-            yield TrainingRun(model, keeper, processes, None)
+            yield TrainingRun(model, training_state, processes, None)
         return
     replace = force or (resume and state.exists())
     try:
-        with whole_file(model, replace) as stream:
+        with atomic_file(model, replace) as stream:
             if not resume:
                 state.unlink(missing_ok=True)
             with processes.connected():
-                yield TrainingRun(model, keeper, processes, stream)
+                yield TrainingRun(model, training_state, processes, stream)
     except Terminated:
         if state.exists():
             say(f"{state}: training can go on from here; give --resume")
@@ -108,11 +108,11 @@ def _refuse_outputs(model: Path, force: bool, resume: bool, inputs: tuple[str | 
     state = state_path(model)
     unfinished = state.exists()
     for path in (model, history_path(model)):
-        refuse_existing(path, force or (resume and unfinished), inputs)
+        check_output_path(path, force or (resume and unfinished), inputs)
     if unfinished and not (resume or force):
         hint = "--resume goes on from it, --force starts anew"
         raise DataError("the state of an unfinished run", hint=hint, path=state)
-    refuse_existing(state, unfinished, inputs)
+    check_output_path(state, unfinished, inputs)
 
 
 def _cell(value: Any) -> str:

@@ -22,7 +22,7 @@ from speid_cli.genome.bedpe import PairReader
 from speid_cli.genome.contigs import ReferenceContigs
 from speid_cli.genome.intervals import ElementPair, Interval, shift_range, window_start
 from speid_cli.genome.onehot import N_CODE, gc_content, pack_sequence
-from speid_cli.genome.overlaps import overlapping, read_bed
+from speid_cli.genome.overlaps import overlaps, read_bed
 from speid_cli.genome.reference import Reference
 
 _ROWS_AT_A_TIME = 1024
@@ -111,7 +111,7 @@ def _without_excluded(
     regions, elsewhere = read_bed(exclude, contigs)
     hit = np.zeros(len(read), bool)
     for side in (0, 1):
-        hit |= overlapping([labelled.pair[side] for labelled in read], regions)
+        hit |= overlaps([labelled.pair[side] for labelled in read], regions)
     kept = [labelled for labelled, out in zip(read, hit, strict=True) if not out]
     if not kept:
         raise DataError("no pair is left outside the excluded regions", path=exclude)

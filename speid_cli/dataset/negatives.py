@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from speid_cli.dataset.balance import balanced_pairs
 from speid_cli.dataset.neighbours import Neighbours
 from speid_cli.genome.intervals import ElementPair, Interval, distance_bp
-from speid_cli.genome.overlaps import joined_by
+from speid_cli.genome.overlaps import overlap_both_sides
 
 # Each bin is drawn in so many parts, so that distances also follow the positives' inside it.
 _PARTS = 10
@@ -112,7 +112,7 @@ def _draw(
     asked = _per_bin(distance, edges) * settings.ratio
     if settings.balance == "elements":
         enhancers, promoters = (sorted({pair[side] for pair in positives}) for side in (0, 1))
-    interacting = joined_by(positives, enhancers, promoters)
+    interacting = overlap_both_sides(positives, enhancers, promoters)
     if settings.balance == "elements":
         chosen = balanced_pairs(positives, enhancers, promoters, interacting, edges, asked, settings.ratio, generator)
     else:

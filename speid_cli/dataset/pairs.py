@@ -42,7 +42,7 @@ class Elements:
 
     Attributes
     ----------
-    onehot : uint8 (E, ceil(width / 2))
+    packed : uint8 (E, ceil(width / 2))
         Packed sequence of the stored stretch, two bases a byte.
     width, window : int
         Stored and model width in bp; the margin on each side is half their difference.
@@ -52,7 +52,7 @@ class Elements:
         Chromosome index, start, end of the element itself.
     """
 
-    onehot: NDArray[np.uint8]
+    packed: NDArray[np.uint8]
     width: int
     window: int
     shift: NDArray[np.int16]
@@ -68,7 +68,7 @@ class Elements:
 
     def codes(self, rows: slice = slice(None)) -> NDArray[np.uint8]:
         """Base codes (E, width) of the stored stretches, or of some rows of them."""
-        return unpack(self.onehot[rows], self.width)
+        return unpack(self.packed[rows], self.width)
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ class PairDataset:
         arrays: dict[str, Any] = {}
         for side, elements in zip(SIDES, (self.enhancers, self.promoters), strict=True):
             arrays |= {
-                f"{side}_onehot": elements.onehot,
+                f"{side}_onehot": elements.packed,
                 f"{side}_width": elements.width,
                 f"{side}_window": elements.window,
                 f"{side}_shift": elements.shift,

@@ -62,7 +62,7 @@ class Clusters(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Judged:
+class ModelResult:
     """One model or baseline on the pairs judged.
 
     Without a calibration, since the validation pairs support none, each pair's calibrated
@@ -91,7 +91,7 @@ class Evaluation:
     """
 
     members: NDArray[np.int64]
-    models: dict[str, Judged]
+    models: dict[str, ModelResult]
     clusters: Clusters
     seen: str
     chosen: str
@@ -124,7 +124,7 @@ def evaluate(
         raise DataError(f"the {name} subset has {both}", expected="both")
     seen = refuse_seen(checkpoint, dataset, settings.subset, settings.allow_seen)
     clusters = resampling_clusters(dataset, members)
-    models: dict[str, Judged] = {}
+    models: dict[str, ModelResult] = {}
     for title, logits in _all_logits(checkpoint, dataset, device, settings, members, say, watch):
         stored = checkpoint if title == MODEL_NAME else None
         models[title] = _judge(dataset, logits, members, clusters, settings, stored)
@@ -200,7 +200,7 @@ def _judge(
     clusters: Clusters,
     settings: EvaluationSettings,
     stored: Checkpoint | None,
-) -> Judged:
+) -> ModelResult:
     validation = dataset.members(VALIDATION)
     calibration = fit_calibration(dataset.label[validation], logits[validation])
     threshold = fit_threshold(dataset.label[validation], sigmoid(logits[validation]))
@@ -216,7 +216,7 @@ def _judge(
         calibrated = np.full(len(members), float(share))
     predictions = Predictions(dataset.label[members], probability, calibrated, threshold)
     estimates = estimate(predictions, clusters.cluster, settings.replicates, settings.seed)
-    return Judged(predictions, estimates, calibration)
+    return ModelResult(predictions, estimates, calibration)
 
 
 def refuse_seen(checkpoint: Checkpoint, dataset: PairDataset, subset: int, allow: bool) -> str:

@@ -13,7 +13,7 @@ from speid_cli.dataset.checks import FEWEST_POSITIVES
 from speid_cli.dataset.pairs import SUBSETS, PairDataset
 from speid_cli.errors import counted
 from speid_cli.evaluation.baselines import BASE_RATE
-from speid_cli.evaluation.evaluate import MODEL_NAME, Evaluation, EvaluationSettings, Judged
+from speid_cli.evaluation.evaluate import MODEL_NAME, Evaluation, EvaluationSettings, ModelResult
 from speid_cli.files import finite
 from speid_cli.genome.bedpe import COLUMNS, MISSING
 from speid_cli.model.checkpoint import Checkpoint
@@ -83,7 +83,7 @@ def meaning(evaluation: Evaluation) -> str:
     return f"speid is better than the base rate{beside} ({figures})"
 
 
-def _plain_model(judged: Judged) -> dict[str, Any]:
+def _plain_model(judged: ModelResult) -> dict[str, Any]:
     return {
         "threshold": judged.predictions.threshold,
         "calibration": judged.calibration.as_plain() if judged.calibration else None,

@@ -13,7 +13,7 @@ from speid_cli.genome.bed import BedElement
 from speid_cli.genome.bedpe import COLUMNS, MISSING, PairReader
 from speid_cli.genome.contigs import ContigNames
 from speid_cli.genome.intervals import ElementPair, Interval, distance_bp
-from speid_cli.genome.overlaps import joined_by, near
+from speid_cli.genome.overlaps import overlap_both_sides, within_distance
 
 NAME_SEPARATOR = "~"
 
@@ -80,7 +80,7 @@ def candidates(
     firsts, seconds = ([element.interval for element in side] for side in (enhancers, promoters))
     starts, ends = (np.array([interval[end] for interval in seconds]) for end in (1, 2))
     paired = np.zeros(len(seconds), bool)
-    for row, found in near(firsts, seconds, highest):
+    for row, found in within_distance(firsts, seconds, highest):
         partners = np.array(found)
         distances = distance_bp(*firsts[row][1:], starts[partners], ends[partners])
         partners, distances = partners[distances >= lowest], distances[distances >= lowest]
@@ -128,7 +128,7 @@ def joined_by_loops(
     pair on one chromosome, at a distance within reach, does.
     """
     firsts, seconds = ([element.interval for element in side] for side in (enhancers, promoters))
-    keys = joined_by(loops, firsts, seconds)
+    keys = overlap_both_sides(loops, firsts, seconds)
     return keys[[_is_candidate(firsts[key // len(seconds)], seconds[key % len(seconds)], reach) for key in keys]]
 
 

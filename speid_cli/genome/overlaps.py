@@ -50,7 +50,7 @@ def read_bed(path: str, contigs: ReferenceContigs) -> tuple[list[Interval], int]
     return intervals, len(elsewhere)
 
 
-def overlapping(queries: Sequence[Interval], regions: Sequence[Interval]) -> NDArray[np.bool_]:
+def overlaps(queries: Sequence[Interval], regions: Sequence[Interval]) -> NDArray[np.bool_]:
     """Which queries (N,) share at least one base with any region.
 
     Raises
@@ -65,7 +65,7 @@ def overlapping(queries: Sequence[Interval], regions: Sequence[Interval]) -> NDA
     return hit
 
 
-def joined_by(
+def overlap_both_sides(
     pairs: Sequence[ElementPair], enhancers: Sequence[Interval], promoters: Sequence[Interval]
 ) -> NDArray[np.int64]:
     """Which enhancers (E,) and promoters (P,) overlap both sides of one of the pairs, as keys.
@@ -96,7 +96,9 @@ def _overlaps(queries: Sequence[Interval], regions: Sequence[Interval]) -> Itera
     return _joined(queries, regions, "intersect", 0, wa=True, wb=True, nonamecheck=True)
 
 
-def near(queries: Sequence[Interval], targets: Sequence[Interval], distance: int) -> Iterator[tuple[int, list[int]]]:
+def within_distance(
+    queries: Sequence[Interval], targets: Sequence[Interval], distance: int
+) -> Iterator[tuple[int, list[int]]]:
     """Each query with targets at `distance` bp or less between the nearest edges, and those, sorted.
 
     Both by position, queries in order, in memory that does not grow with their number.

@@ -104,8 +104,8 @@ class SpeidConfig:
 class StartConfig:
     """First weights that let a network of little data learn what it is told of motifs.
 
-    A motif is read alike wherever it stands (`initialisers.ignore_positions`), and where kernels
-    start as motifs, the LSTM reads those first (`initialisers.listen_to_motifs`).
+    A motif is read alike wherever it stands (`initialisers.init_position_invariant`), and where kernels
+    start as motifs, the LSTM reads those first (`initialisers.init_lstm_from_motifs`).
 
     Attributes
     ----------

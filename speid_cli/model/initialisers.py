@@ -10,7 +10,7 @@ from torch import Generator, Tensor, nn
 
 from speid_cli.errors import DataError, counted
 from speid_cli.model.config import StartConfig
-from speid_cli.model.kernels import KernelInitialisers
+from speid_cli.model.motif_kernels import KernelInitialisers
 from speid_cli.model.speid import Speid
 
 
@@ -36,7 +36,7 @@ def initialise(model: Speid, generator: Generator) -> None:
                 values.data[units : 2 * units] = 1  # gates i, f, g, o
 
 
-def ignore_positions(model: Speid, generator: Generator) -> None:
+def init_position_invariant(model: Speid, generator: Generator) -> None:
     """Start with a network to which a motif means the same wherever it stands in an element.
 
     LSTM units remember over all lengths from one step to the whole sequence: forget biases are
@@ -56,7 +56,7 @@ def ignore_positions(model: Speid, generator: Generator) -> None:
             steps_of_side.copy_(steps_of_side[:, :1].clone())
 
 
-def listen_to_motifs(model: Speid, kernels: KernelInitialisers, start: StartConfig, generator: Generator) -> None:
+def init_lstm_from_motifs(model: Speid, kernels: KernelInitialisers, start: StartConfig, generator: Generator) -> None:
     """Start with LSTM units that each read a few of the kernels that are motifs, and nothing else.
 
     All motifs are read about equally often. A unit's few weights are as strong as weights from all

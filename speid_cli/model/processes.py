@@ -48,7 +48,7 @@ class Processes:
         return cls(rank, count, local_rank, local_count, restarts)
 
     @property
-    def writes(self) -> bool:
+    def is_main(self) -> bool:
         """Whether this process writes what the run has to show."""
         return self.rank == 0
 
@@ -78,12 +78,12 @@ class Processes:
         """All processes' plain values in order of rank, in the process that writes; elsewhere nothing."""
         if self.count == 1:
             return [value]
-        values = [None] * self.count if self.writes else None
+        values = [None] * self.count if self.is_main else None
         with _said_of_the_run():
             dist.gather_object(value, values)
         return values or []
 
-    def agree(self, value: Any) -> Any:
+    def broadcast(self, value: Any) -> Any:
         """The plain value that the process that writes has."""
         if self.count == 1:
             return value

@@ -19,11 +19,11 @@ from torch import Tensor
 from speid_cli.model.config import ScoringConfig
 from speid_cli.model.device import Device
 from speid_cli.model.speid import Speid
+from speid_cli.scoring.backend import Codes, ScoringBackend
 from speid_cli.scoring.cache import SlotCache
-from speid_cli.scoring.elements import Codes, Route
 from speid_cli.scoring.folding import affine
-from speid_cli.scoring.native_route import NativeRoute
-from speid_cli.scoring.torch_route import TorchRoute
+from speid_cli.scoring.native_backend import NativeBackend
+from speid_cli.scoring.shared_backend import SharedBackend
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -33,14 +33,14 @@ class ElementStore:
 
     Parameters
     ----------
-    route : Route
+    route : ScoringBackend
     side : {0, 1}
         Enhancer or promoter.
     slots : int
         Elements kept.
     """
 
-    def __init__(self, route: Route, side: int, slots: int) -> None:
+    def __init__(self, route: ScoringBackend, side: int, slots: int) -> None:
         self.slots = slots
         self.states = route.allocate(side, slots)
         self._route, self._side = route, side
@@ -89,10 +89,10 @@ class Scorer:
         self.config, self.device = model.config, device
         model.to(device.torch)
         usual = ScoringConfig.batch_size if device.torch.type == "cpu" else ScoringConfig.gpu_batch_size
-        self._route: Route = (
-            TorchRoute(model, device, batch_size or usual, features)
+        self._route: ScoringBackend = (
+            SharedBackend(model, device, batch_size or usual, features)
             if device.kernels is None
-            else NativeRoute(model, device.kernels, features)
+            else NativeBackend(model, device.kernels, features)
         )
         with torch.no_grad():
             self._scale, self._offset = affine(model.sequence_norm)
@@ -124,12 +124,12 @@ class Scorer:
         forward, backward = self._route.pair_states(first, second, left, right)
         steps = self.config.enhancer_steps
         features = torch.empty(len(left), self.config.steps, 2, self.config.lstm_units, device=self.device.torch)
-        features[:, :steps, 0], features[:, steps:, 1] = first.own[left], second.own[right]  # type: ignore[index]
+        features[:, :steps, 0], features[:, steps:, 1] = first.first_pass[left], second.first_pass[right]  # type: ignore[index]
         features[:, :steps, 1], features[:, steps:, 0] = backward, forward
         return features.flatten(2).mul_(self._scale).add_(self._offset)
 
 
-def _slots(route: Route, cache_bytes: int, most: tuple[int, int] | None) -> tuple[int, int]:
+def _slots(route: ScoringBackend, cache_bytes: int, most: tuple[int, int] | None) -> tuple[int, int]:
     """Slots for either side that fit the memory together: as many as there are, else equally many."""
     each = max(2, cache_bytes // (route.element_bytes(0) + route.element_bytes(1)))
     if most is None:

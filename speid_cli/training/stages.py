@@ -19,11 +19,11 @@ from speid_cli.errors import DataError
 from speid_cli.model.checkpoint import Checkpoint
 from speid_cli.model.config import SpeidConfig, TrainingConfig
 from speid_cli.model.device import Device
-from speid_cli.model.initialisers import ignore_positions, initialise, listen_to_motifs, place_motifs
-from speid_cli.model.kernels import KernelInitialisers
+from speid_cli.model.initialisers import init_lstm_from_motifs, init_position_invariant, initialise, place_motifs
+from speid_cli.model.motif_kernels import KernelInitialisers
 from speid_cli.model.speid import Speid
 from speid_cli.training.inputs import FrozenFeatures, WholeNetwork
-from speid_cli.training.keeper import Keeper
+from speid_cli.training.state import TrainingState
 from speid_cli.training.trainer import Observer, Row, Trainer, check_trainable
 
 
@@ -36,11 +36,11 @@ def pretrain(
     seed: int,
     observer: Observer,
     preset: str = "paper",
-    keeper: Keeper | None = None,
+    training_state: TrainingState | None = None,
 ) -> Checkpoint:
     """Train a new network, all of it, on augmented positives and plain negatives (section 2.2.1).
 
-    `preset` is only remembered, for the settings of fine-tuning. `keeper` keeps the state of the
+    `preset` is only remembered, for the settings of fine-tuning. `training_state` keeps the state of the
     run, and has the state to go on from.
 
     Raises
@@ -55,14 +55,14 @@ def pretrain(
     if motifs is not None:
         place_motifs(model, motifs)
     if settings.start is not None:
-        ignore_positions(model, generator)
+        init_position_invariant(model, generator)
         if motifs is not None:
-            listen_to_motifs(model, motifs, settings.start, generator)
+            init_lstm_from_motifs(model, motifs, settings.start, generator)
     trainer = Trainer(model, WholeNetwork(model, dataset, device), dataset, settings, device, seed)
     provenance = _provenance(dataset, "pretrained", settings, seed, before=[])
     provenance |= {"preset": preset, "motifs": motifs.records() if motifs is not None else []}
     start = _digest(trainer.model)
-    history = [{"stage": "pretrained"} | row for row in _run(trainer, provenance, start, observer, keeper)]
+    history = [{"stage": "pretrained"} | row for row in _run(trainer, provenance, start, observer, training_state)]
     return Checkpoint(config, _cpu_state(model), "pretrained", history, provenance)
 
 
@@ -73,7 +73,7 @@ def finetune(
     device: Device,
     seed: int,
     observer: Observer,
-    keeper: Keeper | None = None,
+    training_state: TrainingState | None = None,
 ) -> Checkpoint:
     """Train what follows the LSTM on the imbalanced pairs, unshifted, once each (section 2.2.2).
 
@@ -95,18 +95,18 @@ def finetune(
     trainer = Trainer(model, inputs, dataset, settings, device, seed)
     before = start.provenance.get("stages", [])
     provenance = start.provenance | _provenance(dataset, "finetuned", settings, seed, before)
-    found = _run(trainer, provenance, _digest(start.model()), observer, keeper)
+    found = _run(trainer, provenance, _digest(start.model()), observer, training_state)
     history = [{"stage": "finetuned"} | row for row in found]
     return Checkpoint(start.config, _cpu_state(model), "finetuned", start.history + history, provenance)
 
 
 def _run(
-    trainer: Trainer, provenance: dict[str, Any], start: str, observer: Observer, keeper: Keeper | None
+    trainer: Trainer, provenance: dict[str, Any], start: str, observer: Observer, training_state: TrainingState | None
 ) -> list[Row]:
-    """Train, from the state that the keeper has if it has one of the same run; note the epoch that was kept."""
-    keeper, stage = keeper or Keeper(), provenance["stages"][-1]
+    """Train, from the state that the training_state has if it has one of the same run; note the epoch that was kept."""
+    training_state, stage = training_state or TrainingState(), provenance["stages"][-1]
     wanted = ("dataset", "seed", "versions", "preset", "motifs")
-    state = keeper.recall(
+    state = training_state.recall(
         {name: provenance.get(name) for name in wanted}
         | {"stage": stage["stage"], "settings": stage["settings"]}
         | {"config": asdict(trainer.model.config), "first weights": start}
@@ -116,7 +116,7 @@ def _run(
         trainer.restore(state)
     elif stage["stage"] == "finetuned":
         trainer.validate_start()
-    found = trainer.run(observer, keeper)
+    found = trainer.run(observer, training_state)
     stage |= {"kept_epoch": trainer.kept_epoch, "validation_before": trainer.position.start}
     return found
 

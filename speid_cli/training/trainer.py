@@ -22,7 +22,7 @@ from speid_cli.model.speid import Speid
 from speid_cli.scoring.metrics import METRICS, classification_metrics
 from speid_cli.training.batches import Samples, epoch_samples
 from speid_cli.training.inputs import Inputs
-from speid_cli.training.keeper import Keeper
+from speid_cli.training.state import TrainingState
 
 HISTORY_COLUMNS = ("epoch", "training_loss", *(f"validation_{name}" for name in METRICS))
 Row = dict[str, Any]
@@ -103,7 +103,7 @@ class Trainer:
         self.model.use_generator(self._generator)
         self.position = Position(torch.zeros((), device=self.device.torch), _state(self.model))
 
-    def run(self, observer: Observer, keeper: Keeper | None = None) -> list[Row]:
+    def run(self, observer: Observer, training_state: TrainingState | None = None) -> list[Row]:
         """Train to the end of the settings' epochs; the model keeps the best or the last weights.
 
         Returns
@@ -116,12 +116,12 @@ class Trainer:
         Terminated
             A signal asked for the end; the batch was finished and the state saved.
         """
-        keeper = keeper or Keeper()
-        with keeper.noting_signals():
+        training_state = training_state or TrainingState()
+        with training_state.noting_signals():
             while not self._is_over():
-                self._end_epoch(self.steps(observer, keeper), observer)
-                keeper.save(self.state())
-                self._leave_if_asked(keeper)
+                self._end_epoch(self.steps(observer, training_state), observer)
+                training_state.save(self.state())
+                self._leave_if_asked(training_state)
         if self.settings.keep == "best":
             self.model.load_state_dict(self.position.best_state)
         return self.position.history
@@ -139,7 +139,7 @@ class Trainer:
         position = self.position
         return position.best_epoch if self.settings.keep == "best" else len(position.history)
 
-    def steps(self, observer: Observer, keeper: Keeper) -> int:
+    def steps(self, observer: Observer, training_state: TrainingState) -> int:
         """Train what is left of an epoch, and give its samples; alone, no step waits for the device."""
         position, processes = self.position, self._processes
         samples = epoch_samples(self.dataset, self._members, self.settings, self.seed, position.epoch)
@@ -149,16 +149,16 @@ class Trainer:
         observer.samples_done(sum(map(len, batches[: position.batches])))
         self.model.train()
         for batch in batches[position.batches :]:
-            loss, asked = self._step(batch, keeper)
+            loss, asked = self._step(batch, training_state)
             position.loss += loss * len(batch)
             position.batches += 1
             observer.samples_done(len(batch))
-            self._leave_if_asked(keeper, asked)
-            if keeper.due():
-                keeper.save(self.state())
+            self._leave_if_asked(training_state, asked)
+            if training_state.due():
+                training_state.save(self.state())
         return len(samples)
 
-    def _step(self, batch: Samples, keeper: Keeper) -> tuple[Tensor, int]:
+    def _step(self, batch: Samples, training_state: TrainingState) -> tuple[Tensor, int]:
         """One step on a batch; its loss (), and the signal that any of several processes has noted."""
         rows = self._processes.share(batch)
         part = batch.part(rows)
@@ -169,7 +169,7 @@ class Trainer:
         loss = F.binary_cross_entropy_with_logits(logits.float(), labels, reduction="sum") / len(batch)
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        loss, asked = self._of_all_processes(loss.detach(), keeper.signal)
+        loss, asked = self._of_all_processes(loss.detach(), training_state.signal)
         self._optimiser.step()
         return loss, asked
 
@@ -214,10 +214,10 @@ class Trainer:
         waited = position.epoch - 1 - position.best_epoch
         return position.epoch > self.settings.epochs or bool(patience and position.history and waited >= patience)
 
-    def _leave_if_asked(self, keeper: Keeper, asked: int = 0) -> None:
+    def _leave_if_asked(self, training_state: TrainingState, asked: int = 0) -> None:
         """End the run on a signal; several processes do where all of them know it."""
-        if signal_number := keeper.signal if self._processes.count == 1 else asked:
-            keeper.save(self.state())
+        if signal_number := training_state.signal if self._processes.count == 1 else asked:
+            training_state.save(self.state())
             raise Terminated(signal_number)
 
     def state(self) -> dict[str, Any]:

@@ -20,7 +20,14 @@ from sklearn.metrics import average_precision_score
 from speid_cli import files
 from speid_cli.dataset.pairs import TEST, TRAIN, VALIDATION, PairDataset
 from speid_cli.evaluation.baselines import BASELINES, baseline_logits
-from speid_cli.evaluation.evaluate import Clusters, Evaluation, Judged, network_logits, resampling_clusters, why_seen
+from speid_cli.evaluation.evaluate import (
+    Clusters,
+    Evaluation,
+    ModelResult,
+    network_logits,
+    resampling_clusters,
+    why_seen,
+)
 from speid_cli.evaluation.measures import MEASURES, Estimate, Predictions
 from speid_cli.evaluation.results import meaning
 from speid_cli.genome.bedpe import read_bedpe
@@ -214,7 +221,7 @@ def test_what_the_figures_mean_is_said(gain: float, positives: int, rivals: dict
     predictions = Predictions((np.arange(500) < positives).astype(np.int8), np.zeros(500), np.zeros(500), 0.5)
     found = {"speid": {"auprc": Estimate(0.5, 0.4, 0.6), "auprc_gain": Estimate(0.4, gain, 0.5)}}
     found |= {name: {"auprc": Estimate(high, 0.1, high)} for name, high in rivals.items()}
-    models = {name: Judged(predictions, estimates, None) for name, estimates in found.items()}
+    models = {name: ModelResult(predictions, estimates, None) for name, estimates in found.items()}
     evaluation = Evaluation(np.arange(500), models, Clusters("promoter", np.arange(500)), "", "", {})
     assert meaning(evaluation).startswith(message)
     assert "may have been trained on" in meaning(replace(evaluation, seen="it was"))

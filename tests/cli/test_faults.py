@@ -34,7 +34,7 @@ def model(dataset: PairDataset) -> None:
 
 @pytest.fixture
 def full_disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """What `whole_file` writes cannot be flushed."""
+    """What `atomic_file` writes cannot be flushed."""
 
     def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")

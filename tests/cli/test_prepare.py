@@ -68,7 +68,7 @@ def test_standard_input_gzip_and_crlf_give_the_same_data(pairs: list[str], monke
     for dataset in variants:
         for array in ("label", "subset", "enhancer_index", "promoter_index"):
             np.testing.assert_array_equal(getattr(dataset, array), getattr(expected, array))
-        np.testing.assert_array_equal(dataset.enhancers.onehot, expected.enhancers.onehot)
+        np.testing.assert_array_equal(dataset.enhancers.packed, expected.enhancers.packed)
     assert variants[1].metadata["source"] == {"path": "-", "sha256": None}
 
 

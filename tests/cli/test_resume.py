@@ -17,7 +17,7 @@ import pytest
 
 from speid_cli.dataset.pairs import PairDataset
 from speid_cli.evaluation.calibration import Calibration
-from speid_cli.files import part_of, whole_file
+from speid_cli.files import atomic_file, part_of
 from speid_cli.scoring.stream import PairStream
 from tests import builders
 
@@ -234,7 +234,7 @@ def test_an_output_stands_until_the_longer_one_does(begun: Callable[..., None], 
 
 
 def test_an_output_that_another_process_writes_is_not_touched(scored: list[str], fails: Callable[..., str]) -> None:
-    with whole_file("whole.bedpe", force=True):
+    with atomic_file("whole.bedpe", force=True):
         assert "whole.bedpe: another process is writing it" in fails(*PREDICT, "-o", "whole.bedpe", "--resume-output")
         assert Path("whole.bedpe").read_text() == "".join(scored)
 

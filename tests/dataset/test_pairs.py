@@ -275,8 +275,8 @@ def test_what_does_not_fit_into_memory_is_refused(dataset: PairDataset, monkeypa
 def test_arrays_in_another_order_are_read(dataset: PairDataset) -> None:
     np.savez("other.npz", **{name: np.asarray(array, order="F") for name, array in contents().items()})
     again = PairDataset.read("other.npz")
-    np.testing.assert_array_equal(again.enhancers.onehot, dataset.enhancers.onehot)
-    assert again.enhancers.onehot.flags.c_contiguous
+    np.testing.assert_array_equal(again.enhancers.packed, dataset.enhancers.packed)
+    assert again.enhancers.packed.flags.c_contiguous
 
 
 def test_names_are_kept_and_may_be_missing(dataset: PairDataset) -> None:
@@ -298,9 +298,9 @@ def test_what_is_in_a_data_set_is_its_identity(dataset: PairDataset, pairs: list
     label[7] ^= 1
     assert replace(dataset, label=label).digest != dataset.digest
     assert replace(dataset, subset=dataset.subset[::-1]).digest != dataset.digest
-    onehot = dataset.enhancers.onehot.copy()
-    onehot[0, 0] ^= 0b10001000
-    assert replace(dataset, enhancers=replace(dataset.enhancers, onehot=onehot)).digest != dataset.digest
+    packed = dataset.enhancers.packed.copy()
+    packed[0, 0] ^= 0b10001000
+    assert replace(dataset, enhancers=replace(dataset.enhancers, packed=packed)).digest != dataset.digest
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04nothing", b"text"])

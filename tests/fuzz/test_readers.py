@@ -21,7 +21,7 @@ from speid_cli.errors import SpeidError, located
 from speid_cli.genome.bedpe import header_with_probability, parse_pair, read_bedpe, with_probability
 from speid_cli.genome.motif_files import Motif, read_motifs
 from speid_cli.model.checkpoint import Checkpoint
-from speid_cli.model.kernels import KernelInitialisers, place
+from speid_cli.model.motif_kernels import KernelInitialisers, place
 from speid_cli.model.stored import load_plain
 from tests import builders, hostile
 from tests.fuzz.mutations import archives, mutated

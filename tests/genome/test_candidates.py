@@ -134,8 +134,8 @@ def test_counts_on_real_chr22_are_bedtools_window_s(folder: Path) -> None:
 def test_bedtools_warns_of_nothing(capfd: pytest.CaptureFixture[str]) -> None:
     names = ("chr1", "1", "GL000192.1", "chr1_random", "01")
     places = [Interval(chrom, 100 * i, 100 * i + 50) for i in range(3) for chrom in names]
-    assert overlaps.overlapping(places, places[::-1]).all()
-    assert len(list(overlaps.near(places, places, 10))) == 15
+    assert overlaps.overlaps(places, places[::-1]).all()
+    assert len(list(overlaps.within_distance(places, places, 10))) == 15
     assert capfd.readouterr() == ("", "")
 
 

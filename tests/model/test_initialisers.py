@@ -10,8 +10,8 @@ import torch
 
 from speid_cli.genome.motif_files import Motif
 from speid_cli.model.config import StartConfig
-from speid_cli.model.initialisers import ignore_positions, initialise, listen_to_motifs
-from speid_cli.model.kernels import KernelInitialisers, place
+from speid_cli.model.initialisers import init_lstm_from_motifs, init_position_invariant, initialise
+from speid_cli.model.motif_kernels import KernelInitialisers, place
 from speid_cli.model.speid import Speid
 from tests import builders
 
@@ -23,7 +23,7 @@ def network(seed: int = 0) -> Speid:
     model = Speid(CONFIG)
     generator = torch.Generator().manual_seed(seed)
     initialise(model, generator)
-    ignore_positions(model, generator)
+    init_position_invariant(model, generator)
     return model
 
 
@@ -70,7 +70,7 @@ def placed(motifs: int) -> KernelInitialisers:
 @pytest.mark.parametrize("motifs", [1, 2, 7, CONFIG.n_kernels])
 def test_each_unit_reads_a_few_motifs_and_all_motifs_are_read(motifs: int) -> None:
     start, before, model = StartConfig(motifs_per_unit=2, recurrence=0.5, other_kernels=0.25), network(), network()
-    listen_to_motifs(model, placed(motifs), start, torch.Generator().manual_seed(2))
+    init_lstm_from_motifs(model, placed(motifs), start, torch.Generator().manual_seed(2))
     for direction in ("", "_reverse"):
         old, new = (getattr(each.lstm, f"weight_ih_l0{direction}").detach() for each in (before, model))
         reads = new.view(4, CONFIG.lstm_units, CONFIG.n_kernels) != 0
@@ -88,6 +88,6 @@ def test_each_unit_reads_a_few_motifs_and_all_motifs_are_read(motifs: int) -> No
 
 def test_without_motifs_nothing_changes() -> None:
     model = network()
-    listen_to_motifs(model, placed(0), StartConfig(), torch.Generator().manual_seed(2))
+    init_lstm_from_motifs(model, placed(0), StartConfig(), torch.Generator().manual_seed(2))
     for name, values in network().state_dict().items():
         assert torch.equal(values, model.state_dict()[name]), name

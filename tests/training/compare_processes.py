@@ -40,7 +40,7 @@ def main() -> None:
                     model = finetune(start, dataset, tuning, device, 0, SilentObserver())
                 losses.append([row["training_loss"] for row in model.history])
             found[f"{stage}, {SWITCH}={native}"] = max(abs(a - b) for a, b in zip(*losses, strict=True))
-    if processes.writes:
+    if processes.is_main:
         print(json.dumps(found))
 
 

@@ -54,12 +54,12 @@ def test_one_process_is_not_connected(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Processes.of_torchrun() is ALONE
     with ALONE.connected():
         assert ALONE.sum(torch.ones(2)).tolist() == [1, 1]
-        assert (ALONE.gather("text"), ALONE.agree(3)) == (["text"], 3)
+        assert (ALONE.gather("text"), ALONE.broadcast(3)) == (["text"], 3)
     for name, value in {"RANK": 5, "WORLD_SIZE": 8, "LOCAL_RANK": 1, "LOCAL_WORLD_SIZE": 4}.items():
         monkeypatch.setenv(name, str(value))
     monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "2")
     assert Processes.of_torchrun() == Processes(5, 8, 1, 4, 2)
-    assert not Processes.of_torchrun().writes
+    assert not Processes.of_torchrun().is_main
 
 
 def test_what_is_dropped_does_not_depend_on_the_number_of_processes() -> None:

@@ -17,8 +17,8 @@ from speid_cli.errors import DataError, Terminated
 from speid_cli.model.checkpoint import Checkpoint
 from speid_cli.model.config import TrainingConfig
 from speid_cli.model.device import Device
-from speid_cli.training.keeper import Keeper
 from speid_cli.training.stages import finetune, pretrain
+from speid_cli.training.state import TrainingState
 from tests import builders
 from tests.builders import SilentObserver
 
@@ -50,15 +50,17 @@ def kill() -> None:
 
 @pytest.fixture(params=["pretrain", "finetune"])
 def train(request: pytest.FixtureRequest, dataset: PairDataset) -> Stage:
-    """Runs a stage with an observer, a keeper and perhaps other settings."""
+    """Runs a stage with an observer, a training_state and perhaps other settings."""
 
-    def run(observer: SilentObserver, keeper: Keeper | None = None, seed: int = 0, **changed: object) -> Checkpoint:
+    def run(
+        observer: SilentObserver, training_state: TrainingState | None = None, seed: int = 0, **changed: object
+    ) -> Checkpoint:
         settings = replace(SETTINGS, **changed)  # type: ignore[arg-type]
         if request.param == "pretrain":
-            return pretrain(dataset, CONFIG, settings, None, Device("cpu"), seed, observer, "tiny", keeper)
+            return pretrain(dataset, CONFIG, settings, None, Device("cpu"), seed, observer, "tiny", training_state)
         start = replace(builders.random_checkpoint(CONFIG, stages=[]), stage="pretrained")
         settings = replace(settings, copies=1, shift="none")
-        return finetune(start, dataset, settings, Device("cpu"), seed, observer, keeper)
+        return finetune(start, dataset, settings, Device("cpu"), seed, observer, training_state)
 
     return run
 
@@ -71,27 +73,27 @@ def as_bytes(checkpoint: Checkpoint) -> bytes:
 
 @pytest.mark.parametrize("batch", [2, 3, 4, 5])
 def test_a_killed_run_goes_on_to_the_same_bytes(folder: Path, train: Stage, batch: int) -> None:
-    keeper = Keeper(folder / "state", every_seconds=0)
+    training_state = TrainingState(folder / "state", every_seconds=0)
     with pytest.raises(KilledError):
-        train(Interrupting(batch, kill), keeper)
-    resumed = train(SilentObserver(), Keeper(folder / "state"))
+        train(Interrupting(batch, kill), training_state)
+    resumed = train(SilentObserver(), TrainingState(folder / "state"))
     assert as_bytes(resumed) == as_bytes(train(SilentObserver()))
 
 
 def test_a_run_killed_after_its_end_gives_the_same_bytes(folder: Path, train: Stage) -> None:
-    whole = train(SilentObserver(), Keeper(folder / "state"))
+    whole = train(SilentObserver(), TrainingState(folder / "state"))
     observer = SilentObserver()
-    assert as_bytes(train(observer, Keeper(folder / "state"))) == as_bytes(whole)
+    assert as_bytes(train(observer, TrainingState(folder / "state"))) == as_bytes(whole)
     assert observer.samples == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
 def test_a_signal_lets_the_batch_end_and_saves(folder: Path, train: Stage, number: int) -> None:
     with pytest.raises(Terminated) as caught:
-        train(Interrupting(2, lambda: os.kill(os.getpid(), number)), Keeper(folder / "state"))
+        train(Interrupting(2, lambda: os.kill(os.getpid(), number)), TrainingState(folder / "state"))
     assert caught.value.signal_number == number
     assert torch.load(folder / "state", weights_only=True)["position"]["batches"] == 2
-    assert as_bytes(train(SilentObserver(), Keeper(folder / "state"))) == as_bytes(train(SilentObserver()))
+    assert as_bytes(train(SilentObserver(), TrainingState(folder / "state"))) == as_bytes(train(SilentObserver()))
     assert signal.getsignal(number) not in (None, signal.SIG_IGN)
 
 
@@ -101,7 +103,7 @@ def test_a_second_signal_ends_at_once(folder: Path, train: Stage) -> None:
         os.kill(os.getpid(), signal.SIGINT)
 
     with pytest.raises(Terminated):
-        train(Interrupting(2, twice), Keeper(folder / "state"))
+        train(Interrupting(2, twice), TrainingState(folder / "state"))
     assert not (folder / "state").exists()
 
 
@@ -114,27 +116,27 @@ def test_a_second_signal_ends_at_once(folder: Path, train: Stage) -> None:
     ],
 )
 def test_another_run_does_not_go_on(folder: Path, train: Stage, changed: dict[str, object], message: str) -> None:
-    train(SilentObserver(), Keeper(folder / "state"))
+    train(SilentObserver(), TrainingState(folder / "state"))
     with pytest.raises(DataError, match=message):
-        train(SilentObserver(), Keeper(folder / "state"), **changed)
+        train(SilentObserver(), TrainingState(folder / "state"), **changed)
 
 
 def test_other_data_and_versions_are_named(
     folder: Path, train: Stage, dataset: PairDataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    train(SilentObserver(), Keeper(folder / "state"))
+    train(SilentObserver(), TrainingState(folder / "state"))
     monkeypatch.setattr("speid_cli.training.stages.__version__", "9.9")
     object.__setattr__(dataset, "digest", "0" * 64)
     with pytest.raises(DataError, match=r"dataset was '.*' and is '0000.*versions.speid was '.*' and is '9.9'"):
-        train(SilentObserver(), Keeper(folder / "state"))
+        train(SilentObserver(), TrainingState(folder / "state"))
 
 
 def test_what_is_no_state_is_refused(folder: Path, train: Stage) -> None:
-    train(SilentObserver(), Keeper(folder / "state"))
+    train(SilentObserver(), TrainingState(folder / "state"))
     state = torch.load(folder / "state", weights_only=True)
     torch.save(state | {"model": {}}, folder / "state")
     with pytest.raises(DataError, match="not the state of this training .*; --force starts anew"):
-        train(SilentObserver(), Keeper(folder / "state"))
+        train(SilentObserver(), TrainingState(folder / "state"))
     torch.save({"run": {}}, folder / "state")
     with pytest.raises(DataError, match="state: not the state of a training run; --force starts anew"):
-        train(SilentObserver(), Keeper(folder / "state"))
+        train(SilentObserver(), TrainingState(folder / "state"))

@@ -15,8 +15,8 @@ from speid_cli.genome.motif_files import Motif
 from speid_cli.model.checkpoint import Checkpoint
 from speid_cli.model.config import StartConfig, TrainingConfig
 from speid_cli.model.device import Device
-from speid_cli.model.initialisers import ignore_positions, initialise, listen_to_motifs, place_motifs
-from speid_cli.model.kernels import place
+from speid_cli.model.initialisers import init_lstm_from_motifs, init_position_invariant, initialise, place_motifs
+from speid_cli.model.motif_kernels import place
 from speid_cli.model.speid import Speid
 from speid_cli.training.batches import PairWindows
 from speid_cli.training.inputs import FrozenFeatures, unshifted_logits
@@ -59,11 +59,11 @@ def test_pretraining_starts_as_the_settings_say(dataset: PairDataset) -> None:
             expected = Speid(builders.TINY)
             initialise(expected, generator := torch.Generator().manual_seed(3))
             if start is not None:
-                ignore_positions(expected, generator)
+                init_position_invariant(expected, generator)
             if motifs is not None:
                 place_motifs(expected, motifs)
                 if start is not None:
-                    listen_to_motifs(expected, motifs, start, generator)
+                    init_lstm_from_motifs(expected, motifs, start, generator)
             for name, values in expected.state_dict().items():
                 assert torch.equal(values, found.state_dict[name]), (name, start, motifs)
 

@@ -27,7 +27,7 @@ class ElementStates:
         The dense layer's share of what depends on this element alone.
     gates : (S, T, 4H)
         Gate inputs of the other direction, which waits for a partner.
-    own : (S, T, H), optional
+    first_pass : (S, T, H), optional
         States of the direction that meets this side first, where they are asked for.
     """
 
@@ -35,10 +35,10 @@ class ElementStates:
     cell: Tensor
     share: Tensor
     gates: Tensor
-    own: Tensor | None = None
+    first_pass: Tensor | None = None
 
 
-class Route(Protocol):
+class ScoringBackend(Protocol):
     """One way to compute; all give the same to rounding. Side 0 is the enhancer, side 1 the promoter."""
 
     def element_bytes(self, side: int) -> int:

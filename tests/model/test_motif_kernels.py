@@ -17,7 +17,7 @@ from speid_cli.genome.motif_files import COMPLEMENT, Motif
 from speid_cli.genome.onehot import encode
 from speid_cli.model.convolution import expand
 from speid_cli.model.initialisers import initialise, place_motifs
-from speid_cli.model.kernels import KernelInitialisers, choose, fit, place
+from speid_cli.model.motif_kernels import KernelInitialisers, choose, fit, place
 from speid_cli.model.speid import Speid
 from tests import builders
 

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from speid_cli.model.native.convolution import Branch, convolve
 from speid_cli.model.native.library import Kernels, addresses
 from speid_cli.model.speid import Speid
-from speid_cli.scoring.elements import Codes, ElementStates
+from speid_cli.scoring.backend import Codes, ElementStates
 from speid_cli.scoring.folding import Direction, fold
 
 _ELEMENTS = 12  # of one task: two groups of rows in the recurrence
@@ -54,28 +54,28 @@ class _Side(NamedTuple):
     other: _Flow
 
 
-class NativeRoute:
+class NativeBackend:
     """A network as it is now, in evaluation, on the CPU.
 
     Parameters
     ----------
     model : Speid
     kernels : Kernels
-    keep_own : bool
+    keep_first_pass : bool
         Keep the states that the pairs' sequence features need.
     """
 
-    def __init__(self, model: Speid, kernels: Kernels, keep_own: bool) -> None:
-        self._config, self._kernels, self._keep_own = model.config, kernels, keep_own
+    def __init__(self, model: Speid, kernels: Kernels, keep_first_pass: bool) -> None:
+        self._config, self._kernels, self._keep_first_pass = model.config, kernels, keep_first_pass
         network = fold(model)
         self._dense_bias, self._output_bias = network.dense_bias, network.output_bias.view(1)
         self._output = kernels.panels(network.output[:, None])
 
-        def side(conv: nn.Conv1d, own: Direction, own_dense: Tensor, other: Direction, other_dense: Tensor) -> _Side:
+        def side(conv: nn.Conv1d, own: Direction, first_dense: Tensor, other: Direction, second_dense: Tensor) -> _Side:
             """What one side's elements are computed with."""
             branch = Branch.of(kernels, conv.weight, cast(Tensor, conv.bias), model.config.pool_length)
-            own_flow, other_flow = _Flow.of(kernels, own, own_dense), _Flow.of(kernels, other, other_dense)
-            return _Side(len(own_dense), branch, own_flow, other_flow)
+            first_flow, second_flow = _Flow.of(kernels, own, first_dense), _Flow.of(kernels, other, second_dense)
+            return _Side(len(first_dense), branch, first_flow, second_flow)
 
         forward, backward = network.forward, network.backward
         self._sides = (
@@ -84,25 +84,25 @@ class NativeRoute:
         )
 
     def element_bytes(self, side: int) -> int:
-        """See `Route`."""
+        """See `ScoringBackend`."""
         units, steps = self._config.lstm_units, self._sides[side].steps
-        return 4 * ((4 + self._keep_own) * units * steps + 2 * units + self._config.dense_units)
+        return 4 * ((4 + self._keep_first_pass) * units * steps + 2 * units + self._config.dense_units)
 
     def allocate(self, side: int, slots: int) -> ElementStates:
-        """See `Route`."""
+        """See `ScoringBackend`."""
         units, steps = self._config.lstm_units, self._sides[side].steps
 
         def empty(*shape: int) -> Tensor:
             """Room float32 (slots, ...)."""
             return torch.from_numpy(np.empty((slots, *shape), np.float32))  # NumPy asks for large pages
 
-        own = empty(steps, units) if self._keep_own else None
+        own = empty(steps, units) if self._keep_first_pass else None
         hidden, cell, share = empty(units), empty(units), empty(self._config.dense_units)
         return ElementStates(hidden, cell, share, empty(steps, 4 * units), own)
 
     @torch.no_grad()
     def fill(self, side: int, states: ElementStates, slots: NDArray[np.int64], codes: Codes) -> None:
-        """See `Route`."""
+        """See `ScoringBackend`."""
         kernels, (steps, _, own, _) = self._kernels, self._sides[side]
         index = kernels.group_codes(torch.as_tensor(codes))
         reached = kernels.memory.empty(len(slots), steps, self._config.lstm_units)
@@ -120,8 +120,8 @@ class NativeRoute:
         panels = -(-share.shape[1] // kernels.panel)
         kernels.parallel(add_shares, kernels.spans(share.shape[1], kernels.panel, panels))
         states.share[slots] = share
-        if states.own is not None:
-            states.own[slots] = reached.flip(1) if own.backward else reached
+        if states.first_pass is not None:
+            states.first_pass[slots] = reached.flip(1) if own.backward else reached
 
     def _fill_some(
         self, side: int, states: ElementStates, slots: NDArray[np.int64], index: Tensor, reached: Tensor
@@ -142,7 +142,7 @@ class NativeRoute:
     def logits(
         self, first: ElementStates, second: ElementStates, left: NDArray[np.int64], right: NDArray[np.int64]
     ) -> Tensor:
-        """See `Route`. Pairs go by enhancer, so that those that read the same gates are together."""
+        """See `ScoringBackend`. Pairs go by enhancer, so that those that read the same gates are together."""
         kernels, count = self._kernels, len(left)
         order, logits = np.lexsort((right, left)), torch.empty(count)
 
@@ -186,7 +186,7 @@ class NativeRoute:
     def pair_states(
         self, first: ElementStates, second: ElementStates, left: NDArray[np.int64], right: NDArray[np.int64]
     ) -> tuple[Tensor, Tensor]:
-        """See `Route`."""
+        """See `ScoringBackend`."""
         forward = self._pair_states(self._sides[1].other, second, right, first, left)
         return forward, self._pair_states(self._sides[0].other, first, left, second, right)
 

@@ -19,7 +19,7 @@ from speid_cli.model.config import ScoringConfig
 from speid_cli.model.convolution import TableBranch, branch
 from speid_cli.model.device import Device
 from speid_cli.model.speid import Speid
-from speid_cli.scoring.elements import Codes, ElementStates
+from speid_cli.scoring.backend import Codes, ElementStates
 from speid_cli.scoring.folding import Direction, fold
 
 
@@ -30,10 +30,10 @@ class _Side(NamedTuple):
     features: Callable[[Tensor], Tensor]
     own: Direction
     other: Direction
-    own_dense: Tensor
+    first_dense: Tensor
 
 
-class TorchRoute:
+class SharedBackend:
     """A network as it is now, in evaluation.
 
     Parameters
@@ -43,12 +43,12 @@ class TorchRoute:
     device : Device
     batch_size : int
         Pairs that go through the LSTM together.
-    keep_own : bool
+    keep_first_pass : bool
         Keep the states that the pairs' sequence features need.
     """
 
-    def __init__(self, model: Speid, device: Device, batch_size: int, keep_own: bool) -> None:
-        self._config, self._device, self._batch_size, self._keep_own = model.config, device, batch_size, keep_own
+    def __init__(self, model: Speid, device: Device, batch_size: int, keep_first_pass: bool) -> None:
+        self._config, self._device, self._batch_size, self._keep_first_pass = model.config, device, batch_size, keep_first_pass
         self._element_batch_size = 32 if device.torch.type == "cpu" else ScoringConfig.element_batch_size
         self._network = network = fold(model)
         forward, backward = _double(network.forward), _double(network.backward)
@@ -61,24 +61,24 @@ class TorchRoute:
         self._pair_dense = torch.cat([network.promoter_forward.flatten(0, 1), network.enhancer_backward.flatten(0, 1)])
 
     def element_bytes(self, side: int) -> int:
-        """See `Route`."""
+        """See `ScoringBackend`."""
         units, steps = self._config.lstm_units, self._sides[side].steps
-        return 4 * ((4 + self._keep_own) * units * steps + 2 * units + self._config.dense_units)
+        return 4 * ((4 + self._keep_first_pass) * units * steps + 2 * units + self._config.dense_units)
 
     def allocate(self, side: int, slots: int) -> ElementStates:
-        """See `Route`."""
+        """See `ScoringBackend`."""
         units, steps = self._config.lstm_units, self._sides[side].steps
 
         def empty(*shape: int) -> Tensor:
             """Room float32 (slots, ...)."""
             return torch.empty(slots, *shape, device=self._device.torch)
 
-        own = empty(steps, units) if self._keep_own else None
+        own = empty(steps, units) if self._keep_first_pass else None
         return ElementStates(empty(units), empty(units), empty(self._config.dense_units), empty(steps, 4 * units), own)
 
     @torch.no_grad()
     def fill(self, side: int, states: ElementStates, slots: NDArray[np.int64], codes: Codes) -> None:
-        """See `Route`."""
+        """See `ScoringBackend`."""
         for some, count in _equal_batches(len(slots), self._element_batch_size):
             self._fill_some(side, states, slots[some], codes[some[:count]])
 
@@ -94,14 +94,14 @@ class TorchRoute:
             states.hidden[rows], states.cell[rows] = hidden, cell
             states.share[rows] = (reached.flatten(1) @ dense).float()
             states.gates[rows] = (features @ other.projection + other.bias).float()
-            if states.own is not None:
-                states.own[rows] = reached
+            if states.first_pass is not None:
+                states.first_pass[rows] = reached
 
     @torch.no_grad()
     def logits(
         self, first: ElementStates, second: ElementStates, left: NDArray[np.int64], right: NDArray[np.int64]
     ) -> Tensor:
-        """See `Route`."""
+        """See `ScoringBackend`."""
         network, parts = self._network, [torch.empty(0)]
         with self._device.autocast():
             for some, count in _equal_batches(len(left), self._batch_size):
@@ -117,7 +117,7 @@ class TorchRoute:
     def pair_states(
         self, first: ElementStates, second: ElementStates, left: NDArray[np.int64], right: NDArray[np.int64]
     ) -> tuple[Tensor, Tensor]:
-        """See `Route`."""
+        """See `ScoringBackend`."""
         with self._device.autocast():
             parts = [self._states(first, second, *rows) for rows in zip(self._put(left), self._put(right), strict=True)]
         forward, backward = zip(*parts, strict=True)

@@ -11,7 +11,7 @@ from types import FrameType
 from typing import Any
 
 from speid_cli.errors import DataError, Terminated
-from speid_cli.files import whole_file
+from speid_cli.files import atomic_file
 from speid_cli.model.stored import load_plain, save_plain
 
 STATE_VERSION = 1
@@ -19,7 +19,7 @@ STATE_VERSION = 1
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 
 
-class Keeper:
+class TrainingState:
     """Keeps the state of a run and notes the signals that ask it to end.
 
     Parameters
@@ -28,12 +28,12 @@ class Keeper:
         Where the state is kept; None keeps nothing and leaves signals alone.
     every_seconds : float
         How often it is saved, beside each epoch.
-    writes : bool
+    is_main : bool
         Whether this process saves; of several, one does.
     """
 
-    def __init__(self, path: Path | None = None, every_seconds: float = 600.0, writes: bool = True) -> None:
-        self._path, self._every, self._writes = path, every_seconds, writes
+    def __init__(self, path: Path | None = None, every_seconds: float = 600.0, is_main: bool = True) -> None:
+        self._path, self._every, self._is_main = path, every_seconds, is_main
         self._saved = time.monotonic()
         self._run: dict[str, Any] = {}
         self.signal = 0
@@ -66,8 +66,8 @@ class Keeper:
 
     def save(self, state: dict[str, Any]) -> None:
         """Save a state, whole or not at all."""
-        if self._path is not None and self._writes:
-            with whole_file(self._path, force=True) as stream:
+        if self._path is not None and self._is_main:
+            with atomic_file(self._path, force=True) as stream:
                 save_plain(state | {"state_version": STATE_VERSION, "run": self._run}, stream)
         self._saved = time.monotonic()
 
