@@ -23,10 +23,11 @@ import torch
 import speid_cli
 from speid_cli.dataset.pairs import Elements, PairDataset
 from speid_cli.model.config import PRESETS, SpeidConfig
+from speid_cli.model.convolution import expand
 from speid_cli.model.device import Device
 from speid_cli.model.initialisers import initialise
 from speid_cli.model.speid import Speid
-from speid_cli.scoring.engine import Scorer
+from speid_cli.scoring.scorer import Scorer
 from speid_cli.training.inputs import WholeNetwork
 from speid_cli.training.state import TrainingState
 from speid_cli.training.trainer import Trainer
@@ -70,6 +71,7 @@ def score(model: Speid, rounds: int) -> None:
     rng = np.random.default_rng(0)
     codes = [rng.integers(0, 4, (count, w), dtype=np.uint8) for w in (config.enhancer_window, config.promoter_window)]
     left, right = np.arange(count * 100) // 100, np.arange(count * 100) * 7 % count
+    keys = left.tolist(), right.tolist()
     checked = np.arange(0, count * 100, count * 100 // 64)
     with torch.no_grad():
         exact = torch.sigmoid(exact_logits(model, codes[0][left[checked]], codes[1][right[checked]])).numpy()
@@ -78,16 +80,18 @@ def score(model: Speid, rounds: int) -> None:
     for precision in ("fp32", "tf32", "bf16"):
         for batch_size in (256, 1024, 4096, 16384):
             device = Device("cuda", precision)  # type: ignore[arg-type]
-            scorer = Scorer(model, device, batch_size)
+            read = (lambda rows: codes[0][rows]), (lambda rows: codes[1][rows])
+            scorer = Scorer[int](model, device, read, batch_size)
             elements, pairs, logits = [], [], np.empty(0)
             for _ in range(rounds + 1):
-                for store in (scorer.enhancers, scorer.promoters):
-                    store._cache.clear()
+                caches = scorer.enhancers, scorer.promoters
+                for cache in caches:
+                    cache.clear()
                 with timed(elements):
-                    first = scorer.enhancers.find(range(count), lambda rows: codes[0][rows])
-                    second = scorer.promoters.find(range(count), lambda rows: codes[1][rows])
+                    for cache in caches:
+                        cache.find(range(count))
                 with timed(pairs):
-                    logits = scorer.logits(first[left], second[right])
+                    logits = scorer.logits(*keys)
             error = np.abs(1 / (1 + np.exp(-logits[checked].astype(np.float64))) - exact).max()
             rates = [n / statistics.median(times[1:]) for n, times in ((2 * count, elements), (len(left), pairs))]
             print(f"| {precision}, batches of {batch_size} | {rates[0]:,.0f} | {rates[1]:,.0f} | {error:.1e} |")
@@ -98,14 +102,7 @@ def exact_logits(model: Speid, enhancers: np.ndarray, promoters: np.ndarray) -> 
     """The network's modules in float64 on the CPU."""
     exact = Speid(model.config).double().eval()
     exact.load_state_dict(model.state_dict())
-    from speid_cli.model import convolution
-
-    expand = convolution.expand
-    convolution.expand = lambda codes: expand(codes).double()
-    try:
-        logits: torch.Tensor = exact(torch.from_numpy(enhancers), torch.from_numpy(promoters))
-    finally:
-        convolution.expand = expand
+    logits: torch.Tensor = exact(*(expand(torch.from_numpy(side)).double() for side in (enhancers, promoters)))
     return logits
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""On real chr22: how far the routes are from float64, and what `speid predict` costs beside its engine.
+"""On real chr22: how far each backend is from float64, and what `speid predict` costs beside its scorer.
 
 usage: python benchmarks/real.py FOLDER [--candidates N] [--rounds N] [-o REAL.md]
 
@@ -29,13 +29,12 @@ from work import DISTANCE_BP, WINDOWS, apart, real_elements, unpacked_chr22, win
 
 from speid_cli.genome.intervals import Interval
 from speid_cli.genome.reference import Reference
-from speid_cli.model import convolution
 from speid_cli.model.checkpoint import Checkpoint
+from speid_cli.model.convolution import branch, expand
 from speid_cli.model.device import Device
-from speid_cli.model.layers import Layers, ModuleLayers
 from speid_cli.model.native.layers import NativeLayers
 from speid_cli.model.speid import Speid
-from speid_cli.scoring.engine import Scorer
+from speid_cli.scoring.scorer import Scorer
 
 Codes = NDArray[np.uint8]
 CHECKED = 200
@@ -98,17 +97,17 @@ def candidates(data: Path, count: int) -> tuple[list[tuple[int, int]], list[list
 
 
 def exactness(model: Speid, codes: list[Codes], pairs: list[tuple[int, int]]) -> str:
-    """Differences from float64 of some pairs by every route."""
+    """Differences from float64 of some pairs on every backend."""
     some = np.array(pairs[:: max(1, len(pairs) // CHECKED)][:CHECKED])
     left, right = some.T
     exact = modules(model, codes[0][left], codes[1][right], double=True)
-    device = Device("cpu")
-    plain = Device("cpu")
-    plain.kernels = None
-    found = {"plain modules": modules(model, codes[0][left], codes[1][right])}
-    for name, route in (("PyTorch route", plain), ("native route", device)):
-        scorer = Scorer(model, route, most_elements=(len(codes[0]), len(codes[1])))
-        found[name] = scorer.logits(*slots(scorer, codes, left, right)).astype(np.float64)
+    pytorch, native = Device("cpu"), Device("cpu")
+    pytorch.kernels = None
+    found = {"the network's modules": modules(model, codes[0][left], codes[1][right])}
+    changed = Unknown.with_weights(model.config, model.state_dict())
+    for name, network, device in (("plain", changed, native), ("PyTorch", model, pytorch), ("native", model, native)):
+        logits = scorer(network, device, codes).logits(left.tolist(), right.tolist())
+        found[f"{name} backend"] = logits.astype(np.float64)
     rows = [
         f"| {name} | {np.abs(logits - exact).max():.1e} | {np.abs(sigmoid(logits) - sigmoid(exact)).max():.1e} |"
         for name, logits in found.items()
@@ -126,22 +125,22 @@ def exactness(model: Speid, codes: list[Codes], pairs: list[tuple[int, int]]) ->
 
 def gradients(model: Speid, codes: list[Codes]) -> str:
     """Convolution gradients per kernel against float64, given the same upstream gradient."""
-    both = tuple(torch.from_numpy(side) for side in codes)
+    both = torch.from_numpy(codes[0]), torch.from_numpy(codes[1])
     convolutions = model.enhancer_conv, model.promoter_conv
     kernels = Device("cpu").kernels
     upstream = torch.randn(20, model.config.steps, model.config.n_kernels, generator=torch.Generator().manual_seed(0))
-    exact = tuple(nn.Conv1d(4, model.config.n_kernels, model.config.kernel_length).double() for _ in range(2))
+    sizes = 4, model.config.n_kernels, model.config.kernel_length
+    exact = nn.Conv1d(*sizes).double(), nn.Conv1d(*sizes).double()
     for one, other in zip(exact, convolutions, strict=True):
         one.load_state_dict(other.state_dict())
-    with doubled():
-        expected = weight_gradients(ModuleLayers(), exact, both, upstream.double())
-    ways: dict[str, Layers] = {"plain modules": ModuleLayers()}
+    expected = weight_gradients(exact, plain_features(exact, both), upstream.double())
+    ways = {"plain modules": plain_features(convolutions, both)}
     if kernels is not None:
-        ways["native kernels"] = NativeLayers(kernels)
+        ways["native kernels"] = NativeLayers(kernels).features(*convolutions, both, 20)
     rows = []
-    for name, layers in ways.items():
+    for name, features in ways.items():
         worst = []
-        for found, true in zip(weight_gradients(layers, convolutions, both, upstream), expected, strict=True):
+        for found, true in zip(weight_gradients(convolutions, features, upstream), expected, strict=True):
             off = (found.double() - true).flatten(1).norm(dim=1) / true.flatten(1).norm(dim=1)
             worst.append(off.quantile(torch.tensor([0.5, 1.0], dtype=torch.float64)))
         rows.append(f"| {name} | " + " | ".join(f"{w[0]:.1e}, {w[1]:.1e}" for w in worst) + " |")
@@ -157,11 +156,17 @@ def gradients(model: Speid, codes: list[Codes]) -> str:
     )
 
 
+def plain_features(convolutions: tuple[nn.Conv1d, nn.Conv1d], codes: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
+    """Pooled features of both sides in the convolutions' own precision."""
+    sides = zip(convolutions, codes, strict=True)
+    pooled = [branch(layer, expand(side).to(layer.weight.dtype), 20) for layer, side in sides]
+    return torch.cat(pooled, 2).transpose(1, 2)
+
+
 def weight_gradients(
-    layers: Layers, convolutions: tuple[nn.Conv1d, ...], codes: tuple[torch.Tensor, ...], upstream: torch.Tensor
+    convolutions: tuple[nn.Conv1d, nn.Conv1d], features: torch.Tensor, upstream: torch.Tensor
 ) -> tuple[torch.Tensor, ...]:
     """Gradients of both sides' weights."""
-    features = layers.features(*convolutions, codes, 20)  # type: ignore[arg-type]
     return torch.autograd.grad(features, [layer.weight for layer in convolutions], upstream)
 
 
@@ -173,7 +178,7 @@ def end_to_end(
     folder: Path,
     rounds: int,
 ) -> str:
-    """Wall time of the command against the engine on sequence that is already in memory."""
+    """Wall time of the command against the scorer on sequence that is already in memory."""
     bedpe, out = folder / "candidates.bedpe", folder / "scored.bedpe"
     with open(bedpe, "w") as stream:
         for number, (i, j) in enumerate(pairs):
@@ -181,18 +186,17 @@ def end_to_end(
             stream.write("\t".join(map(str, fields)) + "\n")
     left, right = np.array(pairs).T
     network = Checkpoint.read(str(model)).model()
-    command, engine = [], []
+    command, alone = [], []
     for _ in range(rounds):
         with timed(command):
             subprocess.run(
                 [sys.executable, "-m", "speid_cli", "predict", model, bedpe, "-o", out, "--force"], check=True
             )
-        with timed(engine):
-            scorer = Scorer(network, Device("cpu"))
-            logits = scorer.logits(*slots(scorer, codes, left, right))
+        with timed(alone):
+            logits = scorer(network, Device("cpu"), codes).logits(left.tolist(), right.tolist())
     scored = np.array([float(line.split("\t")[7]) for line in out.read_text().splitlines()])
     difference = np.abs(scored - sigmoid(logits)).max()
-    medians = statistics.median(command), statistics.median(engine)
+    medians = statistics.median(command), statistics.median(alone)
     return "\n".join(
         [
             f"## End to end\n\n{len(pairs):,} candidates of {len(np.unique(left)):,} enhancers and "
@@ -201,7 +205,7 @@ def end_to_end(
             *(
                 f"| {name} | {statistics.median(times):.1f} ({min(times):.1f} to {max(times):.1f}) "
                 f"| {len(pairs) / statistics.median(times):,.0f} |"
-                for name, times in (("`speid predict`, start to end", command), ("engine, sequence in memory", engine))
+                for name, times in (("`speid predict`, start to end", command), ("scorer, sequence in memory", alone))
             ),
             f"\nStarting, reading BEDPE and FASTA and writing cost {medians[0] / medians[1] - 1:.0%} on top (aimed at: "
             f"under 15%). The probabilities differ by at most {difference:.1e}: the file has 6 digits.\n",
@@ -209,39 +213,27 @@ def end_to_end(
     )
 
 
-def slots(
-    scorer: Scorer, codes: list[Codes], left: NDArray[np.int64], right: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Where the scorer keeps the elements of pairs, computed where they are new."""
-    places = []
-    for store, side, index in zip((scorer.enhancers, scorer.promoters), codes, (left, right), strict=True):
-        unique, where = np.unique(index, return_inverse=True)
-        places.append(store.find(unique.tolist(), lambda rows, side=side: side[rows])[where])  # type: ignore[misc]
-    return places[0], places[1]
+class Unknown(Speid):
+    """The same network as one that only the plain backend knows."""
+
+    has_fast_paths = False
+
+
+def scorer(model: Speid, device: Device, codes: list[Codes]) -> Scorer[int]:
+    """A scorer of elements that it knows by their rows."""
+    read = (lambda rows: codes[0][rows]), (lambda rows: codes[1][rows])
+    return Scorer(model, device, read, most_elements=(len(codes[0]), len(codes[1])))
 
 
 def modules(model: Speid, enhancers: Codes, promoters: Codes, double: bool = False) -> NDArray[np.float64]:
     """Logits of the network's modules, in fp32 or float64."""
-    with torch.no_grad(), doubled() if double else torch.no_grad():
-        network = Speid(model.config).eval()
-        network.load_state_dict(model.state_dict())
-        network = network.double() if double else network
-        parts = [
-            network(torch.from_numpy(enhancers[start : start + 10]), torch.from_numpy(promoters[start : start + 10]))
-            for start in range(0, len(enhancers), 10)
-        ]
+    network = Speid.with_weights(model.config, model.state_dict()).to(torch.float64 if double else torch.float32)
+    parts = []
+    with torch.no_grad():
+        for start in range(0, len(enhancers), 10):
+            sides = (expand(torch.from_numpy(side[start : start + 10])) for side in (enhancers, promoters))
+            parts.append(network(*(side.to(network.dense.weight.dtype) for side in sides)))
     return torch.cat(parts).double().numpy()
-
-
-@contextmanager
-def doubled() -> Iterator[None]:
-    """One-hot sequence in float64 while the block lasts."""
-    expand = convolution.expand
-    convolution.expand = lambda codes: expand(codes).double()
-    try:
-        yield
-    finally:
-        convolution.expand = expand
 
 
 @contextmanager

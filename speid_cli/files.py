@@ -66,44 +66,6 @@ def count_lines(path: str) -> int | None:
     return count + (last != b"\n")
 
 
-def whole_lines(path: str) -> Iterator[str]:
-    """Lines of a text file that may have been cut off in the middle of one, which is left out.
-
-    Raises
-    ------
-    DataError
-        As `read_lines`.
-    """
-    last = None
-    for _, text in read_lines(path):
-        if last is not None:
-            yield last
-        last = text
-    if last is not None and ends_whole(path):
-        yield last
-
-
-def ends_whole(path: str | Path) -> bool:
-    """Whether a file is empty or ends with a whole line."""
-    with open(path, "rb") as stream:
-        stream.seek(max(0, stream.seek(0, os.SEEK_END) - 1))
-        return stream.read() in (b"", b"\n")
-
-
-def cut_off_last_line(stream: BinaryIO) -> None:
-    """Remove what follows the last line end of a file, and stand there to write on."""
-    position = stream.seek(0, os.SEEK_END)
-    while position:
-        start = max(0, position - 65536)
-        stream.seek(start)
-        if (found := stream.read(position - start).rfind(b"\n")) >= 0:
-            position = start + found + 1
-            break
-        position = start
-    stream.seek(position)
-    stream.truncate()
-
-
 def unreadable(path: object, error: OSError) -> DataError:
     """The error of a file that the system will not let us read or write."""
     return DataError(error.strerror or str(error), path=path)

@@ -19,9 +19,10 @@ from speid_cli.cli import main
 from speid_cli.dataset.pairs import PairDataset
 from speid_cli.model.checkpoint import Checkpoint
 from speid_cli.model.config import SpeidConfig
+from speid_cli.model.device import Device
 from speid_cli.model.initialisers import initialise
 from speid_cli.model.speid import Speid
-from speid_cli.scoring.engine import Scorer
+from speid_cli.scoring.scorer import Scorer
 
 CHROMOSOMES = ("chr1", "chr2", "chr3", "chr4")
 CONTIG_BP = 6000
@@ -126,20 +127,11 @@ def random_checkpoint(config: SpeidConfig = TINY, seed: int = 0, **provenance: o
     return Checkpoint(config, state, "finetuned", [], dict(provenance))
 
 
-def score(
-    scorer: Scorer, enhancers: NDArray[np.uint8], promoters: NDArray[np.uint8], left: object, right: object
-) -> NDArray[np.float32]:
-    """Logits of pairs of elements given by their base codes."""
-    return scorer.logits(*found(scorer, enhancers, promoters, left, right))
-
-
-def found(
-    scorer: Scorer, enhancers: NDArray[np.uint8], promoters: NDArray[np.uint8], left: object, right: object
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Slots of pairs whose elements are known to a scorer by their rows here."""
-    first = scorer.enhancers.find(range(len(enhancers)), lambda rows: enhancers[rows])
-    second = scorer.promoters.find(range(len(promoters)), lambda rows: promoters[rows])
-    return first[np.asarray(left)], second[np.asarray(right)]
+def scorer(model: Speid, device: Device, codes: Sequence[NDArray[np.uint8]], **options: object) -> Scorer[int]:
+    """A scorer of elements given by the base codes of both sides, which it knows by their rows."""
+    enhancers, promoters = codes
+    read = (lambda rows: enhancers[rows]), (lambda rows: promoters[rows])
+    return Scorer(model, device, read, **options)  # type: ignore[arg-type]
 
 
 def relabelled(dataset: PairDataset, **arrays: object) -> PairDataset:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ from speid_cli.model.config import PRESETS, SpeidConfig
 from speid_cli.model.device import Device
 from speid_cli.model.initialisers import initialise
 from speid_cli.model.speid import Speid
-from speid_cli.scoring.engine import Scorer
+from speid_cli.scoring.scorer import Scorer
 from speid_cli.training.inputs import FrozenFeatures, WholeNetwork
 from speid_cli.training.state import TrainingState
 from speid_cli.training.trainer import Trainer
@@ -52,15 +52,16 @@ def main() -> None:
     device = Device("cpu")
     unrelated = np.arange(len(arrays["enhancers"]))
 
-    @cache
-    def scorer() -> Scorer:
-        return Scorer(untrained(), device, most_elements=(200, 200))
+    model = untrained()
 
     def shared() -> Pairs:
-        return Pairs(scorer(), arrays["shared_enhancers"], arrays["shared_promoters"], arrays["left"], arrays["right"])
+        sides = arrays["shared_enhancers"], arrays["shared_promoters"]
+        return Pairs(model, device, *sides, arrays["left"], arrays["right"])
 
     works = {
-        "score unrelated": lambda: Pairs(scorer(), arrays["enhancers"], arrays["promoters"], unrelated, unrelated).all,
+        "score unrelated": lambda: (
+            Pairs(model, device, arrays["enhancers"], arrays["promoters"], unrelated, unrelated).all
+        ),
         "score shared": lambda: shared().all,
         "score shared, pairs only": lambda: shared().pairs_only(),
         "train": lambda: training(device, arrays),
@@ -69,7 +70,7 @@ def main() -> None:
         "matrix product": lambda: matrix_product(device),
         "PyTorch matrix product": torch_product,
         "copy": copy,
-    } | scaling(device, scorer)
+    } | scaling(device, model)
     serve(works, {"speid": speid_cli.__version__, "PyTorch": torch.__version__, "device": device.description})
 
 
@@ -83,31 +84,32 @@ def untrained(config: SpeidConfig = PAPER) -> Speid:
 class Pairs:
     """Pairs and their elements with a scorer that has slots for all of them."""
 
-    def __init__(self, scorer: Scorer, enhancers: Codes, promoters: Codes, left: Index, right: Index) -> None:
-        self.scorer, self.enhancers, self.promoters = scorer, enhancers, promoters
-        self.left, self.right = left, right
+    def __init__(
+        self, model: Speid, device: Device, enhancers: Codes, promoters: Codes, left: Index, right: Index
+    ) -> None:
+        self.counts = len(enhancers), len(promoters)
+        read = (lambda rows: enhancers[rows]), (lambda rows: promoters[rows])
+        self.scorer = Scorer[int](model, device, read, most_elements=self.counts)
+        self.left, self.right = left.tolist(), right.tolist()
 
     def all(self) -> object:
         """Elements and pairs, everything counted."""
-        for store in (self.scorer.enhancers, self.scorer.promoters):
-            store._cache.clear()
-        return self.scorer.logits(*self.slots())
+        self.elements()
+        return self.scorer.logits(self.left, self.right)
 
-    def slots(self) -> tuple[Index, Index]:
-        """Where the elements are, computed where they are not."""
-        first = self.scorer.enhancers.find(range(len(self.enhancers)), lambda rows: self.enhancers[rows])
-        second = self.scorer.promoters.find(range(len(self.promoters)), lambda rows: self.promoters[rows])
-        return first[self.left], second[self.right]
+    def elements(self) -> None:
+        """All elements."""
+        for cache, count in zip((self.scorer.enhancers, self.scorer.promoters), self.counts, strict=True):
+            cache.clear()
+            cache.find(range(count))
 
     def pairs_only(self) -> Work:
         """Pairs whose elements are there."""
-        for store in (self.scorer.enhancers, self.scorer.promoters):
-            store._cache.clear()
-        slots = self.slots()
-        return lambda: self.scorer.logits(*slots)
+        self.elements()
+        return lambda: self.scorer.logits(self.left, self.right)
 
 
-def scaling(device: Device, scorer: Callable[[], Scorer]) -> dict[str, Callable[[], Work]]:
+def scaling(device: Device, model: Speid) -> dict[str, Callable[[], Work]]:
     """How cost grows: one size at a time, the rest at the paper's."""
     rng = np.random.default_rng(0)
     nothing = np.empty(0, np.int64)
@@ -116,15 +118,15 @@ def scaling(device: Device, scorer: Callable[[], Scorer]) -> dict[str, Callable[
         return rng.integers(0, 4, (count, width), dtype=np.uint8)
 
     def elements(count: int) -> Work:
-        return Pairs(scorer(), codes(count // 2, 3000), codes(count // 2, 2000), nothing, nothing).all
+        return Pairs(model, device, codes(count // 2, 3000), codes(count // 2, 2000), nothing, nothing).elements
 
     def pairs(count: int) -> Work:
         left, right = np.divmod(np.arange(count), 40)
-        return Pairs(scorer(), codes(96, 3000), codes(40, 2000), left, right).pairs_only()
+        return Pairs(model, device, codes(96, 3000), codes(40, 2000), left, right).pairs_only()
 
     def enhancers(config: SpeidConfig) -> Work:
-        scorer = Scorer(untrained(config), device, most_elements=(48, 1))
-        return Pairs(scorer, codes(48, config.enhancer_window), codes(0, 2000), nothing, nothing).all
+        sides = codes(48, config.enhancer_window), codes(0, 2000)
+        return Pairs(untrained(config), device, *sides, nothing, nothing).elements
 
     works: dict[str, Callable[[], Work]] = {}
     for count in (96, 192, 384):

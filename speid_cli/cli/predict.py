@@ -112,7 +112,7 @@ def command(
     from speid_cli.model.checkpoint import Checkpoint
     from speid_cli.model.device import Device
     from speid_cli.model.processes import Processes
-    from speid_cli.scoring.engine import Scorer
+    from speid_cli.scoring.formats import ScoredBedpe
     from speid_cli.scoring.stream import WHOLE, PairStream, Portion, StreamSettings
 
     processes = Processes.of_torchrun()
@@ -129,24 +129,26 @@ def command(
     checkpoint, clock = Checkpoint.read(model), Stopwatch()
     compute = Device(device, precision, threads, processes)
     say(f"device: {compute.description}")
-    settings = StreamSettings(append, promoter_first, on_invalid == "na", block_size)
+    settings = StreamSettings(promoter_first, on_invalid, block_size, batch_size, cache_memory)
     with located(model):
         fasta = checkpoint.find_reference(reference)
         probabilities = _probabilities(checkpoint, calibrated, prevalence)
     target.check((fasta,))
     with Reference(fasta) as genome, processes.connected():
         _check_genome(checkpoint, genome, given=reference is not None)
-        scorer = Scorer(checkpoint.model(), compute, batch_size, cache_memory)
-        stream = PairStream(scorer, genome, settings, probabilities)
+        stream = PairStream(checkpoint.model(), compute, genome, settings, probabilities)
         options_given = {
             "--append": append, "--promoter-first": promoter_first, "--calibrated": calibrated,
             "--prevalence": prevalence, "--precision": precision, "--shard": shard and "{}/{}".format(*shard),
         }  # fmt: skip
-        made_of = _digests(model, candidates, genome) | options_given if resume_output and processes.is_main else {}
-        there = target.fill(stream, candidates, portion, processes, made_of, lines)
+        made_of = _digests(model, genome) | options_given if resume_output and processes.is_main else {}
+        format_ = ScoredBedpe(append)
+        there = target.fill(stream, format_, candidates, portion, processes, made_of, lines)
         if counts := processes.gather(stream.counts):
             if checkpoint.composition and (difference := compare(stream.compositions(), checkpoint.composition)):
                 warn(difference)
+            if format_.columns:
+                say(f"probability: column {' or '.join(map(str, sorted(format_.columns)))}")
             _report(counts, there, genome.contigs.alias_warning(), clock.seconds)
 
 
@@ -154,13 +156,9 @@ def _is_pipe(path: str) -> bool:
     return Path(path).exists() and not Path(path).is_file()
 
 
-def _digests(model: str, candidates: str, genome: Any) -> dict[str, Any]:
-    """What tells the inputs from others."""
-    return {
-        "model": sha256_of(model),
-        "candidates": sha256_of(candidates),
-        "reference": f"{genome.digest:.16} {genome.sample:.16}",
-    }
+def _digests(model: str, genome: Any) -> dict[str, Any]:
+    """What tells the model and the reference from others."""
+    return {"model": sha256_of(model), "reference": f"{genome.digest:.16} {genome.sample:.16}"}
 
 
 def _check_genome(checkpoint: Any, genome: Any, given: bool) -> None:
@@ -197,6 +195,4 @@ def _report(counts: list[Any], there: int, alias_warning: str | None, seconds: f
     if invalid:
         first = next(each.first_invalid for each in counts if each.invalid)
         warn(f"{counted(invalid, 'line')} could not be scored, with '.' for a score; the first: {first}")
-    if columns := sorted(set().union(*(each.columns for each in counts))):
-        say(f"probability: column {' or '.join(map(str, columns))}")
     say(f"{counted(pairs - invalid, 'pair')} scored in {seconds:.1f} s")

@@ -70,6 +70,10 @@ class Elements:
         """Base codes (E, width) of the stored stretches, or of some rows of them."""
         return unpack(self.packed[rows], self.width)
 
+    def window_codes(self, rows: slice | list[int]) -> NDArray[np.uint8]:
+        """Base codes (M, window) of the unshifted windows of some rows."""
+        return unpack(self.packed[rows], self.width)[:, self.margin : self.margin + self.window]
+
 
 @dataclass(frozen=True)
 class PairDataset:

@@ -124,10 +124,10 @@ def kmer_counts(elements: Elements, length: int) -> Features:
     reverse complement, in the order of the bases A, T, C, G.
     """
     column, columns = _canonical(length)
-    margin, window = elements.margin, elements.window
+    window = elements.window
     counts = np.empty((len(elements), columns), np.float32)
     for start in range(0, len(elements), _ROWS_AT_A_TIME):
-        codes = elements.codes(slice(start, start + _ROWS_AT_A_TIME))[:, margin : margin + window].astype(np.int64)
+        codes = elements.window_codes(slice(start, start + _ROWS_AT_A_TIME)).astype(np.int64)
         kmers = sum(codes[:, i : window - length + 1 + i] * 4 ** (length - 1 - i) for i in range(length))
         unknown = sum((codes[:, i : window - length + 1 + i] > 3).astype(np.int8) for i in range(length))
         places = np.where(unknown, columns, column[np.where(unknown, 0, kmers)])

@@ -17,10 +17,8 @@ from speid_cli.evaluation.calibration import Calibration, fit_calibration, fit_t
 from speid_cli.evaluation.measures import Estimate, Predictions, estimate
 from speid_cli.model.checkpoint import Checkpoint
 from speid_cli.model.device import Device
+from speid_cli.scoring.dataset import DatasetScorer, check_windows
 from speid_cli.scoring.metrics import sigmoid
-from speid_cli.training.batches import PairWindows
-from speid_cli.training.inputs import unshifted_logits
-from speid_cli.training.stages import check_windows
 
 MODEL_NAME = "speid"
 BLOCK_BP = 5_000_000
@@ -166,7 +164,7 @@ def network_logits(
     checkpoint: Checkpoint, dataset: PairDataset, device: Device, members: NDArray[np.int64]
 ) -> NDArray[np.float32]:
     """Logits (N,) of a model for pairs of a data set, by position."""
-    return unshifted_logits(checkpoint.model(), PairWindows(dataset, device), device, members)
+    return DatasetScorer(checkpoint.model(), dataset, device).logits(members)
 
 
 def _all_logits(

@@ -58,10 +58,7 @@ class Checkpoint:
 
     def model(self) -> Speid:
         """A network with copies of the tensors, in evaluation mode."""
-        with torch.device("meta"):
-            model = Speid(self.config)
-        model.load_state_dict({name: values.detach().clone() for name, values in self.state_dict.items()}, assign=True)
-        return model.eval()
+        return Speid.with_weights(self.config, self.state_dict)
 
     @property
     def composition(self) -> tuple[Composition, Composition] | None:

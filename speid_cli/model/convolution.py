@@ -25,15 +25,15 @@ def expand(codes: Tensor) -> Tensor:
     return (codes.unsqueeze(1) == channels[:, None]).float()
 
 
-def branch(convolution: nn.Conv1d, codes: Tensor, pool_length: int) -> Tensor:
-    """Pooled features (B, K, T) of base codes uint8 (B, L): convolution, ReLU, max-pool.
+def branch(convolution: nn.Conv1d, onehot: Tensor, pool_length: int) -> Tensor:
+    """Pooled features (B, K, T) of one-hot (B, 4, L): convolution, ReLU, max-pool.
 
     The batch goes through in pieces, since the activations before pooling are 20 times larger
     than the result. ReLU commutes with the maximum and comes after it.
     """
-    values = _PIECE if codes.device.type == "cpu" else _GPU_PIECE
-    size = max(1, values // (convolution.out_channels * codes.shape[1]))
-    pooled = [F.max_pool1d(convolution(expand(piece)), pool_length) for piece in codes.split(size)]
+    values = _PIECE if onehot.device.type == "cpu" else _GPU_PIECE
+    size = max(1, values // (convolution.out_channels * onehot.shape[2]))
+    pooled = [F.max_pool1d(convolution(piece), pool_length) for piece in onehot.split(size)]
     return F.relu(torch.cat(pooled))
 
 

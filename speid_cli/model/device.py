@@ -15,8 +15,9 @@ from torch import Tensor, nn
 
 from speid_cli.errors import OptionError
 from speid_cli.memory import total_bytes
-from speid_cli.model.native.layers import NativeLayers
+from speid_cli.model.native.layers import LONGEST_POOL
 from speid_cli.model.native.library import load
+from speid_cli.model.native.network import NativeNetwork
 from speid_cli.model.processes import ALONE, Processes
 from speid_cli.model.speid import Speid
 
@@ -105,15 +106,15 @@ class Device:
         """Adam (Kingma and Ba 2014) of parameter groups, one fused kernel where the device has it."""
         return torch.optim.Adam(groups, lr=learning_rate, fused=self.torch.type in ("cuda", "cpu"))
 
-    def prepare_training(self, model: Speid) -> Speid:
-        """The model on the device, trained with the layers that are fastest there."""
-        if self.kernels is not None:
-            model.train_with(NativeLayers(self.kernels))
+    def prepare_training(self, model: Speid) -> Speid | NativeNetwork:
+        """Move the model here, for training; what computes its logits with gradients, fastest."""
         if self.is_cuda and self.processes.count > 1:
             nn.SyncBatchNorm.convert_sync_batchnorm(model)  # replaces the norms inside the model
         else:
             model.share_batches(self.processes)
-        return model.to(self.torch)
+        model.to(self.torch)
+        native = model.has_fast_paths and model.config.pool_length <= LONGEST_POOL
+        return NativeNetwork(model, self.kernels) if self.kernels is not None and native else model
 
 
 def _processor() -> str:

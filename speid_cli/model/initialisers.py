@@ -9,21 +9,36 @@ import torch
 from torch import Generator, Tensor, nn
 
 from speid_cli.errors import DataError, counted
-from speid_cli.model.config import StartConfig
+from speid_cli.model.config import SpeidConfig, StartConfig
 from speid_cli.model.motif_kernels import KernelInitialisers
 from speid_cli.model.speid import Speid
 
 
-def initialise(model: Speid, generator: Generator) -> None:
+def new_network(config: SpeidConfig, generator: Generator) -> Speid:
+    """A network with random weights that depend on the generator alone."""
+    with torch.random.fork_rng(devices=[]):  # layers that `initialise` does not know draw from the global generator
+        torch.manual_seed(generator.initial_seed())
+        model = Speid(config)
+    initialise(model, generator)
+    return model
+
+
+def initialise(model: nn.Module, generator: Generator) -> None:
     """Random weights: Glorot uniform, orthogonal LSTM recurrence with forget bias 1, biases 0."""
-    for layer in (model.enhancer_conv, model.promoter_conv, model.dense, model.output):
-        for values in layer.parameters():
-            if values.dim() > 1:
-                nn.init.xavier_uniform_(values, generator=generator)
-            else:
-                nn.init.zeros_(values)
-    units = model.config.lstm_units
-    for name, values in model.lstm.named_parameters():
+    layers = list(model.modules())
+    for layer in layers:
+        if isinstance(layer, nn.Conv1d | nn.Linear):
+            nn.init.xavier_uniform_(layer.weight, generator=generator)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+    for layer in layers:
+        if isinstance(layer, nn.LSTM):
+            _initialise_lstm(layer, generator)
+
+
+def _initialise_lstm(lstm: nn.LSTM, generator: Generator) -> None:
+    units = lstm.hidden_size
+    for name, values in lstm.named_parameters():
         if name.startswith("weight_ih"):
             limit = math.sqrt(6 / (values.shape[1] + values.shape[0]))
             nn.init.uniform_(values, -limit, limit, generator=generator)
@@ -60,8 +75,7 @@ def init_lstm_from_motifs(model: Speid, kernels: KernelInitialisers, start: Star
     """Start with LSTM units that each read a few of the kernels that are motifs, and nothing else.
 
     All motifs are read about equally often. A unit's few weights are as strong as weights from all
-    kernels would have been, its recurrence is weak, and kernels that are no motifs come out of the
-    norm as a whisper.
+    kernels would have been, its recurrence is weak, and the norm scales down kernels that are not motifs.
     """
     if not len(kernels):
         return

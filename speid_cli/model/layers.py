@@ -1,17 +1,12 @@
-"""The network's layers as PyTorch's modules: every device, and the oracle of the native ones.
-
-Shapes: B pairs; Le, Lp windows in bp; K kernels; T pooled steps, the enhancer's first; H LSTM
-units each way; D dense units.
-"""
+"""Batch normalisation and dropout of a batch that several processes may share. R rows; C columns."""
 
 from __future__ import annotations
 
-from typing import Protocol, cast
+from typing import cast
 
 import torch
 from torch import Generator, Tensor, nn
 
-from speid_cli.model.convolution import branch
 from speid_cli.model.processes import ALONE, Processes, sum_with_gradient
 
 
@@ -66,55 +61,3 @@ class Dropout(nn.Module):
         keep = 1 - self.share
         drawn = x.new_empty(max(self.batch, len(x)), *x.shape[1:]).bernoulli_(keep, generator=self.generator)
         return x * drawn[self.first : self.first + len(x)].div_(keep)
-
-
-class Layers(Protocol):
-    """How the network's layers are computed, with gradients."""
-
-    def features(
-        self, enhancer: nn.Conv1d, promoter: nn.Conv1d, codes: tuple[Tensor, Tensor], pool_length: int
-    ) -> Tensor:
-        """Pooled features (B, T, K) of base codes (B, Le) and (B, Lp): convolution, ReLU, max-pool."""
-
-    def normalise(self, norm: BatchNorm, dropout: Dropout | None, x: Tensor) -> Tensor:
-        """Batch normalisation of x (..., C) over all but its last dimension, then dropout."""
-
-    def drop(self, dropout: Dropout, x: Tensor) -> Tensor:
-        """Dropout of x (B, C)."""
-
-    def recur(self, lstm: nn.LSTM, x: Tensor) -> Tensor:
-        """States (B, T, 2H) of both directions over x (B, T, K)."""
-
-    def linear(self, layer: nn.Linear, x: Tensor) -> Tensor:
-        """A dense layer (B, D) on x (B, C)."""
-
-
-class ModuleLayers:
-    """PyTorch's modules."""
-
-    def features(
-        self, enhancer: nn.Conv1d, promoter: nn.Conv1d, codes: tuple[Tensor, Tensor], pool_length: int
-    ) -> Tensor:
-        """See `Layers`."""
-        sides = [branch(conv, side, pool_length) for conv, side in zip((enhancer, promoter), codes, strict=True)]
-        return torch.cat(sides, 2).transpose(1, 2)
-
-    def normalise(self, norm: BatchNorm, dropout: Dropout | None, x: Tensor) -> Tensor:
-        """See `Layers`."""
-        x = norm(x.flatten(0, -2)).view(x.shape)
-        return x if dropout is None else dropout(x)
-
-    def drop(self, dropout: Dropout, x: Tensor) -> Tensor:
-        """See `Layers`."""
-        dropped: Tensor = dropout(x)
-        return dropped
-
-    def recur(self, lstm: nn.LSTM, x: Tensor) -> Tensor:
-        """See `Layers`."""
-        states: Tensor = lstm(x)[0]
-        return states
-
-    def linear(self, layer: nn.Linear, x: Tensor) -> Tensor:
-        """See `Layers`."""
-        y: Tensor = layer(x)
-        return y

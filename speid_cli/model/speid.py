@@ -6,13 +6,16 @@ each way; D dense units.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
+import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from speid_cli.model.config import SpeidConfig
-from speid_cli.model.layers import BatchNorm, Dropout, Layers, ModuleLayers
+from speid_cli.model.convolution import branch, expand
+from speid_cli.model.layers import BatchNorm, Dropout
 from speid_cli.model.processes import Processes
 
 FEATURES = ("enhancer_conv", "promoter_conv", "feature_norm", "feature_dropout", "lstm", "sequence_norm")
@@ -28,13 +31,20 @@ class Speid(nn.Module):
     Parameters
     ----------
     config : SpeidConfig
+
+    Attributes
+    ----------
+    has_fast_paths : bool
+        Whether the shared-element scorer and the native kernels, which contain these layers a second
+        time, may be used. Set it to False where a layer is changed: `forward` is then used everywhere.
     """
+
+    has_fast_paths: ClassVar[bool] = True
 
     def __init__(self, config: SpeidConfig) -> None:
         super().__init__()
         self.config = c = config
         self._frozen: tuple[str, ...] = ()
-        self._layers: Layers = ModuleLayers()
 
         def norm(features: int) -> BatchNorm:
             """Batch normalisation with the config's settings."""
@@ -53,33 +63,38 @@ class Speid(nn.Module):
         self.output = nn.Linear(c.dense_units, 1)
         self.output_norm = norm(1)
 
+    @classmethod
+    def with_weights(cls, config: SpeidConfig, state_dict: Mapping[str, Tensor]) -> Speid:
+        """A network with copies of these tensors, in evaluation mode."""
+        with torch.device("meta"):
+            model = cls(config)
+        model.load_state_dict({name: values.detach().clone() for name, values in state_dict.items()}, assign=True)
+        return model.eval()
+
     def forward(self, enhancer: Tensor, promoter: Tensor) -> Tensor:
-        """Logits (B,) of enhancers (B, Le) and promoters (B, Lp), both as base codes uint8."""
+        """Logits (B,) of one-hot enhancers (B, 4, Le) and promoters (B, 4, Lp); differentiable in both."""
         return self.classify(self.sequence_features(enhancer, promoter))
 
+    def logits_of_codes(self, enhancer: Tensor, promoter: Tensor) -> Tensor:
+        """Logits (B,) of base codes uint8 (B, Le) and (B, Lp)."""
+        logits: Tensor = self(expand(enhancer), expand(promoter))
+        return logits
+
     def sequence_features(self, enhancer: Tensor, promoter: Tensor) -> Tensor:
-        """What fine-tuning freezes: normalised LSTM states (B, T, 2H) of base codes."""
-        layers = self._training_layers()
-        x = layers.features(
-            self.enhancer_conv, self.promoter_conv, (enhancer, promoter), self.config.pool_length
-        )  # (B, T, K)
-        x = layers.normalise(self.feature_norm, self.feature_dropout, x)
-        x = layers.recur(self.lstm, x)  # (B, T, 2H)
-        return layers.normalise(self.sequence_norm, None, x)
+        """What fine-tuning freezes: normalised LSTM states (B, T, 2H) of one-hot (B, 4, Le) and (B, 4, Lp)."""
+        pool_length = self.config.pool_length
+        enhancer = branch(self.enhancer_conv, enhancer, pool_length)  # (B, K, Te)
+        promoter = branch(self.promoter_conv, promoter, pool_length)  # (B, K, Tp)
+        x = torch.cat([enhancer, promoter], 2).transpose(1, 2)  # (B, T, K)
+        x = self.feature_norm(x.flatten(0, 1)).view(x.shape)
+        x, _ = self.lstm(self.feature_dropout(x))  # (B, T, 2H)
+        return self.sequence_norm(x.flatten(0, 1)).view(x.shape)
 
     def classify(self, sequence: Tensor) -> Tensor:
         """Logits (B,) of sequence features (B, T, 2H): what fine-tuning trains."""
-        layers = self._training_layers()
-        x = layers.drop(self.sequence_dropout, sequence.flatten(1))  # (B, T * 2H), step by step
-        x = self.dense_dropout(F.relu(self.dense_norm(layers.linear(self.dense, x))))  # (B, D)
+        x = self.sequence_dropout(sequence.flatten(1))  # (B, T * 2H), step by step
+        x = self.dense_dropout(F.relu(self.dense_norm(self.dense(x))))  # (B, D)
         return self.output_norm(self.output(x)).squeeze(1)
-
-    def train_with(self, layers: Layers) -> None:
-        """Train with other layers than PyTorch's modules; evaluation always runs the modules."""
-        self._layers = layers
-
-    def _training_layers(self) -> Layers:
-        return self._layers if self.training else ModuleLayers()
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """What learns, for an optimiser whose weight decay adds `weight_decay` times a weight to its gradient.

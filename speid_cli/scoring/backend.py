@@ -1,11 +1,12 @@
-"""What the scorer keeps of single elements, and what a route of computing it has to do.
+"""What a scorer asks of a way to compute the network.
 
-Shapes: S slots, N pairs, T steps of one side (Te, Tp), H LSTM units, D dense units.
+There are three: `PlainBackend` calls the network pair by pair, `TorchBackend` and `NativeBackend` compute
+what depends on one element alone once for it. Side 0 is the enhancer, side 1 the promoter.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Protocol
 
 import numpy as np
@@ -13,49 +14,37 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 Codes = NDArray[np.uint8] | Tensor
-
-
-@dataclass(frozen=True)
-class ElementStates:
-    """States of the elements of one side, each in a slot.
-
-    Attributes
-    ----------
-    hidden, cell : (S, H)
-        Where the direction that meets this side first ends, and so where it enters the other side.
-    share : (S, D)
-        The dense layer's share of what depends on this element alone.
-    gates : (S, T, 4H)
-        Gate inputs of the other direction, which waits for a partner.
-    first_pass : (S, T, H), optional
-        States of the direction that meets this side first, where they are asked for.
-    """
-
-    hidden: Tensor
-    cell: Tensor
-    share: Tensor
-    gates: Tensor
-    first_pass: Tensor | None = None
+Slots = NDArray[np.int64]
 
 
 class ScoringBackend(Protocol):
-    """One way to compute; all give the same to rounding. Side 0 is the enhancer, side 1 the promoter."""
+    """One way to compute a network in evaluation; all give the same logits to rounding.
+
+    It keeps elements of each side in numbered slots. Shapes: N elements or pairs; L a window in bp; T
+    steps; H LSTM units each way.
+    """
 
     def element_bytes(self, side: int) -> int:
         """Memory of one slot."""
 
-    def allocate(self, side: int, slots: int) -> ElementStates:
-        """Empty slots."""
+    def allocate(self, enhancers: int, promoters: int) -> None:
+        """Make so many slots for each side."""
 
-    def fill(self, side: int, states: ElementStates, slots: NDArray[np.int64], codes: Codes) -> None:
-        """Compute the elements with base codes (N, L) into slots (N,)."""
+    def fill(self, side: int, slots: Slots, codes: Codes) -> None:
+        """Compute elements with base codes uint8 (N, L) into slots (N,)."""
 
-    def logits(
-        self, first: ElementStates, second: ElementStates, left: NDArray[np.int64], right: NDArray[np.int64]
-    ) -> Tensor:
-        """Logits (N,), on the CPU, of pairs of an enhancer's slot and a promoter's."""
+    def logits(self, enhancers: Slots, promoters: Slots) -> Tensor:
+        """Logits float32 (N,), on the CPU, of pairs of filled slots."""
 
-    def pair_states(
-        self, first: ElementStates, second: ElementStates, left: NDArray[np.int64], right: NDArray[np.int64]
-    ) -> tuple[Tensor, Tensor]:
-        """Forward states over the promoter (N, Tp, H), backward states over the enhancer (N, Te, H)."""
+    def sequence_features(self, enhancers: Slots, promoters: Slots) -> Tensor:
+        """What the dense layer is given (N, T, 2H), on the device, of pairs of filled slots."""
+
+
+def equal_batches(count: int, size: int) -> Iterator[tuple[Slots, int]]:
+    """Positions up to `count` in batches of one size, and how many of a batch are new.
+
+    The last batch is filled up with its last position: a matrix product adds up in an order that
+    depends on its shape, so that with one shape a score seldom depends on what is computed beside it.
+    """
+    for start in range(0, count, size):
+        yield np.minimum(np.arange(start, start + size), count - 1), min(size, count - start)

@@ -92,7 +92,7 @@ class Windows:
         self._offsets = device.put(np.arange(elements.window))
         self._device = device
 
-    def gather(self, index: NDArray[np.integer], shift: NDArray[np.int64] | int = 0) -> Tensor:
+    def gather(self, index: NDArray[np.integer], shift: NDArray[np.int64]) -> Tensor:
         """Base codes uint8 (B, window) of elements (B,) whose windows are moved by shifts (B,) in bp."""
         start = index.astype(np.int64) * self._width + self._margin + shift
         return torch.take(self._codes, self._device.put(start)[:, None] + self._offsets)

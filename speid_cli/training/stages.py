@@ -15,13 +15,18 @@ import torch
 
 from speid_cli import __version__
 from speid_cli.dataset.pairs import SUBSETS, TEST, TRAIN, VALIDATION, PairDataset
-from speid_cli.errors import DataError
 from speid_cli.model.checkpoint import Checkpoint
 from speid_cli.model.config import SpeidConfig, TrainingConfig
 from speid_cli.model.device import Device
-from speid_cli.model.initialisers import init_lstm_from_motifs, init_position_invariant, initialise, place_motifs
+from speid_cli.model.initialisers import (
+    init_lstm_from_motifs,
+    init_position_invariant,
+    new_network,
+    place_motifs,
+)
 from speid_cli.model.motif_kernels import KernelInitialisers
 from speid_cli.model.speid import Speid
+from speid_cli.scoring.dataset import check_windows
 from speid_cli.training.inputs import FrozenFeatures, WholeNetwork
 from speid_cli.training.state import TrainingState
 from speid_cli.training.trainer import Observer, Row, Trainer, check_trainable
@@ -50,8 +55,7 @@ def pretrain(
     """
     check_windows(config, dataset)
     check_trainable(dataset)
-    model = Speid(config)
-    initialise(model, generator := torch.Generator().manual_seed(seed))
+    model = new_network(config, generator := torch.Generator().manual_seed(seed))
     if motifs is not None:
         place_motifs(model, motifs)
     if settings.start is not None:
@@ -127,22 +131,6 @@ def _digest(model: Speid) -> str:
     for name, values in model.state_dict().items():
         digest.update(name.encode() + values.detach().cpu().numpy().tobytes())
     return digest.hexdigest()
-
-
-def check_windows(config: SpeidConfig, dataset: PairDataset) -> None:
-    """Refuse a data set with other windows than the network's.
-
-    Raises
-    ------
-    DataError
-        Either window differs.
-    """
-    windows = (dataset.enhancers.window, dataset.promoters.window)
-    if windows != (config.enhancer_window, config.promoter_window):
-        raise DataError(
-            f"windows of {windows[0]} and {windows[1]} bp",
-            expected=f"the model's {config.enhancer_window} and {config.promoter_window} bp",
-        )
 
 
 def _provenance(

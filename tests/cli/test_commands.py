@@ -25,7 +25,6 @@ from speid_cli.evaluation.evaluate import network_logits
 from speid_cli.genome.reference import Reference
 from speid_cli.model.checkpoint import Checkpoint
 from speid_cli.model.device import Device
-from speid_cli.scoring.engine import Scorer
 from speid_cli.scoring.stream import PairStream, StreamSettings
 from tests import builders, plain
 from tests.builders import TINY_OPTIONS, run
@@ -101,9 +100,9 @@ def test_neither_blocks_nor_a_small_cache_change_a_score(model: Checkpoint, pair
     with Reference("genome.fa") as reference:
         outputs = []
         for cache_bytes, block_size in ((1, 1000), (150_000, 7), (1 << 29, 1000)):
-            stream = PairStream(Scorer(model.model(), Device("cpu"), cache_bytes=cache_bytes), reference,
-                                StreamSettings(block_size=block_size))  # fmt: skip
-            outputs.append([float(line.split("\t")[7]) for line in sum(stream.score("pairs.bedpe"), [])[1:]])
+            settings = StreamSettings(block_size=block_size, cache_bytes=cache_bytes)
+            stream = PairStream(model.model(), Device("cpu"), reference, settings)
+            outputs.append([scored.probability for scored in sum(stream.score("pairs.bedpe"), [])[1:]])
             assert stream.counts.pairs == len(pairs)
     np.testing.assert_allclose(outputs[0], outputs[2], atol=1e-6)
     np.testing.assert_allclose(outputs[1], outputs[2], atol=1e-6)

@@ -18,7 +18,7 @@ import pytest
 from speid_cli.dataset.pairs import PairDataset
 from speid_cli.evaluation.calibration import Calibration
 from speid_cli.files import atomic_file, part_of
-from speid_cli.scoring.stream import PairStream
+from speid_cli.scoring.stream import PairStream, ScoredLine
 from tests import builders
 
 PRETRAIN = ["pretrain", "pairs.npz", *builders.TINY_OPTIONS, "--batch-size", "8", "--patience", "0", "--threads", "1"]
@@ -109,11 +109,14 @@ PREDICT = ["predict", "model.pt", "pairs.bedpe", "-f", "genome.fa", "--block-siz
 
 
 @pytest.mark.parametrize("lines", [0, 1, 2, 31, 61])
-def test_a_cut_off_output_is_gone_on_with(scored: list[str], lines: int) -> None:
+def test_a_cut_off_output_without_a_record_is_replaced_by_the_same_lines(scored: list[str], lines: int) -> None:
     rest = "" if lines == len(scored) else scored[lines][:-1]
     Path("out.bedpe").write_text("".join(scored[:lines]) + rest)
     assert builders.run(*PREDICT, "-o", "out.bedpe", "--resume-output") == 0
     assert Path("out.bedpe").read_bytes() == Path("whole.bedpe").read_bytes()
+
+
+RECORD = Path(".out.bedpe.resume.json")
 
 
 def test_what_an_interrupted_run_leaves_is_gone_on_with(scored: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -121,13 +124,25 @@ def test_what_an_interrupted_run_leaves_is_gone_on_with(scored: list[str], capsy
     Path("pairs.bedpe").write_text(lines + "chr1\t5\t4\tchr1\t1\t2\n")
     assert builders.run(*PREDICT, "-o", "out.bedpe", "--resume-output") == 1
     assert part_of("out.bedpe").read_text() == "".join(scored[:56])
-    assert Path(".out.bedpe.made-of.json").exists()
+    with part_of("out.bedpe").open("a") as part:
+        part.write("what was written after the record")
     Path("pairs.bedpe").write_text(lines)
     capsys.readouterr()
     assert builders.run(*PREDICT, "-o", "out.bedpe", "--resume-output") == 0
     assert "out.bedpe: goes on after 56 lines\n" in capsys.readouterr().err
     assert Path("out.bedpe").read_bytes() == Path("whole.bedpe").read_bytes()
-    assert not list(Path().glob(".out*"))
+    assert not part_of("out.bedpe").exists()
+
+
+@pytest.mark.parametrize("spoil", [lambda: RECORD.unlink(), lambda: RECORD.write_text("{"),
+                                   lambda: RECORD.write_text("[]"), lambda: part_of("out.bedpe").write_text("")])  # fmt: skip
+def test_without_a_record_or_its_lines_a_run_starts_anew(
+    begun: Callable[..., None], scored: list[str], spoil: Callable[[], object]
+) -> None:
+    begun()
+    spoil()
+    assert builders.run(*PREDICT, "-o", "out.bedpe", "--resume-output") == 0
+    assert Path("out.bedpe").read_bytes() == Path("whole.bedpe").read_bytes()
 
 
 @pytest.fixture
@@ -137,11 +152,9 @@ def begun(scored: list[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., N
     def begin(*options: object) -> None:
         whole = PairStream.score
 
-        def interrupted(stream: PairStream, path: str, portion: Any, *processes: Any) -> Iterator[list[str]]:
-            blocks = whole(stream, path, portion, *processes)
-            yield from islice(blocks, 3 if processes else None)  # without: lines that are there are scored again
-            if processes:
-                raise KeyboardInterrupt
+        def interrupted(*arguments: Any) -> Iterator[list[ScoredLine]]:
+            yield from islice(whole(*arguments), 3)
+            raise KeyboardInterrupt
 
         with monkeypatch.context() as patch:
             patch.setattr(PairStream, "score", interrupted)
@@ -167,7 +180,7 @@ def test_what_was_begun_with_other_options_is_refused_by_name(
     calibrate()
     begun(*first)
     refused = fails(*PREDICT, "-o", "out.bedpe", "--resume-output", *then)
-    assert f".out.bedpe.part: was begun otherwise: {message}; run as before to go on from it, or without" in refused
+    assert f"out.bedpe: was begun otherwise: {message}; run as before to go on from it, or without" in refused
     assert builders.run(*PREDICT, "-o", "out.bedpe", *then) == 0
     assert not list(Path().glob(".out*"))
 
@@ -184,51 +197,41 @@ def test_another_model_or_genome_is_refused_by_name(begun: Callable[..., None], 
     assert "was begun otherwise: model was " in fails(*resume)
 
 
-def test_without_a_record_small_probabilities_are_told_apart(
-    begun: Callable[..., None], fails: Callable[..., str]
-) -> None:
-    calibrate()
-    begun("--prevalence", "1e-5")
-    Path(".out.bedpe.made-of.json").unlink()
-    message = fails(*PREDICT, "-o", "out.bedpe", "--resume-output", "--prevalence", "3e-5")
-    assert "which this model gives" in message
-    assert builders.run(*PREDICT, "-o", "out.bedpe", "--resume-output", "--prevalence", "1e-5") == 0
-
-
-def test_a_mended_line_is_gone_on_from_and_said(begun: Callable[..., None], capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_line_that_was_not_reached_may_be_mended(begun: Callable[..., None]) -> None:
     begun()
     with open("pairs.bedpe", "a") as stream:
         stream.write("chr1\t5\t9\tchr1\t1\t2\n")
     assert builders.run(*PREDICT, "-o", "out.bedpe", "--resume-output") == 0
-    message = "warning: pairs.bedpe has changed since this output was begun, though not in the lines that are done"
-    assert message in capsys.readouterr().err
     assert len(Path("out.bedpe").read_text().splitlines()) == 62
 
 
-def test_missing_scores_are_gone_on_with_only_where_they_may_be(
-    begun: Callable[..., None], fails: Callable[..., str]
-) -> None:
+def test_a_line_that_is_done_may_not_change(begun: Callable[..., None], fails: Callable[..., str]) -> None:
+    begun()
     lines = Path("pairs.bedpe").read_text().splitlines(keepends=True)
-    Path("pairs.bedpe").write_text("".join([lines[0], "chr1\t5\t4\tchr1\t1\t2\n", *lines[1:]]))
-    begun("--on-invalid", "na")
-    assert ".out.bedpe.part:2: 'chr1" in fails(*PREDICT, "-o", "out.bedpe", "--resume-output")
+    Path("pairs.bedpe").write_text("".join([lines[0], lines[2], lines[1], *lines[3:]]))
+    message = fails(*PREDICT, "-o", "out.bedpe", "--resume-output")
+    assert "out.bedpe: the first 21 lines of the candidates have changed since it was begun; go on with" in message
 
 
 def test_a_finished_output_is_left_as_it_is(scored: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    before = Path("whole.bedpe").stat()
-    assert builders.run(*PREDICT, "-o", "whole.bedpe", "--resume-output") == 0
+    resume = [*PREDICT, "-o", "out.bedpe", "--resume-output"]
+    assert builders.run(*resume) == 0
+    before = Path("out.bedpe").stat()
+    capsys.readouterr()
+    assert builders.run(*resume) == 0
     error = capsys.readouterr().err
-    assert "whole.bedpe: complete, with 61 lines; left as it is\n" in error
+    assert "out.bedpe: complete, with 61 lines; left as it is\n" in error
     assert "warning" not in error
-    assert os.path.samestat(Path("whole.bedpe").stat(), before)
-    assert not list(Path().glob(".whole*"))
+    assert os.path.samestat(Path("out.bedpe").stat(), before)
+    assert builders.run(*PREDICT, "-o", "out.bedpe", "--force") == 0
+    assert not RECORD.exists()
 
 
 def test_an_output_stands_until_the_longer_one_does(begun: Callable[..., None], scored: list[str]) -> None:
     Path("out.bedpe").write_text("".join(scored[:9]))
     begun()
     assert Path("out.bedpe").read_text() == "".join(scored[:9])
-    assert part_of("out.bedpe").read_text() == "".join(scored[:30])
+    assert part_of("out.bedpe").read_text() == "".join(scored[:21])
     assert builders.run(*PREDICT, "-o", "out.bedpe", "--resume-output") == 0
     assert Path("out.bedpe").read_bytes() == Path("whole.bedpe").read_bytes()
 
@@ -246,18 +249,12 @@ def test_a_pipe_is_not_read_twice(scored: list[str], option: list[str], fails: C
     assert "pipe is a pipe: it is read once, and shards, --resume-output and torchrun need a file" in message
 
 
-def test_another_output_is_not_gone_on_with(scored: list[str], fails: Callable[..., str]) -> None:
-    resume = [*PREDICT, "-o", "out.bedpe", "--resume-output"]
-    fields = scored[5].split("\t")
-    for changed, message in (
-        ("\t".join([*fields[:7], "0.987654", *fields[8:]]), "out.bedpe:6: a score of 0.987654; expected 0."),
-        ("\t".join([*fields[:7], "high", *fields[8:]]), "out.bedpe:6: 'chr"),
-        (scored[6], "does not come of the candidates' line in this place; go on with the same candidates and options"),
-    ):
-        before = "".join([*scored[:5], changed, *scored[6:9]])
-        Path("out.bedpe").write_text(before)
-        assert message in fails(*resume)
-        assert Path("out.bedpe").read_text() == before
+def test_another_output_is_not_replaced(scored: list[str], fails: Callable[..., str]) -> None:
+    before = "".join([*scored[:5], scored[6]])
+    Path("out.bedpe").write_text(before)
+    message = fails(*PREDICT, "-o", "out.bedpe", "--resume-output")
+    assert "out.bedpe: is not an output of this model, these candidates and options; --force replaces" in message
+    assert Path("out.bedpe").read_text() == before
     assert "needs an uncompressed -o" in fails(*PREDICT, "-o", "out.gz", "--resume-output", status=2)
 
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from speid_cli.model.convolution import expand
-from speid_cli.model.layers import BatchNorm, Dropout, ModuleLayers
+from speid_cli.model.layers import BatchNorm, Dropout
 from speid_cli.model.native.convolution import Branch, convolve
 from speid_cli.model.native.layers import NativeLayers
 from speid_cli.model.native.library import KINDS, Kernels, Memory, load
@@ -220,13 +220,6 @@ def test_a_dense_layer_and_its_gradients(kind: str) -> None:
     theirs = torch.autograd.grad(exact(x64), [x64, *exact.parameters()], upstream.double())
     for one, other in zip(ours, theirs, strict=True):
         near(one, other)
-
-
-def test_a_norm_in_evaluation_keeps_its_statistics() -> None:
-    norm, x = BatchNorm(5).eval(), torch.randn(7, 5)
-    found = NativeLayers(kernels_of(AVAILABLE[0])).normalise(norm, None, x)
-    assert torch.equal(found, ModuleLayers().normalise(norm, None, x))
-    assert norm.num_batches_tracked == 0
 
 
 def test_memory_comes_back_only_when_nobody_holds_it() -> None:

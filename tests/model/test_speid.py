@@ -21,6 +21,21 @@ def random_codes(rows: int, width: int, seed: int = 0) -> torch.Tensor:
     return torch.from_numpy(np.random.default_rng(seed).integers(0, 5, (rows, width), dtype=np.uint8))
 
 
+def test_logits_are_differentiable_in_the_sequence() -> None:
+    """Towards a small change of one base, against a difference quotient in float64."""
+    model = builders.random_checkpoint().model().double()
+    sides = [expand(random_codes(1, width)).double() for width in (builders.ENHANCER_WINDOW, builders.PROMOTER_WINDOW)]
+    for side in (0, 1):
+        changed = [values.clone() for values in sides]
+        sides[side].requires_grad_()
+        (gradient,) = torch.autograd.grad(model(*sides), sides[side])
+        base = gradient.abs().argmax()
+        changed[side].view(-1)[base] += 1e-6
+        with torch.no_grad():
+            quotient = (model(*changed) - model(*sides)).item() / 1e-6
+        assert quotient == pytest.approx(gradient.view(-1)[base].item(), rel=1e-3) != 0
+
+
 def test_the_paper_preset_has_the_paper_s_parameters() -> None:
     with torch.device("meta"):
         model = Speid(PRESETS["paper"].model)
@@ -41,7 +56,7 @@ def test_forward_is_the_oracle_s(seed: int) -> None:
     checkpoint = builders.random_checkpoint(seed=seed)
     enhancer, promoter = random_codes(4, builders.ENHANCER_WINDOW, seed), random_codes(4, builders.PROMOTER_WINDOW, 9)
     with torch.no_grad():
-        logits = checkpoint.model()(enhancer, promoter).numpy()
+        logits = checkpoint.model().logits_of_codes(enhancer, promoter).numpy()
     expected = [plain.logit(checkpoint.state_dict, asdict(checkpoint.config), onehot(e), onehot(p))
                 for e, p in zip(enhancer.numpy(), promoter.numpy(), strict=True)]  # fmt: skip
     np.testing.assert_allclose(logits, expected, atol=1e-5)
@@ -54,10 +69,10 @@ def test_expanding_on_the_device_is_the_numpy_onehot() -> None:
 
 
 def test_pieces_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    convolution, codes = torch.nn.Conv1d(4, 6, 5), random_codes(7, 60)
-    whole = branch(convolution, codes, 4)
+    convolution, onehots = torch.nn.Conv1d(4, 6, 5), expand(random_codes(7, 60))
+    whole = branch(convolution, onehots, 4)
     monkeypatch.setattr("speid_cli.model.convolution._PIECE", 2 * 6 * 60)
-    torch.testing.assert_close(branch(convolution, codes, 4), whole)
+    torch.testing.assert_close(branch(convolution, onehots, 4), whole)
 
 
 def test_weight_decay_is_the_gradient_of_the_l2_penalty_of_what_learns() -> None:

@@ -18,8 +18,8 @@ from speid_cli.model.device import Device
 from speid_cli.model.initialisers import init_lstm_from_motifs, init_position_invariant, initialise, place_motifs
 from speid_cli.model.motif_kernels import place
 from speid_cli.model.speid import Speid
-from speid_cli.training.batches import PairWindows
-from speid_cli.training.inputs import FrozenFeatures, unshifted_logits
+from speid_cli.scoring.dataset import DatasetScorer
+from speid_cli.training.inputs import FrozenFeatures
 from speid_cli.training.stages import finetune, pretrain
 from tests import builders
 from tests.builders import SilentObserver
@@ -89,11 +89,11 @@ def test_features_kept_or_computed_again_are_alike(
     dataset: PairDataset, monkeypatch: pytest.MonkeyPatch, memory_bytes: int
 ) -> None:
     model, members = builders.random_checkpoint().model(), dataset.members(TRAIN)
-    whole = unshifted_logits(model, PairWindows(dataset, Device("cpu")), Device("cpu"), members)
+    whole = DatasetScorer(model, dataset, Device("cpu")).logits(members)
     kept = FrozenFeatures(model, dataset, Device("cpu"), members)
     monkeypatch.setattr(Device, "memory_bytes", memory_bytes)
     again = FrozenFeatures(model, dataset, Device("cpu"), members)
-    parts = unshifted_logits(model, PairWindows(dataset, Device("cpu")), Device("cpu"), members)
+    parts = DatasetScorer(model, dataset, Device("cpu")).logits(members)
     np.testing.assert_allclose(parts, whole, atol=1e-5)
     some = members[[5, 3, 3, 0, 7, 8]]
     torch.testing.assert_close(kept._features(some), again._features(some), atol=1e-6, rtol=1e-5)
@@ -218,9 +218,7 @@ def test_bf16_runs_the_same_path(dataset: PairDataset) -> None:
 def test_weights_that_validate_better_than_all_epochs_are_kept(dataset: PairDataset, keep: str) -> None:
     """The start ranks the validation pairs perfectly, and one wild step cannot."""
     start = replace(pretrained(dataset), provenance={"stages": []})
-    logits = unshifted_logits(
-        start.model(), PairWindows(dataset, Device("cpu")), Device("cpu"), np.arange(len(dataset))
-    )
+    logits = DatasetScorer(start.model(), dataset, Device("cpu")).logits(np.arange(len(dataset)))
     label = dataset.label.copy()
     validation = dataset.members(VALIDATION)
     label[validation] = logits[validation] > np.median(logits[validation])

@@ -12,18 +12,18 @@ import torch
 from torch import Tensor, nn
 from torch.autograd import Function
 
-from speid_cli.model.layers import BatchNorm, Dropout, ModuleLayers
+from speid_cli.model.layers import BatchNorm, Dropout
 from speid_cli.model.native.convolution import Branch, branch_gradients, convolve_tasks
 from speid_cli.model.native.library import Dropped, Kernels
 from speid_cli.model.native.recurrence import Direction, recur, recur_backward
 from speid_cli.model.processes import Processes
 
 Gradients = tuple[Tensor | None, ...]
-_LONGEST_POOL = 2**16  # where a maximum was found is kept in 16 bits
+LONGEST_POOL = 2**16  # where a maximum was found is kept in 16 bits
 
 
-class NativeLayers(ModuleLayers):
-    """`Layers` on the kernels, for training; dropout draws other masks than PyTorch's.
+class NativeLayers:
+    """Layers on the kernels, for training; dropout draws other masks than PyTorch's.
 
     Parameters
     ----------
@@ -36,32 +36,28 @@ class NativeLayers(ModuleLayers):
     def features(
         self, enhancer: nn.Conv1d, promoter: nn.Conv1d, codes: tuple[Tensor, Tensor], pool_length: int
     ) -> Tensor:
-        """See `Layers`."""
-        if pool_length > _LONGEST_POOL:
-            return super().features(enhancer, promoter, codes, pool_length)
+        """Pooled features (B, T, K) of base codes (B, Le) and (B, Lp): convolution, ReLU, max-pool."""
         weights = [value for layer in (enhancer, promoter) for value in (layer.weight, layer.bias)]
         result: Tensor = _Features.apply(self._kernels, codes, pool_length, *weights)
         return result
 
     def normalise(self, norm: BatchNorm, dropout: Dropout | None, x: Tensor) -> Tensor:
-        """See `Layers`."""
-        if not norm.training:
-            return super().normalise(norm, dropout, x)
+        """Batch normalisation of x (..., C) over all but its last dimension, then dropout."""
         result: Tensor = _Normalise.apply(self._kernels, norm, dropout, x, norm.weight, norm.bias)
         return result
 
     def drop(self, dropout: Dropout, x: Tensor) -> Tensor:
-        """See `Layers`."""
+        """Dropout of x (B, C)."""
         result: Tensor = _Drop.apply(self._kernels, dropout, x) if dropout.drops else x
         return result
 
     def recur(self, lstm: nn.LSTM, x: Tensor) -> Tensor:
-        """See `Layers`."""
+        """States (B, T, 2H) of both directions over x (B, T, K)."""
         result: Tensor = _Recur.apply(self._kernels, x, *lstm.all_weights[0], *lstm.all_weights[1])
         return result
 
     def linear(self, layer: nn.Linear, x: Tensor) -> Tensor:
-        """See `Layers`."""
+        """A dense layer (B, D) on x (B, C)."""
         result: Tensor = _Linear.apply(self._kernels, x, layer.weight, layer.bias)
         return result
 

@@ -1,0 +1,149 @@
+"""The scorer: logits of pairs, each element computed once for as long as its memory holds it."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from typing import Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from speid_cli.model.config import ScoringConfig
+from speid_cli.model.device import Device
+from speid_cli.model.speid import Speid
+from speid_cli.scoring.backend import Codes, ScoringBackend, Slots
+from speid_cli.scoring.native_backend import NativeBackend
+from speid_cli.scoring.plain_backend import PlainBackend
+from speid_cli.scoring.torch_backend import TorchBackend
+
+Key = TypeVar("Key", bound=Hashable)
+# Gives the base codes (N, L) of elements.
+Reader = Callable[[list[Key]], Codes]
+
+
+class ElementCache(Generic[Key]):
+    """Which slot of a backend holds which element of one side; the least recently used gives way.
+
+    Parameters
+    ----------
+    slots : int
+        Elements held at most.
+    """
+
+    def __init__(self, backend: ScoringBackend, side: int, slots: int, read: Reader[Key]) -> None:
+        self.slots = slots
+        self._backend, self._side, self._read = backend, side, read
+        self._held: OrderedDict[Key, int] = OrderedDict()
+
+    def find(self, keys: Sequence[Key]) -> Slots:
+        """Slots (N,) of elements (N,), at most `slots` different ones, computed where they are new."""
+        different = dict.fromkeys(keys)
+        for key in different:
+            if key in self._held:
+                self._held.move_to_end(key)
+        new = [key for key in different if key not in self._held]
+        try:
+            for start in range(0, len(new), ScoringConfig.element_batch_size):
+                some = new[start : start + ScoringConfig.element_batch_size]
+                self._backend.fill(self._side, np.array(list(map(self._take, some)), np.int64), self._read(some))
+        except BaseException:
+            self.clear()  # a slot may not hold the element that it was taken for
+            raise
+        return np.array([self._held[key] for key in keys], np.int64)
+
+    def _take(self, key: Key) -> int:
+        """A slot for a new element."""
+        full = len(self._held) == self.slots
+        slot = self._held[key] = self._held.popitem(last=False)[1] if full else len(self._held)
+        return slot
+
+    def clear(self) -> None:
+        """Forget all elements."""
+        self._held.clear()
+
+
+class Scorer(Generic[Key]):
+    """A network as it is now, in evaluation, on a device; later changes of its weights are not seen.
+
+    Parameters
+    ----------
+    model : Speid
+        Moved to the device.
+    device : Device
+    read : tuple of callable
+        For each side, gives base codes uint8 (N, L) of a list of N elements, which are known by any
+        hashable keys.
+    batch_size : int, optional
+        Pairs that go through the network together, where PyTorch runs it; default: the device's.
+    cache_bytes : int, optional
+        Memory for computed elements; default: a quarter of the device's.
+    most_elements : tuple of int, optional
+        Enhancers and promoters that there are, where that is known.
+    features : bool
+        Whether `sequence_features` will be called.
+    """
+
+    def __init__(
+        self,
+        model: Speid,
+        device: Device,
+        read: tuple[Reader[Key], Reader[Key]],
+        batch_size: int | None = None,
+        cache_bytes: int | None = None,
+        most_elements: tuple[int, int] | None = None,
+        features: bool = False,
+    ) -> None:
+        model.to(device.torch)
+        self._backend = _backend(model, device, batch_size, features)
+        slots = _slots(self._backend, cache_bytes or device.memory_bytes // 4, most_elements)
+        self._backend.allocate(*slots)
+        self.enhancers, self.promoters = (
+            ElementCache(self._backend, side, count, read[side]) for side, count in enumerate(slots)
+        )
+
+    def logits(self, enhancers: Sequence[Key], promoters: Sequence[Key]) -> NDArray[np.float32]:
+        """Logits (N,) of pairs of elements."""
+        parts = [self._backend.logits(*slots).numpy() for slots in self._slots(enhancers, promoters)]
+        return np.concatenate([np.empty(0, np.float32), *parts])
+
+    def sequence_features(self, enhancers: Sequence[Key], promoters: Sequence[Key]) -> Iterator[Tensor]:
+        """What the dense layer is given (M, T, 2H), on the device, of one part of the pairs after the other."""
+        return (self._backend.sequence_features(*slots) for slots in self._slots(enhancers, promoters))
+
+    def _slots(self, enhancers: Sequence[Key], promoters: Sequence[Key]) -> Iterator[tuple[Slots, Slots]]:
+        for span in self.spans(enhancers, promoters):
+            yield self.enhancers.find(enhancers[span]), self.promoters.find(promoters[span])
+
+    def spans(self, enhancers: Sequence[Key], promoters: Sequence[Key]) -> Iterator[slice]:
+        """Pairs (N,) cut into spans whose elements the caches can hold together."""
+        start, left, right = 0, set[Key](), set[Key]()
+        for position, (enhancer, promoter) in enumerate(zip(enhancers, promoters, strict=True)):
+            left.add(enhancer)
+            right.add(promoter)
+            if len(left) > self.enhancers.slots or len(right) > self.promoters.slots:
+                yield slice(start, position)
+                start, left, right = position, {enhancer}, {promoter}
+        if start < len(enhancers):
+            yield slice(start, len(enhancers))
+
+
+def _backend(model: Speid, device: Device, batch_size: int | None, features: bool) -> ScoringBackend:
+    """The fastest one that knows the network and the device."""
+    if not model.has_fast_paths:
+        return PlainBackend(model, device, batch_size or ScoringConfig.batch_size)
+    if device.kernels is not None:
+        return NativeBackend(model, device.kernels, features)
+    usual = ScoringConfig.batch_size if device.torch.type == "cpu" else ScoringConfig.gpu_batch_size
+    return TorchBackend(model, device, batch_size or usual, features)
+
+
+def _slots(backend: ScoringBackend, cache_bytes: int, most: tuple[int, int] | None) -> tuple[int, int]:
+    """Slots for either side that fit the memory together: as many as there are, else equally many."""
+    each = max(2, cache_bytes // (backend.element_bytes(0) + backend.element_bytes(1)))
+    if most is None:
+        return each, each
+    if most[0] * backend.element_bytes(0) + most[1] * backend.element_bytes(1) <= cache_bytes:
+        return max(1, most[0]), max(1, most[1])
+    return min(each, max(1, most[0])), min(each, max(1, most[1]))

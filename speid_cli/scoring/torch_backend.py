@@ -1,0 +1,154 @@
+"""The shared-element scorer in PyTorch: every device, and the oracle of the native one.
+
+Shapes as in `shared_backend`; K kernels; L a window in bp.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from speid_cli.model.config import ScoringConfig
+from speid_cli.model.convolution import TableBranch, branch, expand
+from speid_cli.model.device import Device
+from speid_cli.model.speid import Speid
+from speid_cli.scoring.backend import Codes, Slots, equal_batches
+from speid_cli.scoring.folding import Direction, fold
+from speid_cli.scoring.shared_backend import Rows, SharedBackend
+
+# On a CPU the features of so many stay in its cache.
+_CPU_ELEMENTS = 32
+
+
+class _Side(NamedTuple):
+    """How elements of one side are computed."""
+
+    features: Callable[[Tensor], Tensor]
+    first_pass: Direction
+    second_pass: Direction
+    dense: Tensor
+
+
+class TorchBackend(SharedBackend):
+    """See `SharedBackend`.
+
+    Parameters
+    ----------
+    device : Device
+    batch_size : int
+        Pairs that go through the LSTM together.
+    """
+
+    def __init__(self, model: Speid, device: Device, batch_size: int, keep_first_pass: bool) -> None:
+        super().__init__(model, keep_first_pass)
+        self._device, self._batch_size = device, batch_size
+        self._element_batch_size = _CPU_ELEMENTS if device.torch.type == "cpu" else ScoringConfig.element_batch_size
+        self._network = network = fold(model)
+        forward, backward = _double(network.forward), _double(network.backward)
+        enhancer, promoter = self._features_of(model.enhancer_conv), self._features_of(model.promoter_conv)
+        self._sides = (
+            _Side(enhancer, forward, backward, network.enhancer_forward.flatten(0, 1)),
+            _Side(promoter, backward, forward, network.promoter_backward.flatten(0, 1)),
+        )
+        self._pair_dense = torch.cat([network.promoter_forward.flatten(0, 1), network.enhancer_backward.flatten(0, 1)])
+
+    def _empty(self, *shape: int) -> Tensor:
+        return torch.empty(shape, device=self._device.torch)
+
+    @torch.no_grad()
+    def fill(self, side: int, slots: Slots, codes: Codes) -> None:
+        """See `ScoringBackend`."""
+        for some, count in equal_batches(len(slots), self._element_batch_size):
+            self._fill_some(side, slots[some], codes[some[:count]])
+
+    def _fill_some(self, side: int, slots: Slots, codes: Codes) -> None:
+        """Elements into slots; slots beyond the codes get the last element again."""
+        states, (features_of, first_pass, second_pass, dense) = self._states[side], self._sides[side]
+        with self._device.autocast():
+            rows, features = self._device.put(slots), features_of(self._device.put(codes))  # (N, T, K)
+            features = torch.cat([features, features[-1:].expand(len(slots) - len(codes), -1, -1)])
+            start = torch.zeros(len(rows), self._config.lstm_units, device=self._device.torch)
+            gates = features @ first_pass.projection + first_pass.bias
+            reached, hidden, cell = _recur(first_pass, gates, None, start, start)
+            states.hidden[rows], states.cell[rows] = hidden, cell
+            states.share[rows] = (reached.flatten(1) @ dense).float()
+            states.gates[rows] = (features @ second_pass.projection + second_pass.bias).float()
+            if states.first_pass is not None:
+                states.first_pass[rows] = reached
+
+    @torch.no_grad()
+    def logits(self, enhancers: Slots, promoters: Slots) -> Tensor:
+        """See `ScoringBackend`."""
+        network, parts, (first, second) = self._network, [torch.empty(0)], self._states
+        with self._device.autocast():
+            for some, count in equal_batches(len(enhancers), self._batch_size):
+                left, right = self._device.put(enhancers[some]), self._device.put(promoters[some])
+                forward, backward = self._run(1, right, left), self._run(0, left, right)
+                dense = torch.addmm(network.dense_bias, torch.cat([forward, backward], 1).flatten(1), self._pair_dense)
+                dense += first.share[left]
+                dense += second.share[right]
+                parts.append((F.relu_(dense) @ network.output + network.output_bias)[:count].float().cpu())
+        return torch.cat(parts)
+
+    @torch.no_grad()
+    def _second_pass_states(self, side: int, elements: Slots, partners: Slots) -> Tensor:
+        rows = (self._device.put(slots).split(self._batch_size) for slots in (elements, partners))
+        with self._device.autocast():
+            return torch.cat([self._run(side, *some) for some in zip(*rows, strict=True)])
+
+    def _run(self, side: int, elements: Rows, partners: Rows) -> Tensor:
+        """States (N, T, H) of the second pass over elements (N,) of a side."""
+        states, _, _ = _recur(self._sides[side].second_pass, *self._second_pass(side, elements, partners))
+        return states
+
+    def _features_of(self, convolution: nn.Conv1d) -> Callable[[Tensor], Tensor]:
+        """What makes features (N, T, K) of codes (N, L): by table look-up on a CPU, where that is faster."""
+        pool = self._config.pool_length
+        if self._device.torch.type == "cpu":
+            return TableBranch(convolution, pool)
+        fixed = copy.deepcopy(convolution)
+        return lambda codes: branch(fixed, expand(codes), pool).transpose(1, 2)
+
+
+def _double(direction: Direction) -> Direction:
+    """The same with the gate g doubled, since tanh(z) = 2 sigmoid(2 z) - 1: one function for all gates."""
+    factor = torch.ones(4, len(direction.recurrent), device=direction.bias.device)
+    factor[2] = 2  # gates i, f, g, o
+    columns = factor.flatten()
+    return Direction(
+        direction.projection * columns, direction.bias * columns, direction.recurrent * columns, direction.backward
+    )
+
+
+def _recur(
+    direction: Direction, gates: Tensor, rows: Rows | None, hidden: Tensor, cell: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Run one direction over its steps.
+
+    Parameters
+    ----------
+    gates : (S, T, 4H)
+        Gate inputs of the elements.
+    rows : int64 (B,), optional
+        The element of each row; None: row b is element b.
+    hidden, cell : (B, H)
+        Where to start.
+
+    Returns
+    -------
+    states (B, T, H), hidden (B, H), cell (B, H)
+    """
+    steps = range(gates.shape[1])
+    states = hidden.new_empty(len(hidden), len(steps), hidden.shape[1])
+    for step in reversed(steps) if direction.backward else steps:
+        inputs = gates[:, step] if rows is None else gates[:, step].index_select(0, torch.as_tensor(rows))
+        i, f, g, o = torch.addmm(inputs, hidden, direction.recurrent).float().sigmoid_().chunk(4, 1)
+        cell = (f * cell).addcmul_(i, g.mul_(2).sub_(1))
+        hidden = o * torch.tanh(cell)
+        states[:, step] = hidden
+    return states, hidden, cell

@@ -1,0 +1,106 @@
+"""A new layer, baseline, measure or output format is a change of one file (and its place in the config)."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+import speid_cli
+from speid_cli.dataset.pairs import PairDataset
+from tests import builders
+
+ROOT = Path(speid_cli.__file__).parent.parent
+Speid = Callable[..., str]
+
+
+class Change(NamedTuple):
+    """In a file of the package, put `new` after the only line that holds `after`."""
+
+    file: str
+    after: str
+    new: str
+
+
+@pytest.fixture
+def changed(folder: Path) -> Callable[..., Speid]:
+    """Copies the package, changes it, and gives what runs its command line."""
+
+    def change(*changes: Change) -> Speid:
+        package = folder / "changed" / "speid_cli"
+        shutil.copytree(ROOT / "speid_cli", package, ignore=shutil.ignore_patterns("__pycache__"))
+        for file, after, new in changes:
+            lines = (package / file).read_text().splitlines(keepends=True)
+            (place,) = (number for number, line in enumerate(lines, start=1) if after in line)
+            lines.insert(place, new)
+            (package / file).write_text("".join(lines))
+
+        def run(*arguments: object) -> str:
+            done = subprocess.run([sys.executable, "-m", "speid_cli", *map(str, arguments)], capture_output=True,
+                                  text=True, env=os.environ | {"PYTHONPATH": str(package.parent)})  # fmt: skip
+            assert done.returncode == 0, done.stderr
+            return done.stdout
+
+        return run
+
+    return change
+
+
+LAYER = (
+    Change("model/config.py", "    dense_units: int = 925", "    mixing_length: int = 3\n"),
+    Change("model/speid.py", "has_fast_paths: ClassVar", "    has_fast_paths = False  # noqa\n"),
+    Change(
+        "model/speid.py",
+        "self.lstm = nn.LSTM(",
+        "        self.mixing = nn.Conv1d(2 * c.lstm_units, 2 * c.lstm_units, c.mixing_length, padding='same')\n",
+    ),
+    Change(
+        "model/speid.py",
+        "x, _ = self.lstm(",
+        "        x = x + self.mixing(x.transpose(1, 2)).tanh().transpose(1, 2)\n",
+    ),
+)
+
+
+def test_a_new_layer_trains_evaluates_predicts_and_resumes(changed: Callable[..., Speid], dataset: PairDataset) -> None:
+    speid = changed(*LAYER)
+    train = ["--threads", 1, "--epochs", 2, "--batch-size", 8]
+    pretrain = ["pretrain", "pairs.npz", *builders.TINY_OPTIONS, "--set", "mixing_length=5", *train]
+    speid(*pretrain, "-o", "pre.pt")
+    speid(*pretrain, "-o", "again.pt")
+    assert Path("pre.pt").read_bytes() == Path("again.pt").read_bytes()
+    speid("finetune", "pre.pt", "pairs.npz", "-o", "model.pt", *train)
+    speid("evaluate", "model.pt", "pairs.npz", "-o", "report", "--no-baselines", "--replicates", 10)
+    predict = ["predict", "model.pt", "pairs.bedpe", "--resume-output", "-o"]
+    speid(*predict, "scored.bedpe")
+    judged = [line.split("\t") for line in Path("report/predictions.bedpe").read_text().splitlines()[1:]]
+    scored = [line.split("\t") for line in Path("scored.bedpe").read_text().splitlines()[1:]]
+    by_place = {tuple(fields[:6]): float(fields[7]) for fields in scored}
+    assert len(judged) > 3
+    for fields in judged:
+        assert by_place[tuple(fields[:6])] == pytest.approx(float(fields[7]), rel=1e-4)
+    assert "mixing_length\t5" in speid("info", "model.pt")
+    assert json.loads(Path("report/metrics.json").read_text())["model"]["parameters"] > 10 * 10 * 5
+    resumes(speid, pretrain)
+
+
+def resumes(speid: Speid, pretrain: list[object]) -> None:
+    """Training that is killed and goes on gives the same model."""
+    long = [*pretrain, "--patience", 0, "--save-every", 0, "--epochs", 12]
+    speid(*long, "-o", "whole.pt")
+    command = [sys.executable, "-m", "speid_cli", *map(str, long), "-o", "killed.pt"]
+    environment = os.environ | {"PYTHONPATH": str(Path("changed").resolve())}
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, env=environment)
+    while not Path("killed.pt.state").exists() and process.poll() is None:
+        pass
+    process.kill()
+    process.wait()
+    speid(*long, "-o", "killed.pt", "--resume")
+    assert Path("killed.pt").read_bytes() == Path("whole.pt").read_bytes()
