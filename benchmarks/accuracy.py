@@ -32,6 +32,7 @@ from rivals import RIVALS
 from rivals.training import train
 
 from speid_cli.cli import main as speid
+from speid_cli.dataset.metrics import sigmoid
 from speid_cli.dataset.pairs import TEST, TRAIN, VALIDATION, Elements, PairDataset
 from speid_cli.dataset.splits import SplitSettings, split
 from speid_cli.evaluation.baselines import BASELINES, baseline_logits
@@ -41,7 +42,6 @@ from speid_cli.evaluation.measures import Predictions, estimate
 from speid_cli.model.config import PRESETS
 from speid_cli.model.device import Device
 from speid_cli.model.motif_kernels import KernelInitialisers
-from speid_cli.scoring.metrics import sigmoid
 from speid_cli.training.stages import finetune, pretrain
 
 HERE = Path(__file__).parent

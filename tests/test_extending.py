@@ -11,10 +11,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pytest
 
 import speid_cli
+from speid_cli.cli.scored import ScoredOutput
 from speid_cli.dataset.pairs import PairDataset
+from speid_cli.genome.reference import Reference
+from speid_cli.model.device import Device
+from speid_cli.model.processes import ALONE
+from speid_cli.scoring.stream import WHOLE, PairStream, ScoredLine, StreamSettings
 from tests import builders
 
 ROOT = Path(speid_cli.__file__).parent.parent
@@ -74,8 +80,6 @@ def test_a_new_layer_trains_evaluates_predicts_and_resumes(changed: Callable[...
     train = ["--threads", 1, "--epochs", 2, "--batch-size", 8]
     pretrain = ["pretrain", "pairs.npz", *builders.TINY_OPTIONS, "--set", "mixing_length=5", *train]
     speid(*pretrain, "-o", "pre.pt")
-    speid(*pretrain, "-o", "again.pt")
-    assert Path("pre.pt").read_bytes() == Path("again.pt").read_bytes()
     speid("finetune", "pre.pt", "pairs.npz", "-o", "model.pt", *train)
     speid("evaluate", "model.pt", "pairs.npz", "-o", "report", "--no-baselines", "--replicates", 10)
     predict = ["predict", "model.pt", "pairs.bedpe", "--resume-output", "-o"]
@@ -104,3 +108,66 @@ def resumes(speid: Speid, pretrain: list[object]) -> None:
     process.wait()
     speid(*long, "-o", "killed.pt", "--resume")
     assert Path("killed.pt").read_bytes() == Path("whole.pt").read_bytes()
+
+
+BASELINE = Change(
+    "evaluation/baselines.py",
+    "BASE_RATE: _base_rate,",
+    "    'enhancer GC': _boosted(lambda dataset: _gc_content(dataset.enhancers)[dataset.enhancer_index]),\n",
+)
+MEASURE = Change(
+    "evaluation/measures.py",
+    "    _rankings,",
+    "    lambda found, weights: {'specificity': 1 - ratio(\n"
+    "        weights @ ((found.probability >= found.threshold) * (1 - found.label)), weights @ (1 - found.label)\n"
+    "    )},\n",
+)
+
+
+def test_a_new_baseline_and_a_new_measure_are_reported(changed: Callable[..., Speid], dataset: PairDataset) -> None:
+    speid = changed(BASELINE, MEASURE)
+    with Path("model.pt").open("wb") as stream:
+        builders.random_checkpoint(stages=[{"stage": "pretrained", "dataset": dataset.digest}]).write(stream)
+    speid("evaluate", "model.pt", "pairs.npz", "-o", "report", "--replicates", 20)
+    models = json.loads(Path("report/metrics.json").read_text())["models"]
+    assert "enhancer GC" in Path("report/report.html").read_text()
+    assert models["enhancer GC"]["measures"]["auprc"]["value"] > 0
+    probability, label = np.array(
+        [
+            (fields[7], fields[10])
+            for fields in map(str.split, Path("report/predictions.bedpe").read_text().splitlines()[1:])
+        ],
+        float,
+    ).T
+    expected = (probability[label == 0] < models["speid"]["threshold"]).mean()
+    assert models["speid"]["measures"]["specificity"]["value"] == pytest.approx(expected)
+
+
+class Interact:
+    """A format of this file alone: place, and score out of 1,000."""
+
+    def text(self, scored: ScoredLine) -> str:
+        """Nothing for comments and headers."""
+        if scored.probability is None:
+            return ""
+        chrom, start, *_, end = scored.line.fields[:6]
+        return f"{chrom}\t{start}\t{end}\t{1000 * scored.probability:.0f}\n"
+
+
+def test_a_new_format_is_written_and_gone_on_with(pairs: list[str]) -> None:
+    model = builders.random_checkpoint().model()
+
+    def fill(lines: int) -> int:
+        Path("some.bedpe").write_text("\n".join(["# made by hand", *pairs[:lines], ""]))
+        with Reference("genome.fa") as reference:
+            stream = PairStream(model, Device("cpu"), reference, StreamSettings(block_size=7))
+            output = ScoredOutput("out.tsv", force=False, resume=True)
+            return output.fill(stream, Interact(), "some.bedpe", WHOLE, ALONE, {"model": "this"}, None)
+
+    part = Path(".out.tsv.part")
+    assert fill(40) == 0
+    Path("out.tsv").rename(part)
+    assert fill(60) == 41
+    rows = [line.split("\t") for line in Path("out.tsv").read_text().splitlines()]
+    assert [row[:3] for row in rows] == [[line.split("\t")[field] for field in (0, 1, 5)] for line in pairs]
+    assert len({row[3] for row in rows}) > 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -131,7 +132,7 @@ def command(
     say(f"device: {compute.description}")
     settings = StreamSettings(promoter_first, on_invalid, block_size, batch_size, cache_memory)
     with located(model):
-        fasta = checkpoint.find_reference(reference)
+        fasta = checkpoint.find_reference(reference, os.environ.get("SPEID_REFERENCE"))
         probabilities = _probabilities(checkpoint, calibrated, prevalence)
     target.check((fasta,))
     with Reference(fasta) as genome, processes.connected():
@@ -174,8 +175,8 @@ def _check_genome(checkpoint: Any, genome: Any, given: bool) -> None:
 
 def _probabilities(checkpoint: Any, calibrated: bool, prevalence: float | None) -> Callable[[Any], Any]:
     """What makes probabilities of logits."""
+    from speid_cli.dataset.metrics import sigmoid
     from speid_cli.evaluation.calibration import Calibration
-    from speid_cli.scoring.metrics import sigmoid
 
     if not calibrated and prevalence is None:
         return sigmoid

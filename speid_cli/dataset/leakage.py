@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from speid_cli.dataset.metrics import has_both_classes, ranking
 from speid_cli.dataset.pairs import SUBSETS, TEST, TRAIN, Elements, PairDataset
 from speid_cli.genome.intervals import window_start
 
@@ -55,15 +56,10 @@ def _counts(shared: dict[str, NDArray[np.bool_]], among: NDArray[np.bool_]) -> d
 
 
 def _ranking(label: NDArray[np.int8], score: NDArray[np.float64]) -> dict[str, float]:
-    from sklearn.metrics import average_precision_score, roc_auc_score
-
-    if not 0 < label.sum() < len(label):
+    if not has_both_classes(label):
         return {}
-    figures = {
-        "auroc": roc_auc_score(label, score),
-        "auprc": average_precision_score(label, score),
-        "base rate": label.mean(),
-    }
+    (auprc,), (auroc,) = ranking(label, score, np.ones((1, len(label))))
+    figures = {"auroc": auroc, "auprc": auprc, "base rate": label.mean()}
     return {name: round(float(value), 6) for name, value in figures.items()}
 
 

@@ -18,9 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speid_cli.dataset.archive import Archive, write_archive
+from speid_cli.dataset.metrics import has_both_classes
 from speid_cli.dataset.plain import is_reference
 from speid_cli.dataset.zips import brief
-from speid_cli.errors import DataError
+from speid_cli.errors import DataError, counted
 from speid_cli.genome.onehot import ALPHABET, is_packed, unpack
 from speid_cli.kinds import DATA_SET, expecting
 
@@ -110,6 +111,20 @@ class PairDataset:
     def members(self, subset: int) -> NDArray[np.int64]:
         """Positions of a subset's labelled pairs, in order."""
         return np.flatnonzero((self.subset == subset) & (self.label >= 0))
+
+    def check_both_classes(self, subset: int, hint: str = "") -> None:
+        """Refuse a subset that holds nothing to tell apart.
+
+        Raises
+        ------
+        DataError
+            It lacks positives or negatives.
+        """
+        label = self.label[self.members(subset)]
+        if not has_both_classes(label):
+            positives = int(label.sum())
+            both = f"{counted(positives, 'positive')} and {counted(len(label) - positives, 'negative')}"
+            raise DataError(f"the {SUBSETS[subset]} subset has {both}", expected="both", hint=hint)
 
     def chromosomes_of(self, subset: int) -> list[str]:
         """Chromosomes on which a subset has an element, in order."""

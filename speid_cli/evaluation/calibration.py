@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from speid_cli.dataset.metrics import sigmoid
 from speid_cli.errors import DataError
-from speid_cli.scoring.metrics import sigmoid
 
 METHOD = "platt"
 FEWEST_OF_A_CLASS = 10

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speid_cli.dataset.leakage import leak_report
+from speid_cli.dataset.metrics import has_both_classes, sigmoid
 from speid_cli.dataset.pairs import SUBSETS, TEST, TRAIN, VALIDATION, PairDataset
 from speid_cli.errors import DataError, counted
 from speid_cli.evaluation.baselines import Watch, baseline_logits
@@ -18,7 +19,6 @@ from speid_cli.evaluation.measures import Estimate, Predictions, estimate
 from speid_cli.model.checkpoint import Checkpoint
 from speid_cli.model.device import Device
 from speid_cli.scoring.dataset import DatasetScorer, check_windows
-from speid_cli.scoring.metrics import sigmoid
 
 MODEL_NAME = "speid"
 BLOCK_BP = 5_000_000
@@ -115,11 +115,8 @@ def evaluate(
         The windows differ, the subset lacks positives or negatives, or the model was trained on it.
     """
     check_windows(checkpoint.config, dataset)
-    members, name = dataset.members(settings.subset), SUBSETS[settings.subset]
-    positives = int(dataset.label[members].sum())
-    if not 0 < positives < len(members):
-        both = f"{counted(positives, 'positive')} and {counted(len(members) - positives, 'negative')}"
-        raise DataError(f"the {name} subset has {both}", expected="both")
+    dataset.check_both_classes(settings.subset)
+    members = dataset.members(settings.subset)
     seen = refuse_seen(checkpoint, dataset, settings.subset, settings.allow_seen)
     clusters = resampling_clusters(dataset, members)
     models: dict[str, ModelResult] = {}
@@ -143,13 +140,9 @@ def fit(checkpoint: Checkpoint, dataset: PairDataset, device: Device, allow_seen
     """
     check_windows(checkpoint.config, dataset)
     refuse_seen(checkpoint, dataset, VALIDATION, allow_seen)
+    dataset.check_both_classes(VALIDATION, hint="threshold and calibration are fitted on it")
     members = dataset.members(VALIDATION)
     logits, label = network_logits(checkpoint, dataset, device, members), dataset.label[members]
-    if not 0 < label.sum() < len(label):
-        raise DataError(
-            f"the validation subset has {counted(int(label.sum()), 'positive')} of {counted(len(label), 'pair')}",
-            expected="positives and negatives to fit a threshold and a calibration on",
-        )
     calibration = fit_calibration(label, logits)
     fitted_on = {"dataset": dataset.digest, "validated_chromosomes": dataset.chromosomes_of(VALIDATION)}
     return replace(
@@ -184,7 +177,7 @@ def _all_logits(
     yield MODEL_NAME, logits
     if settings.baselines:
         train = dataset.label[dataset.members(TRAIN)]
-        if not 0 < train.sum() < len(train):
+        if not has_both_classes(train):
             say("no baselines: the training subset lacks positives or negatives")
             return
         say(f"training the baselines on {counted(len(train), 'pair')}")

@@ -6,15 +6,14 @@ often its cluster was drawn.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
-CALLS = ("precision", "recall", "f1", "balanced_accuracy")
-MEASURES = ("auprc", "auprc_gain", "auroc", *CALLS, *(f"{name}_at_0.5" for name in CALLS), "brier", "ece")
-MEASURES += ("calibrated_brier", "calibrated_ece")
+from speid_cli.dataset.metrics import Array, calls, ranking, ratio
+
 ECE_BINS = 10
 
 # Weights held at a time.
@@ -63,14 +62,14 @@ def estimate(predictions: Predictions, cluster: NDArray[np.int64], replicates: i
     value = weighted_measures(predictions, np.ones((1, len(cluster))))
     generator = np.random.default_rng(seed)
     clusters = int(cluster.max(initial=-1)) + 1
-    drawn: dict[str, list[Array]] = {name: [] for name in MEASURES}
+    drawn: dict[str, list[Array]] = {name: [] for name in value}
     step = max(1, _CHUNK // max(len(cluster), 1))
     for start in range(0, replicates, step):
         rows = min(step, replicates - start)
         counts = generator.multinomial(clusters, np.full(clusters, 1 / clusters), size=rows)
         for name, found in weighted_measures(predictions, counts[:, cluster].astype(np.float64)).items():
             drawn[name].append(found)
-    return {name: _estimate(float(value[name][0]), drawn[name]) for name in MEASURES}
+    return {name: _estimate(float(value[name][0]), drawn[name]) for name in value}
 
 
 def _estimate(value: float, parts: list[Array]) -> Estimate:
@@ -82,61 +81,60 @@ def _estimate(value: float, parts: list[Array]) -> Estimate:
     return Estimate(value, float(np.fmin(low, value)), float(np.fmax(high, value)))
 
 
-def weighted_measures(predictions: Predictions, weights: Array) -> dict[str, Array]:
-    """Every measure of `MEASURES` (R,) under weights (R, N)."""
-    label = predictions.label.astype(np.float64)
-    auprc, auroc = _ranked(label, predictions.probability, weights)
-    base_rate = _ratio(weights @ label, weights.sum(axis=1))  # of each replicate, so that both vary together
-    found = {"auprc": auprc, "auprc_gain": auprc - base_rate, "auroc": auroc}
-    for suffix, threshold in (("", predictions.threshold), ("_at_0.5", 0.5)):
-        called = (predictions.probability >= threshold).astype(np.float64)
-        found |= {f"{name}{suffix}": values for name, values in _called(label, called, weights).items()}
-    for prefix, probability in (("", predictions.probability), ("calibrated_", predictions.calibrated)):
-        found[f"{prefix}brier"] = _ratio(weights @ (probability - label) ** 2, weights.sum(axis=1))
-        found[f"{prefix}ece"] = _calibration_error(label, probability, weights)
-    return found
+def _rankings(found: Predictions, weights: Array) -> dict[str, Array]:
+    auprc, auroc = ranking(found.label, found.probability, weights)
+    base_rate = ratio(weights @ found.label, weights.sum(axis=1))  # of each replicate, so that both vary together
+    return {"auprc": auprc, "auprc_gain": auprc - base_rate, "auroc": auroc}
 
 
-def _ranked(label: Array, score: Array, weights: Array) -> tuple[Array, Array]:
-    """Average precision and the area under the ROC curve; equal scores count as one step."""
-    order = np.argsort(-score, kind="stable")
-    ends = np.append(np.flatnonzero(np.diff(score[order])), len(score) - 1)  # last of each run of equal scores
-    true = np.cumsum(weights[:, order] * label[order], axis=1)[:, ends]
-    called = np.cumsum(weights[:, order], axis=1)[:, ends]
-    false = called - true
-    gained = np.diff(true, axis=1, prepend=0)
-    average_precision = _ratio((gained * _ratio(true, called, 0)).sum(axis=1), true[:, -1])
-    area = (np.diff(false, axis=1, prepend=0) * (true - gained / 2)).sum(axis=1)
-    return average_precision, _ratio(area, true[:, -1] * false[:, -1])
+def _calls(found: Predictions, weights: Array) -> dict[str, Array]:
+    return calls(found.label, found.probability >= found.threshold, weights)
 
 
-def _called(label: Array, called: Array, weights: Array) -> dict[str, Array]:
-    true = weights @ (label * called)
-    positives, calls = weights @ label, weights @ called
-    negatives = weights.sum(axis=1) - positives
-    recall = _ratio(true, positives)
+def _calls_at_half(found: Predictions, weights: Array) -> dict[str, Array]:
+    at_half = calls(found.label, found.probability >= 0.5, weights)
+    return {f"{name}_at_0.5": values for name, values in at_half.items()}
+
+
+def _errors(found: Predictions, weights: Array) -> dict[str, Array]:
+    return _errors_of(found.label, found.probability, weights, "")
+
+
+def _calibrated_errors(found: Predictions, weights: Array) -> dict[str, Array]:
+    return _errors_of(found.label, found.calibrated, weights, "calibrated_")
+
+
+def _errors_of(label: NDArray[np.int8], probability: Array, weights: Array, prefix: str) -> dict[str, Array]:
+    """Brier score, and the mean over pairs of how far a bin's share of positives is from its mean probability."""
+    inside, total = probability_bins(probability)[:, None] == np.arange(ECE_BINS), weights.sum(axis=1)
+    gaps = weights @ np.where(inside, (probability - label)[:, None], 0)
     return {
-        "precision": _ratio(true, calls, 0),
-        "recall": recall,
-        "f1": _ratio(2 * true, positives + calls),
-        "balanced_accuracy": (recall + 1 - _ratio(calls - true, negatives)) / 2,
+        f"{prefix}brier": ratio(weights @ (probability - label) ** 2, total),
+        f"{prefix}ece": ratio(np.abs(gaps).sum(axis=1), total),
     }
 
 
-def _calibration_error(label: Array, probability: Array, weights: Array) -> Array:
-    """Mean over pairs of how far a bin's share of positives is from its mean probability; equal bins."""
-    inside = probability_bins(probability)[:, None] == np.arange(ECE_BINS)
-    gaps = weights @ np.where(inside, (probability - label)[:, None], 0)
-    return _ratio(np.abs(gaps).sum(axis=1), weights.sum(axis=1))
+# Each gives some measures (R,), by name, of predictions under weights (R, N).
+MEASURES: list[Callable[[Predictions, Array], dict[str, Array]]] = [
+    _rankings,
+    _calls,
+    _calls_at_half,
+    _errors,
+    _calibrated_errors,
+]
+
+
+def weighted_measures(predictions: Predictions, weights: Array) -> dict[str, Array]:
+    """Every measure (R,) of `MEASURES`, by name, under weights (R, N)."""
+    found: dict[str, Array] = {}
+    for measures in MEASURES:
+        found |= measures(predictions, weights)
+    return found
 
 
 def probability_bins(probability: Array) -> NDArray[np.int64]:
     """Bin (N,) of each probability, 0 to `ECE_BINS` - 1, of equal width."""
     return np.minimum((probability * ECE_BINS).astype(np.int64), ECE_BINS - 1)
-
-
-def _ratio(numerator: Array, denominator: Array, undefined: float = np.nan) -> Array:
-    return np.divide(numerator, denominator, out=np.full(np.shape(numerator), float(undefined)), where=denominator > 0)
 
 
 def curve(label: NDArray[np.int8], score: Array, points: int = 400) -> dict[str, Array]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import reprlib
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -66,8 +65,8 @@ class Checkpoint:
         sides = self.provenance.get("composition")
         return (Composition(**sides["enhancer"]), Composition(**sides["promoter"])) if sides else None
 
-    def find_reference(self, given: str | None) -> str:
-        """The FASTA to read: the one given, else the one remembered, else ``$SPEID_REFERENCE``.
+    def find_reference(self, given: str | None, fallback: str | None) -> str:
+        """The FASTA to read: the one given, else the one remembered, else the fallback.
 
         Raises
         ------
@@ -75,13 +74,12 @@ class Checkpoint:
             None was given and the others are not there.
         """
         remembered = self._reference.get("path")
-        variable = os.environ.get("SPEID_REFERENCE")
         if given is not None:
             return given
         if remembered and Path(remembered).exists():
             return remembered
-        if variable:
-            return variable
+        if fallback:
+            return fallback
         raise DataError(
             f"the reference it was trained on is not at {remembered}" if remembered else "it remembers no reference",
             expected="a FASTA",

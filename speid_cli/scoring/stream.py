@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speid_cli.dataset.composition import Composition, ElementSample
+from speid_cli.dataset.metrics import sigmoid
 from speid_cli.errors import DataError, located
 from speid_cli.genome.bedpe import BedpeLine, PairReader
 from speid_cli.genome.intervals import ElementPair, Interval, window_start
@@ -20,7 +21,6 @@ from speid_cli.model.config import ScoringConfig
 from speid_cli.model.device import Device
 from speid_cli.model.processes import ALONE, Processes
 from speid_cli.model.speid import Speid
-from speid_cli.scoring.metrics import sigmoid
 from speid_cli.scoring.scorer import Scorer
 
 Item = TypeVar("Item")

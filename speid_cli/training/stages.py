@@ -29,7 +29,7 @@ from speid_cli.model.speid import Speid
 from speid_cli.scoring.dataset import check_windows
 from speid_cli.training.inputs import FrozenFeatures, WholeNetwork
 from speid_cli.training.state import TrainingState
-from speid_cli.training.trainer import Observer, Row, Trainer, check_trainable
+from speid_cli.training.trainer import Observer, Row, Trainer
 
 
 def pretrain(
@@ -54,7 +54,7 @@ def pretrain(
         Windows or motifs do not fit the network, or the training subset has one class only.
     """
     check_windows(config, dataset)
-    check_trainable(dataset)
+    dataset.check_both_classes(TRAIN, hint="prepare with another --split")
     model = new_network(config, generator := torch.Generator().manual_seed(seed))
     if motifs is not None:
         place_motifs(model, motifs)
@@ -91,7 +91,7 @@ def finetune(
         The data set's windows are not the network's, or its training subset has one class only.
     """
     check_windows(start.config, dataset)
-    check_trainable(dataset)
+    dataset.check_both_classes(TRAIN, hint="prepare with another --split")
     model = start.model()
     model.freeze_features()
     members = np.concatenate([dataset.members(TRAIN), dataset.members(VALIDATION)])

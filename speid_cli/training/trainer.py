@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from speid_cli.dataset.metrics import METRICS, classification_metrics
 from speid_cli.dataset.pairs import TRAIN, VALIDATION, PairDataset
-from speid_cli.errors import DataError, OptionError, Terminated, counted
+from speid_cli.errors import DataError, OptionError, Terminated
 from speid_cli.model.config import TrainingConfig
 from speid_cli.model.device import Device
 from speid_cli.model.processes import Processes
 from speid_cli.model.speid import Speid
-from speid_cli.scoring.metrics import METRICS, classification_metrics
 from speid_cli.training.batches import Samples, epoch_samples
 from speid_cli.training.inputs import Inputs
 from speid_cli.training.state import TrainingState
@@ -260,25 +260,6 @@ def check_shares(batches: list[Samples], processes: Processes) -> None:
     if (smallest := min(map(len, batches))) < processes.count:
         raise OptionError(
             f"batches of {smallest} pairs do not go round {processes.count} processes; raise --batch-size"
-        )
-
-
-def check_trainable(dataset: PairDataset) -> None:
-    """Refuse a training subset that holds nothing to tell apart.
-
-    Raises
-    ------
-    DataError
-        It lacks positives or negatives.
-    """
-    members = dataset.members(TRAIN)
-    positives = int(dataset.label[members].sum())
-    if not 0 < positives < len(members):
-        both = f"{counted(positives, 'positive')} and {counted(len(members) - positives, 'negative')}"
-        raise DataError(
-            f"the training subset has {both}",
-            expected="both",
-            hint="prepare with another --split",
         )
 
 

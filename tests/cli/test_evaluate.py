@@ -28,7 +28,7 @@ from speid_cli.evaluation.evaluate import (
     resampling_clusters,
     why_seen,
 )
-from speid_cli.evaluation.measures import MEASURES, Estimate, Predictions
+from speid_cli.evaluation.measures import Estimate, Predictions
 from speid_cli.evaluation.results import meaning
 from speid_cli.genome.bedpe import read_bedpe
 from speid_cli.genome.intervals import distance_bp
@@ -83,7 +83,11 @@ def test_it_writes_figures_predictions_pictures_and_a_page(
     }  # fmt: skip
     content = metrics()
     assert list(content["models"]) == ["speid", *BASELINES]
-    assert all(set(model["measures"]) == set(MEASURES) for model in content["models"].values())
+    calls = [
+        f"{name}{suffix}" for name in ("precision", "recall", "f1", "balanced_accuracy") for suffix in ("", "_at_0.5")
+    ]
+    measures = {"auprc", "auprc_gain", "auroc", "brier", "ece", "calibrated_brier", "calibrated_ece", *calls}
+    assert all(set(model["measures"]) == measures for model in content["models"].values())
     test = trained.members(TEST)
     assert (content["pairs"], content["positives"]) == (len(test), int(trained.label[test].sum()))
     lines = [line.fields for line in read_bedpe("pairs.evaluation/predictions.bedpe") if line.role == "pair"]
@@ -273,7 +277,7 @@ def test_a_subset_of_one_class_is_an_error(trained: PairDataset, fails: Fails) -
     assert run("prepare", "none.bedpe", "genome.fa", *WINDOW_OPTIONS, "--split", "none") == 0
     assert "the test subset has 0 positives and 0 negatives; expected both" in fails("evaluate", "pairs.pt", "none.npz")
     message = fails("evaluate", "pairs.pt", "none.npz", "--subset", "train", "--allow-seen", "--fit")
-    assert "the validation subset has 0 positives of 0 pairs" in message
+    assert "the validation subset has 0 positives and 0 negatives" in message
 
 
 def test_other_windows_are_refused(trained: PairDataset, fails: Fails) -> None:

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score
 
+from speid_cli.dataset.metrics import sigmoid
 from speid_cli.dataset.pairs import TEST, TRAIN, PairDataset
 from speid_cli.evaluation.baselines import BASELINES, baseline_logits, kmer_counts
 from speid_cli.genome.intervals import distance_bp
-from speid_cli.scoring.metrics import sigmoid
 from tests.builders import relabelled
 
 LETTERS = "ATCGN"

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from speid_cli.dataset.metrics import sigmoid
 from speid_cli.errors import DataError
 from speid_cli.evaluation.calibration import Calibration, fit_calibration, fit_threshold
-from speid_cli.scoring.metrics import sigmoid
 
 
 @given(st.integers(0, 10_000))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speid_cli.scoring.metrics import METRICS, classification_metrics, sigmoid
+from speid_cli.dataset.metrics import METRICS, classification_metrics, sigmoid
 
 
 @given(st.lists(st.tuples(st.booleans(), st.floats(-30, 30, width=32)), min_size=2, max_size=40), st.floats(0.1, 0.9))
