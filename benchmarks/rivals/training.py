@@ -86,11 +86,12 @@ def logits_of(model: TwoSided, windows: PairWindows, pairs: NDArray[np.int64]) -
     """Logits (N,) of unshifted pairs in evaluation mode; each element is read once, as by speid."""
     model.eval()
     dataset, features, slots = windows.dataset, [], []
-    sides = ((windows.enhancers, dataset.enhancer_index), (windows.promoters, dataset.promoter_index))
-    for side, (source, index) in enumerate(sides):
+    sides = ((dataset.enhancers, dataset.enhancer_index), (dataset.promoters, dataset.promoter_index))
+    for side, (elements, index) in enumerate(sides):
         used, slot = np.unique(index[pairs], return_inverse=True)
         blocks = np.array_split(used, -(-len(used) // _BLOCK))
-        features.append(torch.cat([model.read(side, source.gather(block)) for block in blocks]))
+        codes = (torch.from_numpy(elements.window_codes(block.tolist())) for block in blocks)
+        features.append(torch.cat([model.read(side, block) for block in codes]))
         slots.append(slot)
     parts = [
         model.join(features[0][slots[0][rows]], features[1][slots[1][rows]]).double().numpy()

@@ -135,9 +135,12 @@ def test_processes_put_their_scores_together_in_order(pairs: list[str], fails: F
         builders.random_checkpoint().write(stream)
     predict = ["predict", "model.pt", "pairs.bedpe", "-f", "genome.fa", "--block-size", "7"]
     assert builders.run(*predict, "-o", "whole.bedpe") == 0
-    Path("out.bedpe").write_text("".join(Path("whole.bedpe").read_text().splitlines(keepends=True)[:20]))
+    lines = Path("pairs.bedpe").read_text()
+    Path("pairs.bedpe").write_text(f"{lines}chr1\t5\t4\tchr1\t1\t2\n")
+    assert builders.run(*predict, "-o", "out.bedpe", "--resume-output") == 1
+    Path("pairs.bedpe").write_text(lines)
     process = torchrun("-m", "speid_cli", *predict, "-o", "out.bedpe", "--resume-output")
     _, error = process.communicate()
     assert process.returncode == 0, error
-    assert "41 pairs scored in" in error
+    assert "5 pairs scored in" in error
     assert Path("out.bedpe").read_bytes() == Path("whole.bedpe").read_bytes()
