@@ -32,7 +32,7 @@ from speid_cli.genome.reference import Reference
 from speid_cli.model.checkpoint import Checkpoint
 from speid_cli.model.convolution import branch, expand
 from speid_cli.model.device import Device
-from speid_cli.model.native.layers import NativeLayers
+from speid_cli.model.native.layers import Features
 from speid_cli.model.speid import Speid
 from speid_cli.scoring.scorer import Scorer
 
@@ -136,7 +136,8 @@ def gradients(model: Speid, codes: list[Codes]) -> str:
     expected = weight_gradients(exact, plain_features(exact, both), upstream.double())
     ways = {"plain modules": plain_features(convolutions, both)}
     if kernels is not None:
-        ways["native kernels"] = NativeLayers(kernels).features(*convolutions, both, 20)
+        weights = [values for layer in convolutions for values in (layer.weight, layer.bias)]
+        ways["native kernels"] = Features.apply(kernels, both, 20, *weights)
     rows = []
     for name, features in ways.items():
         worst = []

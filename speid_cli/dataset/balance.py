@@ -77,8 +77,7 @@ def _flow(keys: Keys, first: Keys, second: Keys, generator: np.random.Generator)
     limits = np.concatenate([first, np.ones(len(keys), np.int64), second]).astype(np.int32)
     flow = maximum_flow(csr_matrix((limits, (rows, columns)), (n + m + 2, n + m + 2)), source, sink).flow
     used = np.asarray(flow[place[keys // m], place[n + keys % m]]).ravel() > 0
-    chosen: Keys = keys[used]
-    return chosen
+    return keys[used]
 
 
 def _exchanged(

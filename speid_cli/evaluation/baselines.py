@@ -85,8 +85,7 @@ def _boosted(features: Callable[[PairDataset], Features]) -> Baseline:
             watched.advance(_TREES_AT_A_TIME)
             if trees.n_iter_ < count:
                 break
-        found: NDArray[np.float64] = trees.decision_function(values)
-        return found
+        return trees.decision_function(values)
 
     return logits
 

@@ -54,8 +54,7 @@ def as_plain(
             "provenance": checkpoint.provenance,
         },
     }
-    plain: dict[str, Any] = finite(content)
-    return plain
+    return finite(content)
 
 
 def meaning(evaluation: Evaluation) -> str:

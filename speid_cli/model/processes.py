@@ -104,8 +104,7 @@ ALONE = Processes()
 
 def sum_with_gradient(processes: Processes, values: Tensor) -> Tensor:
     """The sum of all processes' values; its gradient is the sum of theirs."""
-    result: Tensor = _Sum.apply(processes, values)
-    return result
+    return _Sum.apply(processes, values)
 
 
 class _Sum(Function):

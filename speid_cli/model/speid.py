@@ -77,8 +77,7 @@ class Speid(nn.Module):
 
     def logits_of_codes(self, enhancer: Tensor, promoter: Tensor) -> Tensor:
         """Logits (B,) of base codes uint8 (B, Le) and (B, Lp)."""
-        logits: Tensor = self(expand(enhancer), expand(promoter))
-        return logits
+        return self(expand(enhancer), expand(promoter))
 
     def sequence_features(self, enhancer: Tensor, promoter: Tensor) -> Tensor:
         """What fine-tuning freezes: normalised LSTM states (B, T, 2H) of one-hot (B, 4, Le) and (B, 4, Lp)."""

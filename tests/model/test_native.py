@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from speid_cli.model.convolution import expand
 from speid_cli.model.layers import BatchNorm, Dropout
 from speid_cli.model.native.convolution import Branch, convolve
-from speid_cli.model.native.layers import NativeLayers
+from speid_cli.model.native.layers import Drop, Features, Linear, Normalise, Recur
 from speid_cli.model.native.library import KINDS, Kernels, Memory, load
 from speid_cli.model.native.recurrence import Direction, recur
 
@@ -97,8 +97,7 @@ def test_convolution_and_its_gradients(
     with torch.no_grad():
         conv.weight.normal_(generator=generator)
         conv.bias.normal_(generator=generator)  # type: ignore[union-attr]
-    layers = NativeLayers(kernels_of(kind))
-    found = layers.features(conv, conv, (codes, codes), width)
+    found = Features.apply(kernels_of(kind), (codes, codes), width, *2 * [conv.weight, conv.bias])
     upstream = torch.randn(found.shape, generator=generator)
     gradients = torch.autograd.grad(found, list(conv.parameters()), upstream)
 
@@ -136,7 +135,7 @@ def test_the_lstm_and_its_gradients(kind: str, units: int, pairs: int) -> None:
     exact.load_state_dict(lstm.state_dict())
     x = (3 * torch.randn(pairs, 9, 11)).requires_grad_()
     x64 = x.detach().double().requires_grad_()
-    found, expected = NativeLayers(kernels_of(kind)).recur(lstm, x), exact(x64)[0]
+    found, expected = Recur.apply(kernels_of(kind), x, *lstm.all_weights[0], *lstm.all_weights[1]), exact(x64)[0]
     near(found.detach(), expected.detach())
     upstream = torch.randn(found.shape)
     ours = torch.autograd.grad(found, [x, *lstm.parameters()], upstream)
@@ -175,7 +174,7 @@ def test_batch_normalisation_with_dropout(kind: str, rows: int, columns: int, sh
     dropout = Dropout(share)
     x = (torch.randn(rows, columns) * 3 + 5).requires_grad_()
     dropout.generator = torch.Generator().manual_seed(4)
-    found = NativeLayers(kernels).normalise(norm, dropout, x)
+    found = Normalise.apply(kernels, norm, dropout, x, norm.weight, norm.bias)
     mask = (found != 0).double() / (1 - share)
     x64 = x.detach().double().requires_grad_()
     expected = exact(x64) * mask
@@ -192,12 +191,12 @@ def test_batch_normalisation_with_dropout(kind: str, rows: int, columns: int, sh
 
 @each_kind
 def test_dropout_draws_from_its_generator_and_drops_its_share(kind: str) -> None:
-    layers, x = NativeLayers(kernels_of(kind)), torch.ones(300, 401, requires_grad=True)
+    kernels, x = kernels_of(kind), torch.ones(300, 401, requires_grad=True)
     dropout = Dropout(0.25)
     draws = []
     for seed in (3, 3, 4):
         dropout.generator = torch.Generator().manual_seed(seed)
-        draws.append(layers.drop(dropout, x))
+        draws.append(Drop.apply(kernels, dropout, x))
     assert torch.equal(draws[0], draws[1])
     assert not torch.equal(draws[0], draws[2])
     assert draws[0].unique().tolist() == pytest.approx([0, 4 / 3])
@@ -206,7 +205,7 @@ def test_dropout_draws_from_its_generator_and_drops_its_share(kind: str) -> None
     assert float(dropped.mean(0).std()) < 0.04 > float(dropped.mean(1).std()), "rows and columns are alike"
     (gradient,) = torch.autograd.grad(draws[0].sum(), x)
     assert torch.equal(gradient, draws[0].detach())
-    assert torch.equal(layers.drop(dropout.eval(), x), x)
+    assert torch.equal(Drop.apply(kernels, dropout.eval(), x), x)
 
 
 @each_kind
@@ -214,7 +213,7 @@ def test_a_dense_layer_and_its_gradients(kind: str) -> None:
     layer, x = nn.Linear(500, 37), torch.randn(13, 500, requires_grad=True)
     exact, x64 = nn.Linear(500, 37).double(), x.detach().double().requires_grad_()
     exact.load_state_dict(layer.state_dict())
-    found, upstream = NativeLayers(kernels_of(kind)).linear(layer, x), torch.randn(13, 37)
+    found, upstream = Linear.apply(kernels_of(kind), x, layer.weight, layer.bias), torch.randn(13, 37)
     near(found.detach(), exact(x64).detach())
     ours = torch.autograd.grad(found, [x, *layer.parameters()], upstream)
     theirs = torch.autograd.grad(exact(x64), [x64, *exact.parameters()], upstream.double())

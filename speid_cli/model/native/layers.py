@@ -1,4 +1,4 @@
-"""The network's layers for training on the native kernels.
+"""The network's layers for training on the native kernels; dropout draws other masks than PyTorch's.
 
 Shapes: B pairs; T steps, Te of them the enhancer's; K kernels; H LSTM units each way; R rows; C
 columns.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.autograd import Function
 
 from speid_cli.model.layers import BatchNorm, Dropout
@@ -22,47 +22,9 @@ Gradients = tuple[Tensor | None, ...]
 LONGEST_POOL = 2**16  # where a maximum was found is kept in 16 bits
 
 
-class NativeLayers:
-    """Layers on the kernels, for training; dropout draws other masks than PyTorch's.
+class Features(Function):
+    """Pooled features (B, T, K) of base codes (B, Le) and (B, Lp): convolution, ReLU, max-pool."""
 
-    Parameters
-    ----------
-    kernels : Kernels
-    """
-
-    def __init__(self, kernels: Kernels) -> None:
-        self._kernels = kernels
-
-    def features(
-        self, enhancer: nn.Conv1d, promoter: nn.Conv1d, codes: tuple[Tensor, Tensor], pool_length: int
-    ) -> Tensor:
-        """Pooled features (B, T, K) of base codes (B, Le) and (B, Lp): convolution, ReLU, max-pool."""
-        weights = [value for layer in (enhancer, promoter) for value in (layer.weight, layer.bias)]
-        result: Tensor = _Features.apply(self._kernels, codes, pool_length, *weights)
-        return result
-
-    def normalise(self, norm: BatchNorm, dropout: Dropout | None, x: Tensor) -> Tensor:
-        """Batch normalisation of x (..., C) over all but its last dimension, then dropout."""
-        result: Tensor = _Normalise.apply(self._kernels, norm, dropout, x, norm.weight, norm.bias)
-        return result
-
-    def drop(self, dropout: Dropout, x: Tensor) -> Tensor:
-        """Dropout of x (B, C)."""
-        result: Tensor = _Drop.apply(self._kernels, dropout, x) if dropout.drops else x
-        return result
-
-    def recur(self, lstm: nn.LSTM, x: Tensor) -> Tensor:
-        """States (B, T, 2H) of both directions over x (B, T, K)."""
-        result: Tensor = _Recur.apply(self._kernels, x, *lstm.all_weights[0], *lstm.all_weights[1])
-        return result
-
-    def linear(self, layer: nn.Linear, x: Tensor) -> Tensor:
-        """A dense layer (B, D) on x (B, C)."""
-        result: Tensor = _Linear.apply(self._kernels, x, layer.weight, layer.bias)
-        return result
-
-
-class _Features(Function):
     @staticmethod
     def forward(ctx: Any, kernels: Kernels, codes: tuple[Tensor, Tensor], pool_length: int, *weights: Tensor) -> Tensor:
         """The layer's output; keeps what its gradient needs."""
@@ -96,8 +58,8 @@ class _Features(Function):
         return (None, None, None, *results)
 
 
-class _Normalise(Function):
-    """Batch normalisation by the batch's statistics, as `nn.BatchNorm1d` in training, with dropout."""
+class Normalise(Function):
+    """Batch normalisation of x (..., C) in training, over all but its last dimension, then dropout."""
 
     @staticmethod
     def forward(
@@ -154,20 +116,24 @@ class _Normalise(Function):
         return None, None, None, kept.view(shape), (own[1] * ctx.inverse).float(), own[0].float()
 
 
-class _Drop(Function):
+class Drop(Function):
+    """Dropout of x (B, C)."""
+
     @staticmethod
     def forward(ctx: Any, kernels: Kernels, dropout: Dropout, x: Tensor) -> Tensor:
         """The layer's output; keeps what its gradient needs."""
         ctx.kernels, ctx.dropping = kernels, _Dropping.of(dropout, 1)
-        return _scaled(kernels, x, ctx.dropping)
+        return _scaled(kernels, x, ctx.dropping) if dropout.drops else x
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Gradients:
         """Gradients of what `forward` was given; None where there is none."""
-        return None, None, _scaled(ctx.kernels, gradient, ctx.dropping)
+        return None, None, _scaled(ctx.kernels, gradient, ctx.dropping) if ctx.dropping.keep < 1 else gradient
 
 
-class _Recur(Function):
+class Recur(Function):
+    """States (B, T, 2H) of both directions of an LSTM over x (B, T, K)."""
+
     @staticmethod
     def forward(ctx: Any, kernels: Kernels, x: Tensor, *weights: Tensor) -> Tensor:
         """The layer's output; keeps what its gradient needs."""
@@ -217,7 +183,9 @@ class _Recur(Function):
         return None, passed.view(x.shape), *results
 
 
-class _Linear(Function):
+class Linear(Function):
+    """A dense layer (B, D) on x (B, C)."""
+
     @staticmethod
     def forward(ctx: Any, kernels: Kernels, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         """The layer's output; keeps what its gradient needs."""
