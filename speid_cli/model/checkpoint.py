@@ -61,7 +61,7 @@ class Checkpoint:
 
     @property
     def composition(self) -> tuple[Composition, Composition] | None:
-        """What the enhancers and promoters of its data set look like; None where it does not say."""
+        """Composition of the enhancers and promoters of its data set; None where it is not stored."""
         sides = self.provenance.get("composition")
         return (Composition(**sides["enhancer"]), Composition(**sides["promoter"])) if sides else None
 
@@ -104,7 +104,7 @@ class Checkpoint:
             )
 
     def check_sequence(self, reference: Reference) -> None:
-        """Refuse a reference whose sequence is not the one trained on, as far as a sample of it tells.
+        """Refuse a reference whose sequence differs from the one trained on in a sample of positions.
 
         Raises
         ------
@@ -178,7 +178,7 @@ class Checkpoint:
         return replace(checkpoint, state_dict=_read_tensors(file, checkpoint.state_dict, checkpoint.config))
 
     def _check_records(self) -> None:
-        """Refuse a stage, history or provenance that holds anything but plain values where they belong."""
+        """Refuse a stage, history or provenance with values of the wrong type."""
         if self.stage not in STAGES:
             raise DataError(f"stage {reprlib.repr(self.stage)}", expected=" or ".join(STAGES))
         plain = all(map(is_plain, (self.history, self.provenance)))
@@ -194,7 +194,7 @@ class Checkpoint:
             raise DataError("a calibration that is no table", hint="fit it anew: speid evaluate --fit")
 
     def _is_known(self) -> bool:
-        """Whether what is looked up in the provenance is of the kind that it must be."""
+        """Whether the entries of the provenance that are used have the right types."""
         kinds: dict[str, type] = {"reference": dict, "preset": str, "motifs": list, "fitted_on": dict}
         known = all(isinstance(self.provenance.get(name) or kind(), kind) for name, kind in kinds.items())
         stages = self.provenance.get("stages", [])

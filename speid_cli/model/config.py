@@ -1,4 +1,4 @@
-"""Every size of the network and every knob of its training, each in one place. Imports no torch."""
+"""Sizes of the network and settings of its training, each defined once. Imports no torch."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class SpeidConfig:
         return self.enhancer_steps + self.promoter_steps
 
     def with_values(self, assignments: dict[str, str]) -> SpeidConfig:
-        """The same with some fields read from text.
+        """A copy with some fields read from text.
 
         Raises
         ------
@@ -102,19 +102,19 @@ class SpeidConfig:
 
 @dataclass(frozen=True)
 class StartConfig:
-    """First weights that let a network of little data learn what it is told of motifs.
+    """First weights for networks that are trained on little data.
 
-    A motif is read alike wherever it stands (`initialisers.init_position_invariant`), and where kernels
-    start as motifs, the LSTM reads those first (`initialisers.init_lstm_from_motifs`).
+    The dense layer starts position-invariant (`initialisers.init_position_invariant`), and where kernels
+    start as motifs, the LSTM starts by reading these (`initialisers.init_lstm_from_motifs`).
 
     Attributes
     ----------
     motifs_per_unit : int
-        How many motifs an LSTM unit reads.
+        Number of motifs that an LSTM unit reads.
     recurrence : float
         Scale of the recurrent weights, 1 for orthogonal.
     other_kernels : float
-        Scale, behind the norm, of kernels that are no motifs.
+        Scale, after the norm, of kernels that are not motifs.
     """
 
     motifs_per_unit: int = 3
@@ -134,12 +134,12 @@ class TrainingConfig:
         Copies of each positive an epoch, shifted unless `shift` is "none"; 0: as many as balance
         the classes.
     shift : {"positives", "all", "none"}
-        Whose windows are shifted at random (section 2.2.1: the positives'). Shifting positives
-        only lets a network learn "is centred" as a sign of a negative.
+        Which windows are shifted at random (section 2.2.1: the positives'). If only positives
+        are shifted, the network can learn that centred elements are negatives.
     fixed_shifts : bool
         Draw the shifts once, as the paper describes, instead of anew each epoch.
     patience : int
-        Stop after so many epochs without a better validation; 0 never stops early.
+        Stop after this many epochs without a better validation; 0 never stops early.
     keep : {"best", "last"}
         Which epoch's weights to write.
     start : StartConfig, optional
@@ -159,14 +159,14 @@ class TrainingConfig:
 
 @dataclass(frozen=True)
 class ScoringConfig:
-    """How much is scored at a time.
+    """Sizes of batches in scoring.
 
     Attributes
     ----------
     batch_size, gpu_batch_size : int
-        Pairs that go through the network together, on a CPU and on a GPU, which needs more to be busy.
+        Pairs that go through the network together, on a CPU and on a GPU.
     element_batch_size : int
-        Elements that do.
+        Elements that go through the network together.
     block_size : int
         Lines held in memory.
     """
@@ -179,7 +179,7 @@ class ScoringConfig:
 
 @dataclass(frozen=True)
 class Preset:
-    """A network and the training that suits it.
+    """A network and its training settings.
 
     `motif_kernels` is how many kernels start as motifs by default: about half. The paper's 525 is
     what its authors placed: 519 matrices of JASPAR 2016 and 6 reverse complements.
@@ -194,7 +194,8 @@ class Preset:
 def _small_training(learning_rate: float) -> tuple[TrainingConfig, TrainingConfig]:
     """Settings that learn from small data in minutes: Adam at a high rate, stopped early.
 
-    All windows are shifted, since with the positives' alone "is centred" is a sign of a negative.
+    All windows are shifted: if only the positives' were, the network could learn that centred
+    elements are negatives.
     """
     pretrain = TrainingConfig(
         epochs=12, learning_rate=learning_rate, copies=0, shift="all", patience=4, start=StartConfig()

@@ -1,4 +1,4 @@
-"""Where the arithmetic runs; the only place that knows CUDA."""
+"""Devices: CPU, CUDA and MPS. Only this module calls CUDA functions."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ class Device:
     threads : int, optional
         CPU threads; None leaves PyTorch's choice, all cores, or one where torchrun starts several processes.
     processes : Processes
-        Those that share the work; each takes a GPU of its own.
+        The processes that share the work; each uses its own GPU.
 
     Raises
     ------
     OptionError
-        No such device on this machine, or it has no such precision.
+        This machine has no such device, or the device does not support the precision.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Device:
 
     @property
     def description(self) -> str:
-        """The device, its name, the precision and whose kernels run, for a person."""
+        """One line for people: the device, its name, the precision, and native or PyTorch kernels."""
         if self.is_cuda:
             name = torch.cuda.get_device_name(self.torch)
         else:
@@ -86,7 +86,7 @@ class Device:
 
     @property
     def memory_bytes(self) -> int:
-        """Memory of the GPU, else this process's share of the machine's or of the container's."""
+        """Memory of the GPU, or this process's share of the memory of the machine or container."""
         if self.is_cuda:
             return torch.cuda.get_device_properties(self.torch).total_memory
         return total_bytes() // self.processes.local_count
@@ -99,15 +99,15 @@ class Device:
         return tensor.to(self.torch, non_blocking=True)
 
     def autocast(self) -> AbstractContextManager[Any]:
-        """Context in which matrix products run in bf16, if that was asked for."""
+        """Context in which matrix products run in bf16, if that is the precision."""
         return torch.autocast(self.torch.type, torch.bfloat16) if self.precision == "bf16" else nullcontext()
 
     def adam(self, groups: Iterable[dict[str, Any]], learning_rate: float) -> torch.optim.Adam:
-        """Adam (Kingma and Ba 2014) of parameter groups, one fused kernel where the device has it."""
+        """Adam (Kingma and Ba 2014) of parameter groups, fused where the device supports it."""
         return torch.optim.Adam(groups, lr=learning_rate, fused=self.torch.type in ("cuda", "cpu"))
 
     def prepare_training(self, model: Speid) -> Speid | NativeNetwork:
-        """Move the model here, for training; what computes its logits with gradients, fastest."""
+        """Move the model to the device, and return the fastest network that trains its parameters."""
         if self.is_cuda and self.processes.count > 1:
             nn.SyncBatchNorm.convert_sync_batchnorm(model)  # replaces the norms inside the model
         else:

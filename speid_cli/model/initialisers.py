@@ -1,4 +1,4 @@
-"""The network's first weights: random as in Keras, where the paper's was built, and motifs in kernels."""
+"""First weights of the network: random as in Keras, which the paper used, and motifs in kernels."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from speid_cli.model.speid import Speid
 
 def new_network(config: SpeidConfig, generator: Generator) -> Speid:
     """A network with random weights that depend on the generator alone."""
-    with torch.random.fork_rng(devices=[]):  # layers that `initialise` does not know draw from the global generator
+    with torch.random.fork_rng(devices=[]):  # for layers that `initialise` does not initialise
         torch.manual_seed(generator.initial_seed())
         model = Speid(config)
     initialise(model, generator)
@@ -52,12 +52,12 @@ def _initialise_lstm(lstm: nn.LSTM, generator: Generator) -> None:
 
 
 def init_position_invariant(model: Speid, generator: Generator) -> None:
-    """Start with a network to which a motif means the same wherever it stands in an element.
+    """Make a motif count the same wherever it lies in an element.
 
-    LSTM units remember over all lengths from one step to the whole sequence: forget biases are
-    log U(1, T - 1) for T steps, input biases their negatives (Tallec and Ollivier 2018, "Can
-    recurrent neural networks warp time?"). The dense layer reads all of the enhancer's steps with
-    the weights of the first, and all of the promoter's.
+    LSTM units start with memories of all lengths, from one step to the whole sequence: forget biases
+    are log U(1, T - 1) for T steps, input biases their negatives (Tallec and Ollivier 2018, "Can
+    recurrent neural networks warp time?"). The dense layer starts with
+    the same weights at all steps of the enhancer, and at all steps of the promoter.
     """
     config = model.config
     units, border = config.lstm_units, config.enhancer_steps
@@ -72,10 +72,11 @@ def init_position_invariant(model: Speid, generator: Generator) -> None:
 
 
 def init_lstm_from_motifs(model: Speid, kernels: KernelInitialisers, start: StartConfig, generator: Generator) -> None:
-    """Start with LSTM units that each read a few of the kernels that are motifs, and nothing else.
+    """Connect each LSTM unit to a few of the kernels that are motifs, and to no other kernel.
 
-    All motifs are read about equally often. A unit's few weights are as strong as weights from all
-    kernels would have been, its recurrence is weak, and the norm scales down kernels that are not motifs.
+    All motifs are connected about equally often. The few weights of a unit are scaled up to the
+    variance of a fully connected unit, recurrent weights are scaled down, and the norm scales down
+    kernels that are not motifs.
     """
     if not len(kernels):
         return
@@ -96,7 +97,7 @@ def init_lstm_from_motifs(model: Speid, kernels: KernelInitialisers, start: Star
 
 
 def place_motifs(model: Speid, kernels: KernelInitialisers) -> None:
-    """Write motifs into the kernels of both branches; all other positions keep their start.
+    """Write motifs into the kernels of both branches; all other positions keep their random weights.
 
     Raises
     ------
@@ -128,5 +129,5 @@ def place_motifs(model: Speid, kernels: KernelInitialisers) -> None:
 
 
 def _each_way(model: Speid, name: str) -> list[Tensor]:
-    """A parameter of the LSTM forwards, and of the LSTM backwards."""
+    """A parameter of both directions of the LSTM."""
     return [values for key, values in model.lstm.named_parameters() if key.startswith(name)]

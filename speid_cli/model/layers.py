@@ -1,4 +1,4 @@
-"""Batch normalisation and dropout of a batch that several processes may share. R rows; C columns."""
+"""Batch normalisation and dropout over a batch that several processes may share. R rows; C columns."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from speid_cli.model.processes import ALONE, Processes, sum_with_gradient
 
 
 class BatchNorm(nn.BatchNorm1d):
-    """Batch normalisation of (R, C) by the rows that all processes of the run have in a batch."""
+    """Batch normalisation of (R, C) with the statistics of the rows of all processes."""
 
     processes: Processes = ALONE
 
     def forward(self, x: Tensor) -> Tensor:
-        """As `nn.BatchNorm1d`; gradients of weight and bias are those of this process's rows."""
+        """As `nn.BatchNorm1d`; gradients of weight and bias are of this process's rows only."""
         if not self.training or self.processes.count == 1:
             return super().forward(x)
         x = x.float()
@@ -29,7 +29,7 @@ class BatchNorm(nn.BatchNorm1d):
 
     @torch.no_grad()
     def follow(self, mean: Tensor, variance: Tensor, rows: int) -> None:
-        """Move the running statistics towards those of a batch (C,) of `rows` rows."""
+        """Update the running statistics with those (C,) of a batch of `rows` rows."""
         running = cast(Tensor, self.running_mean), cast(Tensor, self.running_var)
         for average, value in zip(running, (mean, variance * rows / (rows - 1)), strict=True):
             average.lerp_(value.float(), cast(float, self.momentum))
@@ -37,10 +37,10 @@ class BatchNorm(nn.BatchNorm1d):
 
 
 class Dropout(nn.Module):
-    """Dropout that draws from a generator of its own when training.
+    """Dropout with its own generator.
 
-    It draws for the whole batch of the run, of which this process has the pairs from `first` on:
-    what is dropped does not depend on the number of processes.
+    It draws a mask for the whole batch, of which this process has the pairs from `first` on, so that
+    the result does not depend on the number of processes.
     """
 
     def __init__(self, share: float) -> None:
@@ -51,7 +51,7 @@ class Dropout(nn.Module):
 
     @property
     def drops(self) -> bool:
-        """Whether anything is dropped now."""
+        """Whether `forward` drops values now."""
         return self.training and self.share > 0
 
     def forward(self, x: Tensor) -> Tensor:

@@ -25,7 +25,7 @@ BACKGROUND = 0.25
 
 @dataclass(frozen=True)
 class PlacedMotif:
-    """Where a motif stands and where it came from.
+    """The place of a motif in the kernels, and its source.
 
     `kernel` counts from 0; `offset` and `length` are in bp inside the kernel; `strand` is "+" or,
     for a reverse complement, "-".
@@ -127,12 +127,12 @@ def _read_records(archive: Archive, count: int, kernel_length: int) -> tuple[Pla
 
 
 def fit(motifs: Sequence[Motif], kernel_length: int) -> list[Motif]:
-    """The motifs, those longer than the kernel cut to their middle."""
+    """The motifs, each longer than the kernel cut to its middle."""
     return [motif.centre(kernel_length) if motif.length > kernel_length else motif for motif in motifs]
 
 
 def choose(motifs: Sequence[Motif], limit: int, both_strands: bool, seed: int) -> list[Motif]:
-    """At most `limit` kernels' worth of motifs, in order; of more a random choice.
+    """Motifs for at most `limit` kernels, in order; a random choice where there are more.
 
     With `both_strands` each chosen motif is followed by its reverse complement.
     """
@@ -149,8 +149,7 @@ def place(motifs: Sequence[Motif], kernel_length: int, pseudocount: float, seed:
     """Give each motif a kernel, in order, a random offset at which it fits, and a random bias.
 
     A motif becomes its PPM minus the background of 0.25. Motifs longer than the kernel must have
-    been cut before. The kernel is not reversed: PyTorch correlates, so a kernel matches the
-    forward strand as it is read.
+    been cut before. The kernel is not reversed, because PyTorch computes a cross-correlation.
     """
     generator = np.random.default_rng(seed)
     placed, matrices = [], []

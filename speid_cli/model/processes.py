@@ -19,16 +19,16 @@ from speid_cli.errors import SpeidError
 
 @dataclass(frozen=True)
 class Processes:
-    """Where this process stands among those of the run.
+    """The place of this process among those of the run.
 
     Attributes
     ----------
     rank, count : int
-        This process and how many there are, on all machines; rank 0 alone writes.
+        This process's number and how many processes there are, on all machines.
     local_rank, local_count : int
         The same on this machine.
     restarts : int
-        How often torchrun has started the processes again.
+        How often torchrun has restarted the processes.
     """
 
     rank: int = 0
@@ -39,7 +39,7 @@ class Processes:
 
     @classmethod
     def of_torchrun(cls) -> Processes:
-        """As the variables that torchrun sets say; alone where it sets none."""
+        """From the environment variables that torchrun sets; one process alone where they are not set."""
         names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
         if not all(os.environ.get(name, "").isdecimal() for name in names):
             return ALONE
@@ -49,7 +49,7 @@ class Processes:
 
     @property
     def is_main(self) -> bool:
-        """Whether this process writes what the run has to show."""
+        """Whether this is the process that writes the run's outputs and messages."""
         return self.rank == 0
 
     @contextmanager
@@ -59,7 +59,7 @@ class Processes:
             yield
             return
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
-        with _said_of_the_run():
+        with _naming_other_processes():
             store, rank, count = next(rendezvous("env://"))
             # torchrun keeps the store over its restarts, with the addresses of processes that are gone.
             own = PrefixStore(f"start {self.restarts}", store)
@@ -70,25 +70,25 @@ class Processes:
     def sum(self, values: Tensor) -> Tensor:
         """The sum of all processes' values, in place and without gradient."""
         if self.count > 1:
-            with _said_of_the_run():
+            with _naming_other_processes():
                 dist.all_reduce(values)
         return values
 
     def gather(self, value: Any) -> list[Any]:
-        """All processes' plain values in order of rank, in the process that writes; elsewhere nothing."""
+        """The plain values of all processes by rank, in the main process; an empty list in the others."""
         if self.count == 1:
             return [value]
         values = [None] * self.count if self.is_main else None
-        with _said_of_the_run():
+        with _naming_other_processes():
             dist.gather_object(value, values)
         return values or []
 
     def broadcast(self, value: Any) -> Any:
-        """The plain value that the process that writes has."""
+        """The main process's plain value, in every process."""
         if self.count == 1:
             return value
         values = [value]
-        with _said_of_the_run():
+        with _naming_other_processes():
             dist.broadcast_object_list(values)
         return values[0]
 
@@ -103,7 +103,7 @@ ALONE = Processes()
 
 
 def sum_with_gradient(processes: Processes, values: Tensor) -> Tensor:
-    """The sum of all processes' values; its gradient is the sum of theirs."""
+    """The sum of all processes' values; its gradient is the sum of their gradients."""
     return _Sum.apply(processes, values)
 
 
@@ -121,8 +121,8 @@ class _Sum(Function):
 
 
 @contextmanager
-def _said_of_the_run() -> Iterator[None]:
-    """A collective that fails does so because another process is gone, which has said why."""
+def _naming_other_processes() -> Iterator[None]:
+    """Report a failed collective as what it means: another process has ended, and has printed why."""
     try:
         yield
     except RuntimeError as error:

@@ -80,7 +80,7 @@ class Speid(nn.Module):
         return self(expand(enhancer), expand(promoter))
 
     def sequence_features(self, enhancer: Tensor, promoter: Tensor) -> Tensor:
-        """What fine-tuning freezes: normalised LSTM states (B, T, 2H) of one-hot (B, 4, Le) and (B, 4, Lp)."""
+        """Normalised LSTM states (B, T, 2H) of one-hot (B, 4, Le) and (B, 4, Lp): the part that fine-tuning freezes."""
         pool_length = self.config.pool_length
         enhancer = branch(self.enhancer_conv, enhancer, pool_length)  # (B, K, Te)
         promoter = branch(self.promoter_conv, promoter, pool_length)  # (B, K, Tp)
@@ -90,15 +90,15 @@ class Speid(nn.Module):
         return self.sequence_norm(x.flatten(0, 1)).view(x.shape)
 
     def classify(self, sequence: Tensor) -> Tensor:
-        """Logits (B,) of sequence features (B, T, 2H): what fine-tuning trains."""
+        """Logits (B,) of sequence features (B, T, 2H): the part that fine-tuning trains."""
         x = self.sequence_dropout(sequence.flatten(1))  # (B, T * 2H), step by step
         x = self.dense_dropout(F.relu(self.dense_norm(self.dense(x))))  # (B, D)
         return self.output_norm(self.output(x)).squeeze(1)
 
     def parameter_groups(self) -> list[dict[str, Any]]:
-        """What learns, for an optimiser whose weight decay adds `weight_decay` times a weight to its gradient.
+        """Trainable parameters for an optimiser that adds `weight_decay` times a weight to its gradient.
 
-        This is the gradient of the L2 penalty on convolution and dense weights (section 2.1).
+        This gives the gradient of the L2 penalty on convolution and dense weights (section 2.1).
         """
         penalised = [layer.weight for layer in (self.enhancer_conv, self.promoter_conv, self.dense)]
         ids = {id(weight) for weight in penalised}
@@ -117,26 +117,26 @@ class Speid(nn.Module):
         self.train(self.training)
 
     def train(self, mode: bool = True) -> Speid:
-        """Training or evaluation mode; what is frozen stays in evaluation mode."""
+        """Training or evaluation mode; frozen layers stay in evaluation mode."""
         super().train(mode)
         for name in self._frozen:
             self.get_submodule(name).eval()
         return self
 
     def use_generator(self, generator: Generator) -> None:
-        """Draw all dropout from `generator`."""
+        """Use `generator` for all dropout."""
         for module in self.modules():
             if isinstance(module, Dropout):
                 module.generator = generator
 
     def share_batches(self, processes: Processes) -> None:
-        """Normalise by the batches of all processes."""
+        """Normalise with the statistics of all processes."""
         for module in self.modules():
             if isinstance(module, BatchNorm):
                 module.processes = processes
 
     def place_in_batch(self, first: int, batch: int) -> None:
-        """Say that the next windows are the pairs from `first` on of a batch that processes share."""
+        """Tell dropout that the next windows are the pairs from `first` on of a shared batch of `batch` pairs."""
         for module in self.modules():
             if isinstance(module, Dropout):
                 module.first, module.batch = first, batch

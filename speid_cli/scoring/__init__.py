@@ -1,1 +1,1 @@
-"""Probabilities from a trained network, and how good they are."""
+"""Scores of pairs from a trained network."""

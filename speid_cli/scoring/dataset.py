@@ -1,4 +1,4 @@
-"""Pairs of a data set, unshifted, through the scorer. N pairs; T steps; H LSTM units each way."""
+"""Scores of the unshifted pairs of a data set. N, M pairs; T steps; H LSTM units each way."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from speid_cli.model.device import Device
 from speid_cli.model.speid import Speid
 from speid_cli.scoring.scorer import Scorer
 
-# Of sequence features; logits take no memory to speak of.
+# Sequence features are large; logits are not.
 _PAIRS_AT_A_TIME = 512
 
 
 class DatasetScorer:
-    """A network as it is now, in evaluation, and the elements of a data set, each computed once.
+    """Scores the pairs of a data set with the current weights of a network, computing each element once.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ class DatasetScorer:
         return self._scorer.logits(*self._elements(members))
 
     def sequence_features(self, members: NDArray[np.int64]) -> Iterator[Tensor]:
-        """What the dense layer is given (M, T, 2H), on the device, of one part of the pairs after the other."""
+        """Inputs of the dense layer (M, T, 2H), on the device, of successive parts of the pairs."""
         for start in range(0, len(members), _PAIRS_AT_A_TIME):
             yield from self._scorer.sequence_features(*self._elements(members[start : start + _PAIRS_AT_A_TIME]))
 

@@ -1,7 +1,7 @@
-"""A network in evaluation with every batch norm folded into the weights beside it.
+"""A network in evaluation mode with its batch norms folded into the adjacent weights.
 
-Shapes: K kernels; Te, Tp steps; H LSTM units each way; D dense units. The dense layer is cut into
-the four parts that its inputs come from: direction by side.
+Shapes: K kernels; Te, Tp steps; H LSTM units each way; D dense units. The dense weights are split
+into four parts, one for each direction and side.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Direction(NamedTuple):
 
 @dataclass(frozen=True)
 class FoldedNetwork:
-    """What follows the pooled features.
+    """The network after the pooled features.
 
     Attributes
     ----------
@@ -56,7 +56,7 @@ class FoldedNetwork:
 
 
 def fold(model: Speid) -> FoldedNetwork:
-    """Fold a network as it is now; later changes of its weights are not seen."""
+    """Fold the current weights of a network."""
     with torch.no_grad():
         sequence_scale, sequence_offset = affine(model.sequence_norm)
         dense_scale, dense_offset = affine(model.dense_norm)
@@ -82,7 +82,7 @@ def fold(model: Speid) -> FoldedNetwork:
 
 
 def affine(norm: nn.BatchNorm1d) -> tuple[Tensor, Tensor]:
-    """Scale and offset of a norm in evaluation."""
+    """Scale and offset of a norm in evaluation mode."""
     variance, mean = cast(Tensor, norm.running_var), cast(Tensor, norm.running_mean)
     scale = norm.weight * torch.rsqrt(variance + norm.eps)
     return scale, norm.bias - mean * scale

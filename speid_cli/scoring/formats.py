@@ -1,4 +1,4 @@
-"""How scored candidates are written."""
+"""Output formats of scored candidates."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Format(Protocol):
     """A format of scored candidates."""
 
     def text(self, scored: ScoredLine) -> str:
-        """What is written for one line of the candidates, with its line endings."""
+        """The output for one line of the candidates, with its line endings."""
 
 
 class ScoredBedpe:
@@ -27,7 +27,7 @@ class ScoredBedpe:
     Attributes
     ----------
     columns : set of int
-        The numbers of the last columns that were added.
+        The numbers of the columns that were added.
     """
 
     def __init__(self, append: bool = False) -> None:

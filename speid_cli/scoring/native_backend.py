@@ -19,12 +19,12 @@ from speid_cli.scoring.backend import Codes, Slots
 from speid_cli.scoring.folding import Direction, fold
 from speid_cli.scoring.shared_backend import Rows, SharedBackend
 
-_ELEMENTS = 12  # of one task: two groups of rows in the recurrence
-_PAIRS = 192  # of one task: enough to read the dense weights for
+_ELEMENTS = 12  # in one task: two groups of rows in the recurrence
+_PAIRS = 192  # in one task: enough to be worth reading the dense weights
 
 
 class _Pass(NamedTuple):
-    """A direction over one side: how its gates, states and dense share are computed, in the order it runs."""
+    """One direction of the LSTM over one side, prepared for the kernels; dense weights in its order of steps."""
 
     projection: Tensor
     bias: Tensor
@@ -34,7 +34,7 @@ class _Pass(NamedTuple):
 
     @classmethod
     def of(cls, kernels: Kernels, direction: Direction, dense: Tensor) -> _Pass:
-        """Of dense weights (T, H, D)."""
+        """From the direction's part (T, H, D) of the dense weights."""
         ordered = dense.flip(0) if direction.backward else dense
         return cls(
             kernels.panels(direction.projection),
@@ -46,7 +46,7 @@ class _Pass(NamedTuple):
 
 
 class _Side(NamedTuple):
-    """How elements of one side are computed."""
+    """The weights for elements of one side."""
 
     branch: Branch
     first_pass: _Pass
@@ -69,7 +69,7 @@ class NativeBackend(SharedBackend):
         self._output = kernels.panels(network.output[:, None])
 
         def side(conv: nn.Conv1d, *passes: tuple[Direction, Tensor]) -> _Side:
-            """What one side's elements are computed with."""
+            """The weights of one side."""
             branch = Branch.of(kernels, conv.weight, cast(Tensor, conv.bias), model.config.pool_length)
             return _Side(branch, *(_Pass.of(kernels, *each) for each in passes))
 
@@ -122,7 +122,7 @@ class NativeBackend(SharedBackend):
 
     @torch.no_grad()
     def logits(self, enhancers: Slots, promoters: Slots) -> Tensor:
-        """See `ScoringBackend`. Pairs go by enhancer, so that those that read the same gates are together."""
+        """See `ScoringBackend`. Pairs are sorted by enhancer, so that pairs that read the same gates run together."""
         kernels, count = self._kernels, len(enhancers)
         order, logits = np.lexsort((promoters, enhancers)), torch.empty(count)
 

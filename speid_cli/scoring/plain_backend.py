@@ -1,4 +1,4 @@
-"""The network called batch by batch: what the other backends are checked against, and what any network can use."""
+"""Calls the network batch by batch: works for any network, and the other backends are tested against it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from speid_cli.scoring.backend import Codes, Slots, equal_batches
 
 
 class PlainBackend:
-    """A copy of a network as it is now; its slots hold base codes.
+    """Scores with a copy of a network; its slots hold base codes.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The scorer: logits of pairs, each element computed once for as long as its memory holds it."""
+"""Scores pairs; computes each element once, as long as the cache holds it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Reader = Callable[[list[Key]], Codes]
 
 
 class ElementCache(Generic[Key]):
-    """Which slot of a backend holds which element of one side; the least recently used gives way.
+    """The elements of one side in the slots of a backend; the least recently used is replaced first.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class ElementCache(Generic[Key]):
         self._held: OrderedDict[Key, int] = OrderedDict()
 
     def find(self, keys: Sequence[Key]) -> Slots:
-        """Slots (N,) of elements (N,), at most `slots` different ones, computed where they are new."""
+        """Slots (N,) of elements (N,), of which at most `slots` differ; new elements are computed."""
         different = dict.fromkeys(keys)
         for key in different:
             if key in self._held:
@@ -65,7 +65,7 @@ class ElementCache(Generic[Key]):
 
 
 class Scorer(Generic[Key]):
-    """A network as it is now, in evaluation, on a device; later changes of its weights are not seen.
+    """Scores pairs with a network in evaluation mode; later changes of its weights have no effect.
 
     Parameters
     ----------
@@ -73,14 +73,14 @@ class Scorer(Generic[Key]):
         Moved to the device.
     device : Device
     read : tuple of callable
-        For each side, gives base codes uint8 (N, L) of a list of N elements, which are known by any
-        hashable keys.
+        For each side, a function that returns base codes uint8 (N, L) of a list of N elements. Elements
+        are identified by any hashable keys.
     batch_size : int, optional
-        Pairs that go through the network together, where PyTorch runs it; default: the device's.
+        Pairs that go through the network together, where PyTorch computes it; default: by device.
     cache_bytes : int, optional
         Memory for computed elements; default: a quarter of the device's.
     most_elements : tuple of int, optional
-        Enhancers and promoters that there are, where that is known.
+        The numbers of enhancers and promoters, where they are known.
     features : bool
         Whether `sequence_features` will be called.
     """
@@ -109,7 +109,7 @@ class Scorer(Generic[Key]):
         return np.concatenate([np.empty(0, np.float32), *parts])
 
     def sequence_features(self, enhancers: Sequence[Key], promoters: Sequence[Key]) -> Iterator[Tensor]:
-        """What the dense layer is given (M, T, 2H), on the device, of one part of the pairs after the other."""
+        """Inputs of the dense layer (M, T, 2H), on the device, of successive parts of the pairs."""
         return (self._backend.sequence_features(*slots) for slots in self._slots(enhancers, promoters))
 
     def _slots(self, enhancers: Sequence[Key], promoters: Sequence[Key]) -> Iterator[tuple[Slots, Slots]]:
@@ -117,7 +117,7 @@ class Scorer(Generic[Key]):
             yield self.enhancers.find(enhancers[span]), self.promoters.find(promoters[span])
 
     def spans(self, enhancers: Sequence[Key], promoters: Sequence[Key]) -> Iterator[slice]:
-        """Pairs (N,) cut into spans whose elements the caches can hold together."""
+        """Split pairs (N,) into spans whose elements fit into the caches together."""
         start, left, right = 0, set[Key](), set[Key]()
         for position, (enhancer, promoter) in enumerate(zip(enhancers, promoters, strict=True)):
             left.add(enhancer)
@@ -130,7 +130,7 @@ class Scorer(Generic[Key]):
 
 
 def _backend(model: Speid, device: Device, batch_size: int | None, features: bool) -> ScoringBackend:
-    """The fastest one that knows the network and the device."""
+    """The fastest backend for the network and the device."""
     if not model.has_fast_paths:
         return PlainBackend(model, device, batch_size or ScoringConfig.batch_size)
     if device.kernels is not None:
@@ -140,7 +140,7 @@ def _backend(model: Speid, device: Device, batch_size: int | None, features: boo
 
 
 def _slots(backend: ScoringBackend, cache_bytes: int, most: tuple[int, int] | None) -> tuple[int, int]:
-    """Slots for either side that fit the memory together: as many as there are, else equally many."""
+    """Numbers of slots that fit into memory: one for each element if possible, else equal numbers."""
     each = max(2, cache_bytes // (backend.element_bytes(0) + backend.element_bytes(1)))
     if most is None:
         return each, each

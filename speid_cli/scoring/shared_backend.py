@@ -1,9 +1,10 @@
-"""What the two backends have in common that compute each element once.
+"""The common part of the two backends that compute each element once.
 
-The forward LSTM meets the enhancer first and the backward LSTM the promoter: this first pass over an
-element, its share of the dense layer, its convolution and the gate inputs of the other direction depend
-on that element alone. A pair needs the second passes: forward over the promoter from where the first
-pass left the enhancer, backward over the enhancer from where it left the promoter.
+The forward LSTM reads the enhancer first, and the backward LSTM the promoter. This first pass over an
+element, its contribution to the dense layer, its convolution, and the gate inputs of the other direction
+depend on that element only. For a pair, the second passes remain: forward over the promoter, starting
+from the final state of the first pass over the enhancer, and backward over the enhancer, starting from
+that of the promoter.
 
 Shapes: S slots; N pairs; T steps of one side, Te or Tp; H LSTM units each way; D dense units.
 """
@@ -24,18 +25,18 @@ from speid_cli.scoring.folding import affine
 
 @dataclass(frozen=True)
 class ElementStates:
-    """What is kept of the elements of one side, each in a slot.
+    """Computed elements of one side, one in each slot.
 
     Attributes
     ----------
     hidden, cell : (S, H)
-        Where the first pass ends, and so where the second pass over a partner begins.
+        Final states of the first pass, from which the second pass over a partner starts.
     share : (S, D)
-        The dense layer's share of the first pass.
+        Contribution of the first pass to the dense layer.
     gates : (S, T, 4H)
         Gate inputs of the second pass.
     first_pass : (S, T, H), optional
-        States of the first pass, where sequence features will be asked for.
+        States of the first pass, where sequence features are needed.
     """
 
     hidden: Tensor
@@ -49,7 +50,7 @@ Rows = Slots | Tensor
 
 
 class SecondPass(NamedTuple):
-    """Rows (N,) of gates (S, T, 4H) to run over, from hidden and cell (N, H)."""
+    """Rows (N,) of gates (S, T, 4H) to run over, starting from hidden and cell (N, H)."""
 
     gates: Tensor
     rows: Rows
@@ -58,7 +59,7 @@ class SecondPass(NamedTuple):
 
 
 class SharedBackend(ABC):
-    """A network as it is now, in evaluation; see `ScoringBackend`.
+    """A copy of a network in evaluation mode; see `ScoringBackend`.
 
     Parameters
     ----------
@@ -106,7 +107,7 @@ class SharedBackend(ABC):
 
     @abstractmethod
     def _empty(self, *shape: int) -> Tensor:
-        """Memory float32 with arbitrary values."""
+        """Uninitialised float32 memory."""
 
     @abstractmethod
     def _second_pass_states(self, side: int, elements: Slots, partners: Slots) -> Tensor:

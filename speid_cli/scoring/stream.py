@@ -1,4 +1,4 @@
-"""Candidates in, probabilities out: a stream of BEDPE lines in bounded memory and in order."""
+"""Scores the lines of a BEDPE file in order, in bounded memory."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True)
 class StreamSettings:
-    """How candidates are read and scored.
+    """Settings for reading and scoring candidates.
 
     Attributes
     ----------
@@ -53,7 +53,7 @@ class StreamSettings:
 
 @dataclass
 class StreamCounts:
-    """What went through so far."""
+    """Counts of the lines so far."""
 
     pairs: int = 0
     invalid: int = 0
@@ -64,7 +64,7 @@ class ScoredLine(NamedTuple):
     """A line of the candidates.
 
     `probability` is that of a pair, NaN where it could not be scored; None for comments and headers.
-    `header_columns` is how many columns the header has that stands above; 0 where there is none.
+    `header_columns` is the number of columns of the header above it; 0 where there is none.
     """
 
     line: BedpeLine
@@ -84,7 +84,7 @@ class Portion(NamedTuple):
         return cls((number - 1) * lines // count, number * lines // count)
 
     def after(self, lines: int) -> Portion:
-        """The same without its first `lines` lines."""
+        """This portion without its first `lines` lines."""
         return self._replace(first=self.first + lines)
 
 
@@ -117,14 +117,14 @@ class PairStream:
         lengths = model.config.enhancer_window, model.config.promoter_window
 
         def reader(side: int) -> Callable[[list[Interval]], NDArray[np.uint8]]:
-            """What reads the windows of a side."""
+            """A function that reads windows of one side."""
             return lambda intervals: self._windows(side, intervals, lengths[side])
 
         read = reader(0), reader(1)
         self.scorer = Scorer[Interval](model, device, read, settings.batch_size, settings.cache_bytes)
 
     def score(self, path: str, portion: Portion = WHOLE, processes: Processes = ALONE) -> Iterator[list[ScoredLine]]:
-        """Every line of `path` in order, block by block; each process scores a part, and the main one gets all.
+        """All lines of `path` in order, in blocks; each process scores a part, and the main process gets all lines.
 
         Raises
         ------
@@ -141,7 +141,7 @@ class PairStream:
                 yield [ScoredLine(line, value, columns) for line, value in zip(lines, probabilities, strict=True)]
 
     def _score_block(self, path: str, lines: Sequence[BedpeLine]) -> list[float | None]:
-        """The probability of each line, as `ScoredLine` has it."""
+        """The probability of each line, as in `ScoredLine`."""
         located = [self._locate(path, line) for line in lines]
         pairs = [pair for pair in located if pair is not None]
         logits = self.scorer.logits([pair.enhancer for pair in pairs], [pair.promoter for pair in pairs])
@@ -176,12 +176,12 @@ class PairStream:
         return codes
 
     def compositions(self) -> tuple[Composition, Composition]:
-        """What the enhancers and promoters look like that were scored first."""
+        """Composition of the first enhancers and promoters that were scored."""
         return self._seen[0].composition(), self._seen[1].composition()
 
 
 def _batched(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    """Lists of `size` items, the last one of what is left."""
+    """Lists of `size` items; the last one may be shorter."""
     iterator = iter(items)
     while batch := list(islice(iterator, size)):
         yield batch

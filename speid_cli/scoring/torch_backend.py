@@ -1,4 +1,4 @@
-"""The shared-element scorer in PyTorch: every device, and the oracle of the native one.
+"""The shared-element scorer in PyTorch, for every device.
 
 Shapes as in `shared_backend`; K kernels; L a window in bp.
 """
@@ -21,12 +21,12 @@ from speid_cli.scoring.backend import Codes, Slots, equal_batches
 from speid_cli.scoring.folding import Direction, fold
 from speid_cli.scoring.shared_backend import Rows, SharedBackend
 
-# On a CPU the features of so many stay in its cache.
+# On a CPU, the features of this many elements stay in its cache.
 _CPU_ELEMENTS = 32
 
 
 class _Side(NamedTuple):
-    """How elements of one side are computed."""
+    """The weights for elements of one side."""
 
     features: Callable[[Tensor], Tensor]
     first_pass: Direction
@@ -67,7 +67,7 @@ class TorchBackend(SharedBackend):
             self._fill_some(side, slots[some], codes[some[:count]])
 
     def _fill_some(self, side: int, slots: Slots, codes: Codes) -> None:
-        """Elements into slots; slots beyond the codes get the last element again."""
+        """Compute elements into slots; slots beyond the codes get the last element again."""
         states, (features_of, first_pass, second_pass, dense) = self._states[side], self._sides[side]
         with self._device.autocast():
             rows, features = self._device.put(slots), features_of(self._device.put(codes))  # (N, T, K)
@@ -107,7 +107,7 @@ class TorchBackend(SharedBackend):
         return states
 
     def _features_of(self, convolution: nn.Conv1d) -> Callable[[Tensor], Tensor]:
-        """What makes features (N, T, K) of codes (N, L): by table look-up on a CPU, where that is faster."""
+        """A function from codes (N, L) to features (N, T, K); on a CPU it looks up tables, which is faster."""
         pool = self._config.pool_length
         if self._device.torch.type == "cpu":
             return TableBranch(convolution, pool)
@@ -116,7 +116,7 @@ class TorchBackend(SharedBackend):
 
 
 def _double(direction: Direction) -> Direction:
-    """The same with the gate g doubled, since tanh(z) = 2 sigmoid(2 z) - 1: one function for all gates."""
+    """The direction with gate g doubled: tanh(z) = 2 sigmoid(2 z) - 1, so that one function serves all gates."""
     factor = torch.ones(4, len(direction.recurrent), device=direction.bias.device)
     factor[2] = 2  # gates i, f, g, o
     columns = factor.flatten()

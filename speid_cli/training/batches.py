@@ -1,4 +1,4 @@
-"""What an epoch trains on: which pairs, how often, shifted by how much; and their windows on the device.
+"""The samples of an epoch: which pairs, how often, with which shifts; and their windows on the device.
 
 The data set stays in memory as base codes, one byte a base. Batches are gathered and shifted by
 index and expanded to one-hot on the device.
@@ -20,7 +20,7 @@ from speid_cli.model.device import Device
 
 @dataclass(frozen=True)
 class Samples:
-    """Training samples (M,): a pair each, with the shifts of its two windows in bp."""
+    """Training samples (M,): each a pair with the shifts of its two windows in bp."""
 
     pair: NDArray[np.int64]
     enhancer_shift: NDArray[np.int64]
@@ -30,11 +30,11 @@ class Samples:
         return len(self.pair)
 
     def part(self, rows: slice) -> Samples:
-        """Some of them."""
+        """Some of the samples."""
         return Samples(self.pair[rows], self.enhancer_shift[rows], self.promoter_shift[rows])
 
     def batches(self, size: int) -> list[Samples]:
-        """Batches of `size` samples or few less, as equal as can be; none is a single sample."""
+        """Batches of nearly equal size, at most `size` samples and at least 2."""
         count = max(1, min(-(-len(self) // size), len(self) // 2))
         part, rest = divmod(len(self), count)
         ends = np.cumsum([part + (number < rest) for number in range(count)]).tolist()
@@ -65,7 +65,7 @@ def epoch_samples(
 
 
 def copies_of_positives(dataset: PairDataset, settings: TrainingConfig) -> int:
-    """How many times each positive of the training subset comes in an epoch."""
+    """How often each positive of the training subset occurs in an epoch."""
     label = dataset.label[dataset.members(TRAIN)]
     return settings.copies or max(1, round(int((label == 0).sum()) / max(int(label.sum()), 1)))
 
@@ -93,7 +93,7 @@ class Windows:
         self._device = device
 
     def gather(self, index: NDArray[np.integer], shift: NDArray[np.int64]) -> Tensor:
-        """Base codes uint8 (B, window) of elements (B,) whose windows are moved by shifts (B,) in bp."""
+        """Base codes uint8 (B, window) of elements (B,), with windows shifted by (B,) bp."""
         start = index.astype(np.int64) * self._width + self._margin + shift
         return torch.take(self._codes, self._device.put(start)[:, None] + self._offsets)
 

@@ -1,4 +1,4 @@
-"""What the training loop is given for a sample: its windows, or features that no longer change."""
+"""Inputs of the training loop: windows, or the features of frozen layers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from speid_cli.model.speid import Speid
 from speid_cli.scoring.dataset import DatasetScorer
 from speid_cli.training.batches import PairWindows, Samples
 
-# Pairs that the learning part validates on together.
+# Pairs that are validated together.
 _PAIRS_AT_A_TIME = 512
 
 
@@ -23,7 +23,7 @@ class Inputs(Protocol):
     """A source of logits for the training loop."""
 
     def training_logits(self, samples: Samples) -> Tensor:
-        """Logits (B,) with gradients for what learns."""
+        """Logits (B,) with gradients for the trainable parameters."""
 
     def labels(self, samples: Samples) -> Tensor:
         """Labels float32 (B,)."""
@@ -33,7 +33,7 @@ class Inputs(Protocol):
 
 
 class WholeNetwork:
-    """Windows go through the whole network, which learns in all its parts."""
+    """Windows; the whole network is trained."""
 
     def __init__(self, model: Speid, dataset: PairDataset, device: Device) -> None:
         self._network, self._model, self._dataset, self._device = device.prepare_training(model), model, dataset, device
@@ -50,12 +50,12 @@ class WholeNetwork:
 
 
 class FrozenFeatures:
-    """The frozen part has been run; what follows the LSTM learns (Singh et al. 2016, section 2.2.2).
+    """Features of the frozen layers; the layers after the LSTM are trained (Singh et al. 2016, section 2.2.2).
 
     Frozen layers are in evaluation mode, so the dropout between the convolution and the LSTM is
-    off. Elements are computed once, as far as a quarter of the memory holds them. So are the
-    features of all pairs where another quarter holds them; else a batch's features are computed
-    from its elements each time.
+    off. Elements are computed once, as far as they fit into a quarter of the memory. The features
+    of all pairs are computed once if they fit into another quarter; otherwise those of a batch are
+    computed from its elements each time.
     """
 
     def __init__(self, model: Speid, dataset: PairDataset, device: Device, members: NDArray[np.int64]) -> None:
@@ -79,7 +79,7 @@ class FrozenFeatures:
         return self._labels[self._device.put(samples.pair)]
 
     def training_logits(self, samples: Samples) -> Tensor:
-        """Logits (B,) of the learning part."""
+        """Logits (B,) of the trained layers."""
         return self._network.classify(self._features(samples.pair))
 
     def evaluation_logits(self, members: NDArray[np.int64]) -> NDArray[np.float32]:

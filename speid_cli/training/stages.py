@@ -45,8 +45,8 @@ def pretrain(
 ) -> Checkpoint:
     """Train a new network, all of it, on augmented positives and plain negatives (section 2.2.1).
 
-    `preset` is only remembered, for the settings of fine-tuning. `training_state` keeps the state of the
-    run, and has the state to go on from.
+    `preset` is stored in the model, for the settings of fine-tuning. `training_state` saves the state of
+    the run, and loads the one to resume from.
 
     Raises
     ------
@@ -83,7 +83,7 @@ def finetune(
 
     Convolution, LSTM and the norms before and after it are frozen: they keep weights and
     statistics, bit for bit, and run in evaluation mode, so that the first dropout is off. The
-    weights that it starts from count as epoch 0: where no epoch validates better, they are the best.
+    weights at the start count as epoch 0: where no epoch validates better, they are kept.
 
     Raises
     ------
@@ -107,10 +107,10 @@ def finetune(
 def _run(
     trainer: Trainer, provenance: dict[str, Any], start: str, observer: Observer, training_state: TrainingState | None
 ) -> list[Row]:
-    """Train, from the state that the training_state has if it has one of the same run; note the epoch that was kept."""
+    """Train, from the saved state of the same run if there is one; record which epoch was kept."""
     training_state, stage = training_state or TrainingState(), provenance["stages"][-1]
     wanted = ("dataset", "seed", "versions", "preset", "motifs")
-    state = training_state.recall(
+    state = training_state.load(
         {name: provenance.get(name) for name in wanted}
         | {"stage": stage["stage"], "settings": stage["settings"]}
         | {"config": asdict(trainer.model.config), "first weights": start}
@@ -136,7 +136,7 @@ def _digest(model: Speid) -> str:
 def _provenance(
     dataset: PairDataset, stage: str, settings: TrainingConfig, seed: int, before: list[dict[str, Any]]
 ) -> dict[str, Any]:
-    """What a model was made from; held out is only what no stage trained on."""
+    """What a model was made from; only chromosomes that no stage trained on count as held out."""
     this = {
         "stage": stage,
         "dataset": dataset.digest,

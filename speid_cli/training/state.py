@@ -1,4 +1,4 @@
-"""The state of a training run in a file beside its output: what an interrupted run goes on from."""
+"""The state of a training run, saved beside its output so that an interrupted run can be resumed."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from speid_cli.files import atomic_file
 from speid_cli.model.stored import load_plain, save_plain
 
 STATE_VERSION = 1
-# What a person and what schedulers send before they take a machine away.
+# Sent by people, and by schedulers before they take a machine away.
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 
 
 class TrainingState:
-    """Keeps the state of a run and notes the signals that ask it to end.
+    """Saves and loads the state of a run, and notes the signals that ask it to end.
 
     Parameters
     ----------
     path : Path, optional
-        Where the state is kept; None keeps nothing and leaves signals alone.
+        File of the state; None saves nothing and handles no signals.
     every_seconds : float
-        How often it is saved, beside each epoch.
+        How often it is saved, in addition to the end of each epoch.
     is_main : bool
-        Whether this process saves; of several, one does.
+        Whether this process saves; only one of several does.
     """
 
     def __init__(self, path: Path | None = None, every_seconds: float = 600.0, is_main: bool = True) -> None:
@@ -38,13 +38,13 @@ class TrainingState:
         self._run: dict[str, Any] = {}
         self.signal = 0
 
-    def recall(self, run: dict[str, Any]) -> dict[str, Any] | None:
-        """The state to go on from, if there is one, of a run that is described by plain values.
+    def load(self, run: dict[str, Any]) -> dict[str, Any] | None:
+        """The saved state of the run that these plain values describe; None where there is none.
 
         Raises
         ------
         DataError
-            The state is another run's, which differs in what the message names, or it is damaged.
+            The state is damaged, or of a run with other values, which the message names.
         """
         self._run = run
         if self._path is None or not self._path.exists():
@@ -65,7 +65,7 @@ class TrainingState:
         return self._path is not None and time.monotonic() - self._saved >= self._every
 
     def save(self, state: dict[str, Any]) -> None:
-        """Save a state, whole or not at all."""
+        """Save a state."""
         if self._path is not None and self._is_main:
             with atomic_file(self._path, force=True) as stream:
                 save_plain(state | {"state_version": STATE_VERSION, "run": self._run}, stream)
@@ -73,7 +73,7 @@ class TrainingState:
 
     @contextlib.contextmanager
     def noting_signals(self) -> Iterator[None]:
-        """While a batch can be finished first, a signal is noted; a second one ends the process at once."""
+        """Inside, a first signal is noted, so that the batch can be finished; a second one ends the process at once."""
         if self._path is None:
             yield
             return

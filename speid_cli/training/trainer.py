@@ -29,34 +29,34 @@ Row = dict[str, Any]
 
 
 class Observer(Protocol):
-    """Who wants to know how training goes."""
+    """Is told of the progress of training."""
 
     def epoch_begins(self, epoch: int, epochs: int, samples: int) -> None:
         """An epoch of `samples` samples begins."""
 
     def samples_done(self, samples: int) -> None:
-        """A batch is through."""
+        """A batch of `samples` samples is done."""
 
     def epoch_ended(self, row: Row, best: bool) -> None:
-        """The epoch's history row; `best` if it is the best so far."""
+        """An epoch ended with this history row; `best` if it is the best so far."""
 
 
 @dataclass
 class Position:
-    """How far training is.
+    """The progress of training.
 
     Attributes
     ----------
     epoch, batches : int
-        The epoch under way, from 1, and how many of its batches are done.
+        The current epoch, from 1, and how many of its batches are done.
     loss : Tensor ()
-        Sum of the losses of their samples.
+        Sum of the losses of the samples of these batches.
     history : list of dict
-        A row for each epoch that is through.
+        One row for each finished epoch.
     best, best_epoch, best_state
-        The epoch that validated best so far, and its weights.
+        The best validation so far, its epoch and its weights.
     start : float
-        How well the weights that training began with validate; NaN where that was not asked.
+        Validation of the first weights; NaN where they were not validated.
     """
 
     loss: Tensor
@@ -73,14 +73,14 @@ class Position:
 class Trainer:
     """Trains what is not frozen of a model on the training subset of a data set.
 
-    Several processes train on the same batches as one: each on its part of a batch, with norms
-    over all of it, and gradients added up.
+    Several processes share each batch: each takes a part, norms use the statistics of the whole batch,
+    and gradients are added up.
 
     Parameters
     ----------
     model : Speid
     inputs : Inputs
-        What the samples are: windows, or frozen features.
+        Windows of the samples, or their frozen features.
     dataset : PairDataset
     settings : TrainingConfig
     device : Device
@@ -104,7 +104,7 @@ class Trainer:
         self.position = Position(torch.zeros((), device=self.device.torch), _state(self.model))
 
     def run(self, observer: Observer, training_state: TrainingState | None = None) -> list[Row]:
-        """Train to the end of the settings' epochs; the model keeps the best or the last weights.
+        """Train to the last epoch; the model then has the best or the last weights.
 
         Returns
         -------
@@ -114,20 +114,20 @@ class Trainer:
         Raises
         ------
         Terminated
-            A signal asked for the end; the batch was finished and the state saved.
+            A signal asked to end the run; the batch was finished and the state saved.
         """
         training_state = training_state or TrainingState()
         with training_state.noting_signals():
             while not self._is_over():
                 self._end_epoch(self.steps(observer, training_state), observer)
                 training_state.save(self.state())
-                self._leave_if_asked(training_state)
+                self._end_if_asked(training_state)
         if self.settings.keep == "best":
             self.model.load_state_dict(self.position.best_state)
         return self.position.history
 
     def validate_start(self) -> None:
-        """Let the weights that training begins with count as an epoch, number 0, that may be the best."""
+        """Count the first weights as epoch 0, which may be the best."""
         if len(self._validation):
             figures = classification_metrics(self.dataset.label[self._validation], self._validation_logits())
             quality = _quality({f"validation_{name}": value for name, value in figures.items()})
@@ -135,12 +135,15 @@ class Trainer:
 
     @property
     def kept_epoch(self) -> int:
-        """The epoch whose weights the model has after `run`, from 1; 0 is the start."""
+        """The epoch whose weights the model has after `run`, from 1; 0 for the first weights."""
         position = self.position
         return position.best_epoch if self.settings.keep == "best" else len(position.history)
 
     def steps(self, observer: Observer, training_state: TrainingState) -> int:
-        """Train what is left of an epoch, and give its samples; alone, no step waits for the device."""
+        """Train the rest of the current epoch and return its number of samples.
+
+        With a single process, no step waits for the device.
+        """
         position, processes = self.position, self._processes
         samples = epoch_samples(self.dataset, self._members, self.settings, self.seed, position.epoch)
         batches = samples.batches(self.settings.batch_size)
@@ -153,13 +156,13 @@ class Trainer:
             position.loss += loss * len(batch)
             position.batches += 1
             observer.samples_done(len(batch))
-            self._leave_if_asked(training_state, asked)
+            self._end_if_asked(training_state, asked)
             if training_state.due():
                 training_state.save(self.state())
         return len(samples)
 
     def _step(self, batch: Samples, training_state: TrainingState) -> tuple[Tensor, int]:
-        """One step on a batch; its loss (), and the signal that any of several processes has noted."""
+        """One step on a batch: its loss (), and the signal that any of several processes has noted."""
         rows = self._processes.share(batch)
         part = batch.part(rows)
         self.model.place_in_batch(rows.start, len(batch))
@@ -174,7 +177,7 @@ class Trainer:
         return loss, asked
 
     def _of_all_processes(self, loss: Tensor, signal_number: int) -> tuple[Tensor, int]:
-        """Add up gradients and loss of all processes, and learn whether any was asked to end."""
+        """Add up gradients and loss of all processes; also whether any was asked to end."""
         if self._processes.count == 1:
             return loss, 0
         gradients = [values.grad for values in self.model.parameters() if values.grad is not None]
@@ -186,7 +189,7 @@ class Trainer:
         return loss[0], signal_number or (signal.SIGTERM if asked > 0 else 0)
 
     def _end_epoch(self, samples: int, observer: Observer) -> None:
-        """Validate, and note the epoch."""
+        """Validate, and append the epoch's row to the history."""
         position = self.position
         training_loss, logits = float(position.loss / samples), self._validation_logits()
         if not (math.isfinite(training_loss) and np.isfinite(logits).all()):
@@ -214,14 +217,14 @@ class Trainer:
         waited = position.epoch - 1 - position.best_epoch
         return position.epoch > self.settings.epochs or bool(patience and position.history and waited >= patience)
 
-    def _leave_if_asked(self, training_state: TrainingState, asked: int = 0) -> None:
-        """End the run on a signal; several processes do where all of them know it."""
+    def _end_if_asked(self, training_state: TrainingState, asked: int = 0) -> None:
+        """End the run on a signal; several processes end at the same step."""
         if signal_number := training_state.signal if self._processes.count == 1 else asked:
             training_state.save(self.state())
             raise Terminated(signal_number)
 
     def state(self) -> dict[str, Any]:
-        """Everything that `restore` needs, as tensors and plain values."""
+        """What `restore` needs, as tensors and plain values."""
         return {
             "model": self.model.state_dict(),
             "optimiser": self._optimiser.state_dict(),
@@ -230,7 +233,7 @@ class Trainer:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from what `state` gave.
+        """Resume from what `state` returned.
 
         Raises
         ------
@@ -250,16 +253,16 @@ class Trainer:
 
 
 def check_shares(batches: list[Samples], processes: Processes) -> None:
-    """Refuse batches that are too small to go round.
+    """Refuse batches with fewer pairs than processes.
 
     Raises
     ------
     OptionError
-        A process would get nothing of a batch.
+        A process would get no pair of a batch.
     """
     if (smallest := min(map(len, batches))) < processes.count:
         raise OptionError(
-            f"batches of {smallest} pairs do not go round {processes.count} processes; raise --batch-size"
+            f"batches of {smallest} pairs are too small for {processes.count} processes; raise --batch-size"
         )
 
 

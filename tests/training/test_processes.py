@@ -75,9 +75,9 @@ def test_what_is_dropped_does_not_depend_on_the_number_of_processes() -> None:
     torch.testing.assert_close(torch.cat([dropped(0, 4), dropped(4, 10)]), dropped(0, 10))
 
 
-def test_batches_that_do_not_go_round_are_refused(dataset: PairDataset) -> None:
+def test_batches_smaller_than_the_number_of_processes_are_refused(dataset: PairDataset) -> None:
     device, settings = Device("cpu", processes=Processes(0, 5)), TrainingConfig(epochs=1, batch_size=4)
-    with pytest.raises(OptionError, match="batches of 4 pairs do not go round 5 processes; raise --batch-size"):
+    with pytest.raises(OptionError, match="batches of 4 pairs are too small for 5 processes; raise --batch-size"):
         pretrain(dataset, builders.TINY, settings, None, device, 0, SilentObserver())
 
 

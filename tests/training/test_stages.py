@@ -194,9 +194,7 @@ def test_divergence_is_said(dataset: PairDataset) -> None:
 
 def test_a_subset_with_one_class_is_refused(dataset: PairDataset) -> None:
     flat = builders.relabelled(dataset, label=np.zeros_like(dataset.label))
-    with pytest.raises(
-        DataError, match="the train subset has 0 positives and .* expected both; prepare with another"
-    ):
+    with pytest.raises(DataError, match="the train subset has 0 positives and .* expected both; prepare with another"):
         pretrained(flat)
 
 

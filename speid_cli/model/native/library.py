@@ -1,4 +1,4 @@
-"""The compiled kernels: found, chosen for the machine's vector unit, and run on several threads.
+"""Loads the compiled kernels for the machine's vector unit, and runs them on several threads.
 
 The kernels are plain functions of numbers and addresses, called without Python's lock; each call
 works on a range, and `Kernels.parallel` hands ranges to a pool of threads.
@@ -49,18 +49,18 @@ class Recurrence(ctypes.Structure):
 
 
 class Dropped(ctypes.Structure):
-    """What a dropout zeroes: a hash of seed, row and column below the threshold."""
+    """A dropout mask: values where a hash of seed, row and column is below the threshold are zeroed."""
 
     _fields_ = (("seed", ctypes.c_uint64), ("threshold", ctypes.c_uint32))
 
     @classmethod
     def share(cls, share: float, seed: int) -> Dropped:
-        """The dropout of a share of all values."""
+        """A mask that drops a share of all values."""
         return cls(seed, round(share * 2**32))
 
 
 class Memory:
-    """Large tensors whose memory is used again once nobody holds them.
+    """Large tensors whose memory is reused when they are freed.
 
     Fresh memory of this size comes from the kernel page by page, which costs more than the
     arithmetic of a training step that asks for it each time.
@@ -71,7 +71,7 @@ class Memory:
         self._lock = threading.RLock()  # a finaliser may run while its own thread holds it
 
     def empty(self, *shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
-        """A tensor with arbitrary values."""
+        """An uninitialised tensor."""
         size = int(np.prod(shape)) * dtype.itemsize
         with self._lock:
             fitting = [block for block in self._free if size <= len(block) <= 2 * size]
@@ -140,7 +140,7 @@ class Kernels:
         self.parallel(lambda task: task(), tasks)
 
     def spans(self, count: int, least: int = 1, pieces: int | None = None) -> list[slice]:
-        """`count` cut into equal pieces, as many as threads if not told, each a multiple of `least`."""
+        """Split `count` into equal pieces, by default one for each thread, each a multiple of `least`."""
         pieces = pieces or self.threads
         size = -(-count // (pieces * least)) * least
         return [slice(start, min(start + size, count)) for start in range(0, count, max(1, size))]
@@ -195,7 +195,7 @@ class Kernels:
 
 
 def load(threads: int) -> tuple[Kernels | None, str]:
-    """The kernels, or None; and which they are or why there are none, for a person."""
+    """The kernels, or None; and a description for people of which they are, or why there are none."""
     if os.environ.get(SWITCH) == "0":
         return None, f"PyTorch kernels ({SWITCH}=0)"
     try:
