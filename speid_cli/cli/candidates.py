@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import click
 
 from speid_cli.cli import options
 from speid_cli.cli.console import say, warn
-from speid_cli.cli.outputs import text_output
 from speid_cli.errors import DataError, OptionError, counted
-from speid_cli.files import check_output_path
 from speid_cli.genome.bed import BedElement, read_elements
 from speid_cli.genome.contigs import ContigNames
 from speid_cli.genome.intervals import MAX_DISTANCE_BP, MIN_DISTANCE_BP
@@ -25,13 +24,13 @@ if TYPE_CHECKING:
 @click.argument("promoters", type=options.INPUT_OR_DASH, metavar="PROMOTERS.bed")
 @click.option(
     "--min-distance",
-    type=options.Distance(),
+    type=options.distance,
     default=MIN_DISTANCE_BP,
     metavar="BP",
     help="Nearest edges at least so far apart: 5000, 10kb, 2M.",
 )
 @click.option(
-    "--max-distance", type=options.Distance(), default=MAX_DISTANCE_BP, metavar="BP", help="And at most so far."
+    "--max-distance", type=options.distance, default=MAX_DISTANCE_BP, metavar="BP", help="And at most so far."
 )
 @click.option(
     "--anchors",
@@ -39,17 +38,15 @@ if TYPE_CHECKING:
     metavar="LOOPS.bedpe",
     help="Label a pair 1 where it joins the two anchors of one of these loops, as a HiCCUPS list has them, else 0.",
 )
-@options.output("BEDPE to write; compressed if it ends in .gz.  [default: standard output]")
-@options.common
+@options.output_options("BEDPE to write; compressed if it ends in .gz.  [default: standard output]")
+@options.common_options
 def command(
     enhancers: str,
     promoters: str,
     min_distance: int,
     max_distance: int,
     anchors: str | None,
-    output: str | None,
-    force: bool,
-    verbose: bool,
+    output: options.OutputOptions,
 ) -> None:
     """Pair each enhancer with the promoters near it.
 
@@ -72,37 +69,41 @@ def command(
 
     if min_distance > max_distance:
         raise OptionError(f"--min-distance {min_distance} is above --max-distance {max_distance}")
-    if output not in (None, "-"):
-        check_output_path(str(output), force, (enhancers, promoters, anchors))
+    output.check_text(enhancers, promoters, anchors)
+    check_one_stdin(enhancers, promoters, anchors)
     reach, contigs = (min_distance, max_distance), ContigNames()
-    first, second = read_both(enhancers, promoters, contigs, anchors)
+    first, second = read_both(enhancers, promoters, contigs)
     joined = None
     if anchors is not None:
         joined = joined_by_loops(read_loops(anchors, contigs), first, second, reach)
         _refuse_unlabelled(len(joined), contigs, anchors)
     warn_of_aliases(contigs)
     counts = CandidateCounts()
-    with text_output(output, force) as out:
-        out.write(f"{candidate_header(anchors is not None)}\n".encode())
-        for line in candidates(first, second, reach, joined, counts):
-            out.write(f"{line}\n".encode())
+    header = candidate_header(anchors is not None)
+    output.write_lines(chain([header], candidates(first, second, reach, joined, counts)))
     _report(counts, (len(first), len(second)), anchors is not None)
 
 
-def read_both(
-    enhancers: str, promoters: str, contigs: ContigNames, *others: str | None
-) -> tuple[list[BedElement], list[BedElement]]:
-    """The elements of both files, with a word on what repeats and on contigs of one file alone.
+def check_one_stdin(*inputs: str | None) -> None:
+    """Refuse to read several inputs from standard input.
+
+    Raises
+    ------
+    OptionError
+        More than one is ``-``.
+    """
+    if inputs.count("-") > 1:
+        raise OptionError("only one input can be standard input")
+
+
+def read_both(enhancers: str, promoters: str, contigs: ContigNames) -> tuple[list[BedElement], list[BedElement]]:
+    """The elements of both files; warns of repeated intervals and of contigs that only one file has.
 
     Raises
     ------
     DataError
         A file is at fault, or they share no contig.
-    OptionError
-        More than one, or of the `others`, is standard input.
     """
-    if (enhancers, promoters, *others).count("-") > 1:
-        raise OptionError("only one input can be standard input")
     sides = []
     for path in (enhancers, promoters):
         elements, repeated = read_elements(path, contigs)

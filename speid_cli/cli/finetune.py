@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -33,42 +32,31 @@ Example:
 @click.command(help=HELP, short_help="Train the dense part on the pairs as they are.")
 @click.argument("pretrained", type=options.INPUT, metavar="PRETRAINED.pt")
 @click.argument("data", type=options.INPUT, metavar="DATA.npz")
-@options.output("Model to write.  [default: DATA.pt in the current folder]")
-@options.training
-@options.seed
-@options.compute
-@options.common
+@options.output_options("Model to write.  [default: DATA.pt in the current folder]")
+@options.training_options
+@options.compute_options
+@options.common_options
 def command(
     pretrained: str,
     data: str,
-    output: str | None,
-    force: bool,
-    seed: int,
-    device: str,
-    precision: Any,
-    threads: int | None,
-    resume: bool,
-    save_every: float,
-    verbose: bool,
-    **training: Any,
+    output: options.OutputOptions,
+    training: options.TrainingOptions,
+    compute: options.ComputeOptions,
 ) -> None:
     """Read, train, write."""
     from speid_cli.dataset.pairs import PairDataset
     from speid_cli.model.checkpoint import Checkpoint
-    from speid_cli.model.device import Device
     from speid_cli.training.stages import finetune
 
-    target = Path(output or f"{Path(data).stem}.pt")
-    with training_run(target, force, resume, save_every, pretrained, data) as run:
+    with training_run(output, f"{Path(data).stem}.pt", training, pretrained, data) as run:
         start, dataset = Checkpoint.read(pretrained), PairDataset.read(data)
         if start.provenance.get("dataset") != dataset.digest:
             warn(f"{data} is not the data set that {pretrained} was trained on: its test pairs may have been seen")
         preset = PRESETS.get(start.provenance.get("preset", "paper"), PRESETS["paper"])
-        settings = replace(preset.finetune, **options.given(training))
-        compute = Device(device, precision, threads, run.processes)
-        announce(dataset, compute, settings)
+        settings, device = training.change(preset.finetune), compute.open(run.processes)
+        announce(dataset, settings)
         with ConsoleObserver() as observer, located(data):
-            model = finetune(start, dataset, settings, compute, seed, observer, run.training_state)
+            model = finetune(start, dataset, settings, device, training.seed, observer, run.training_state)
         run.write(model)
         _compare_with_start(model)
 

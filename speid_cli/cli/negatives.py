@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
+from itertools import chain
 
 import click
 
 from speid_cli.cli import options
-from speid_cli.cli.candidates import read_both, warn_of_aliases
+from speid_cli.cli.candidates import check_one_stdin, read_both, warn_of_aliases
 from speid_cli.cli.console import say, warn
-from speid_cli.cli.outputs import text_output
 from speid_cli.dataset.labels import read_positives
 from speid_cli.dataset.negatives import BinCount, NegativeSettings, draw_negatives, pair_distance
 from speid_cli.errors import DataError, OptionError, counted
-from speid_cli.files import check_output_path
 from speid_cli.genome.bed import BedElement, place_of
 from speid_cli.genome.candidates import candidate_header, candidate_line
 from speid_cli.genome.contigs import ContigNames
@@ -36,20 +35,18 @@ from speid_cli.genome.intervals import ElementPair, Interval
 @options.chromosomes("--test-chroms", "Draw for these on their own: they will be held out.")
 @click.option("--with-positives", is_flag=True, help="Write the positives too, with label 1, for prepare.")
 @click.option("--strict", is_flag=True, help="Too few candidates are an error.")
-@options.output("BEDPE to write; compressed if it ends in .gz.  [default: standard output]")
+@options.output_options("BEDPE to write; compressed if it ends in .gz.  [default: standard output]")
 @options.seed
-@options.common
+@options.common_options
+@options.group("settings", NegativeSettings)
 def command(
     positives: str,
     enhancers: str,
     promoters: str,
     with_positives: bool,
     strict: bool,
-    output: str | None,
-    force: bool,
-    test_chroms: tuple[str, ...],
-    verbose: bool,
-    **settings: Any,
+    output: options.OutputOptions,
+    settings: NegativeSettings,
 ) -> None:
     """Draw pairs that do not interact, at the positives' distances.
 
@@ -63,28 +60,23 @@ def command(
     Example:
       speid negatives labelled.bedpe enhancers.bed promoters.bed --with-positives > pairs.bedpe
     """
-    if output not in (None, "-"):
-        check_output_path(str(output), force, (positives, enhancers, promoters))
-    if (positives, enhancers, promoters).count("-") > 1:
-        raise OptionError("only one input can be standard input")
+    output.check_text(positives, enhancers, promoters)
+    check_one_stdin(positives, enhancers, promoters)
     contigs = ContigNames()
     found = read_positives(positives, contigs)
     _remark(found.labelled_0, found.between_chromosomes, positives)
     first, second = read_both(enhancers, promoters, contigs)
     warn_of_aliases(contigs)
-    chosen = NegativeSettings(test_chroms=tuple(contigs.find(chrom) or chrom for chrom in test_chroms), **settings)
-    if unknown := set(chosen.test_chroms) - {pair.enhancer.chrom for pair in found.pairs}:
+    settings = replace(settings, test_chroms=tuple(contigs.find(chrom) or chrom for chrom in settings.test_chroms))
+    if unknown := set(settings.test_chroms) - {pair.enhancer.chrom for pair in found.pairs}:
         raise OptionError(f"--test-chroms: no positive lies on {', '.join(sorted(unknown))}")
     sides = [element.interval for element in first], [element.interval for element in second]
     for side, (name, path) in enumerate((("enhancers", enhancers), ("promoters", promoters))):
         _compare({pair[side] for pair in found.pairs}, set(sides[side]), name, path, positives)
-    negatives, counts = draw_negatives(found.pairs, *sides, chosen)
+    negatives, counts = draw_negatives(found.pairs, *sides, settings)
     _report(counts, strict, positives)
     rows = [(pair, 0) for pair in negatives] + [(pair, 1) for pair in found.pairs] * with_positives
-    with text_output(output, force) as out:
-        out.write(f"{candidate_header(labelled=True)}\n".encode())
-        for line in _lines(sorted(rows), first, second):
-            out.write(f"{line}\n".encode())
+    output.write_lines(chain([candidate_header(labelled=True)], _lines(sorted(rows), first, second)))
 
 
 def _lines(rows: list[tuple[ElementPair, int]], *sides: Sequence[BedElement]) -> list[str]:

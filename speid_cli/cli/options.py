@@ -7,20 +7,32 @@ import platform
 import re
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, fields, replace
 from decimal import Decimal
-from typing import Any, TypeVar
+from functools import reduce, wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from speid_cli import __version__
 from speid_cli.cli.console import say
+from speid_cli.cli.outputs import text_output
+from speid_cli.files import check_output_path
+from speid_cli.model.config import TrainingConfig
 
-Function = TypeVar("Function", bound=Callable[..., Any])
+if TYPE_CHECKING:
+    from speid_cli.model.device import Device, Precision
+    from speid_cli.model.processes import Processes
+
+Function = Callable[..., None]
+Decorator = Callable[[Function], Function]
 
 # The readers say what is wrong with a file, and that a file is at fault is exit status 1, not 2.
 INPUT = click.Path(allow_dash=False)
 INPUT_OR_DASH = click.Path(allow_dash=True)
+LARGEST_BP = 2_000_000_000  # bedtools keeps distances in 32 bits, and larger ones overflow without an error
 
 
 class FiniteFloat(click.FloatRange):
@@ -30,61 +42,112 @@ class FiniteFloat(click.FloatRange):
         """The number, or a usage error."""
         number = float(super().convert(value, param, ctx))
         if not math.isfinite(number):
-            self.fail(f"{value!r} is no finite number", param, ctx)
+            self.fail(f"{value!r} is not a finite number", param, ctx)
         return number
 
 
-class Bytes(click.ParamType):  # type: ignore[type-arg,unused-ignore]
-    """An amount of memory: a number with K, M, G or T behind it, powers of 1024."""
-
-    name = "size"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """The number of bytes, or a usage error."""
-        match = re.fullmatch(r"([0-9]{1,6})([KMGT]?)B?", str(value).upper())
-        if match is None or int(match[1]) == 0:
-            self.fail(f"{value!r}: expected an amount of memory such as 500M or 8G", param, ctx)
-        return int(match[1]) * 1024 ** " KMGT".index(match[2] or " ")
+def memory_size(value: object) -> int:
+    """Bytes in an amount of memory: a number followed by K, M, G or T, powers of 1024."""
+    match = re.fullmatch(r"([0-9]{1,6})([KMGT]?)B?", str(value).upper())
+    if match is None or int(match[1]) == 0:
+        raise click.BadParameter(f"{value!r}: expected an amount of memory such as 500M or 8G")
+    return int(match[1]) * 1024 ** " KMGT".index(match[2] or " ")
 
 
-class Distance(click.ParamType):  # type: ignore[type-arg,unused-ignore]
-    """A distance in bp: 500000, 1e6, 10kb, 1.5M or 2Mb."""
-
-    name = "distance"
-    most_bp = 2_000_000_000  # bedtools keeps it in 32 bits, and wraps round without a word
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """The whole number of bp, or a usage error."""
-        match = re.fullmatch(r"([0-9]{1,12}(?:\.[0-9]{1,9})?(?:E\+?[0-9]{1,2})?)([KMG]?)(?:BP?)?", str(value).upper())
-        distance = Decimal(match[1]) * 1000 ** " KMG".index(match[2] or " ") if match else Decimal(-1)
-        if not 0 <= distance <= self.most_bp or distance % 1:
-            expected = f"a distance from 0 to {self.most_bp:,} bp, such as 500000, 10kb, 2M or 1e6"
-            self.fail(f"{value!r}: expected {expected}", param, ctx)
-        return int(distance)
+def distance(value: object) -> int:
+    """Whole number of bp in a distance: 500000, 1e6, 10kb, 1.5M or 2Mb."""
+    match = re.fullmatch(r"([0-9]{1,12}(?:\.[0-9]{1,9})?(?:E\+?[0-9]{1,2})?)([KMG]?)(?:BP?)?", str(value).upper())
+    found = Decimal(match[1]) * 1000 ** " KMG".index(match[2] or " ") if match else Decimal(-1)
+    if not 0 <= found <= LARGEST_BP or found % 1:
+        expected = f"a distance from 0 to {LARGEST_BP:,} bp, such as 500000, 10kb, 2M or 1e6"
+        raise click.BadParameter(f"{value!r}: expected {expected}")
+    return int(found)
 
 
-class Shard(click.ParamType):  # type: ignore[type-arg,unused-ignore]
-    """One share of several, I/N, counted from 1."""
-
-    name = "shard"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
-        """Its number and how many there are, or a usage error."""
-        match = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", str(value))
-        if match is None or not 1 <= int(match[1]) <= int(match[2]):
-            self.fail(f"{value!r}: expected I/N with I from 1 to N, such as 3/100", param, ctx)
-        return int(match[1]), int(match[2])
+def shard(value: object) -> tuple[int, int]:
+    """Number, from 1, and count of one share of several: I/N."""
+    match = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", str(value))
+    if match is None or not 1 <= int(match[1]) <= int(match[2]):
+        raise click.BadParameter(f"{value!r}: expected I/N with I from 1 to N, such as 3/100")
+    return int(match[1]), int(match[2])
 
 
-def output(help_text: str) -> Callable[[Function], Function]:
-    """``-o/--output`` and ``--force``."""
+def Bytes() -> Callable[[object], int]:  # noqa: N802
+    """`memory_size`, for ``predict``."""
+    return memory_size
+
+
+def Shard() -> Callable[[object], tuple[int, int]]:  # noqa: N802
+    """`shard`, for ``predict``."""
+    return shard
+
+
+def group(parameter: str, record: type, *options: Decorator) -> Decorator:
+    """Pass the values of several options to the command as one argument, an instance of a dataclass.
+
+    Options belong to the dataclass's field of the same name: `options`, and also those of decorators
+    above this one. A group above this one may likewise be a field.
+    """
+    names = {field.name for field in fields(record)}
 
     def decorate(function: Function) -> Function:
-        """The command with both options."""
-        function = click.option("--force", is_flag=True, help="Replace an output that exists.")(function)
-        return click.option("-o", "--output", type=click.Path(dir_okay=False), help=help_text)(function)
+        """The command with the options."""
+
+        @wraps(function)
+        def command(**values: object) -> None:
+            given = {name: values.pop(name) for name in names & values.keys()}
+            function(**values, **{parameter: record(**given)})
+
+        return _with_options(*options)(command)
 
     return decorate
+
+
+def _with_options(*options: Decorator) -> Decorator:
+    """Several options as one decorator; help lists them in this order."""
+    return lambda function: reduce(lambda command, option: option(command), reversed(options), function)
+
+
+@dataclass(frozen=True)
+class OutputOptions:
+    """``-o/--output`` (None: the command's default) and ``--force``."""
+
+    path: str | None
+    force: bool
+
+    def file(self, default: str, *inputs: str | None) -> Path:
+        """The file to write, checked before any work: it can be written, replaces nothing unasked and no input."""
+        target = Path(self.path or default)
+        check_output_path(target, self.force, inputs)
+        return target
+
+    def check_text(self, *inputs: str | None) -> None:
+        """Check the output of `write_lines` in the same way."""
+        if self.path not in (None, "-"):
+            self.file("", *inputs)
+
+    def write_lines(self, lines: Iterable[str]) -> None:
+        """Write text to the file, by default to standard output."""
+        with text_output(self.path, self.force) as out:
+            for line in lines:
+                out.write(f"{line}\n".encode())
+
+
+def _output(name: str, help_text: str) -> tuple[Decorator, Decorator]:
+    return (
+        click.option("-o", "--output", name, type=click.Path(dir_okay=False), help=help_text),
+        click.option("--force", is_flag=True, help="Replace an output that exists."),
+    )
+
+
+def output_options(help_text: str) -> Decorator:
+    """``output: OutputOptions``."""
+    return group("output", OutputOptions, *_output("path", help_text))
+
+
+def output(help_text: str) -> Decorator:
+    """``output`` and ``force`` as arguments of their own."""
+    return _with_options(*_output("output", help_text))
 
 
 seed = click.option(
@@ -103,40 +166,68 @@ def _say_what_runs(context: click.Context, parameter: click.Parameter, value: bo
     return value
 
 
-verbose = click.option(
-    "-v", "--verbose", is_flag=True, is_eager=True, callback=_say_what_runs, help="Say more on standard error."
-)
-
-
-def compute(function: Function) -> Function:
-    """``--device``, ``--precision`` and ``--threads``."""
-    function = click.option("--threads", type=click.IntRange(1, 4096), help="CPU threads.  [default: all cores]")(
-        function
-    )
-    function = click.option(
-        "--precision",
-        type=click.Choice(["fp32", "tf32", "bf16"]),
-        default="fp32",
-        help="Arithmetic of the matrix products; tf32 needs CUDA.",
-    )(function)
+def _verbose(expose_value: bool) -> Decorator:
     return click.option(
+        "-v",
+        "--verbose",
+        is_flag=True,
+        is_eager=True,
+        expose_value=expose_value,
+        callback=_say_what_runs,
+        help="Say more on standard error.",
+    )
+
+
+verbose = _verbose(expose_value=True)
+# -v/--verbose, which only says what runs, and --debug: no arguments.
+common_options = _with_options(_verbose(expose_value=False), debug)
+# The same, with -v/--verbose as an argument.
+common = _with_options(verbose, debug)
+
+
+@dataclass(frozen=True)
+class ComputeOptions:
+    """``--device``, ``--precision`` and ``--threads``."""
+
+    device: str
+    precision: Precision
+    threads: int | None
+
+    def open(self, processes: Processes | None = None) -> Device:
+        """The device, described on standard error."""
+        from speid_cli.model.device import Device
+        from speid_cli.model.processes import ALONE
+
+        device = Device(self.device, self.precision, self.threads, processes or ALONE)
+        each = f", in each of {device.processes.count} processes" if device.processes.count > 1 else ""
+        say(f"device: {device.description}{each}")
+        return device
+
+
+# The three as arguments of their own.
+compute = _with_options(
+    click.option(
         "--device",
         default="auto",
         metavar="auto|cpu|cuda|cuda:N|mps",
         help="Where to compute; auto takes CUDA where there is one.",
-    )(function)
-
-
-def common(function: Function) -> Function:
-    """``-v/--verbose`` and ``--debug``."""
-    return verbose(debug(function))
+    ),
+    click.option(
+        "--precision",
+        type=click.Choice(["fp32", "tf32", "bf16"]),
+        default="fp32",
+        help="Arithmetic of the matrix products; tf32 needs CUDA.",
+    ),
+    click.option("--threads", type=click.IntRange(1, 4096), help="CPU threads.  [default: all cores]"),
+)
+compute_options = group("compute", ComputeOptions, compute)
 
 
 def _names(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...]:
     return tuple(filter(None, (value or "").split(",")))
 
 
-def chromosomes(option: str, help_text: str) -> Callable[[Function], Function]:
+def chromosomes(option: str, help_text: str) -> Decorator:
     """An option that takes chromosomes, with commas between them."""
     return click.option(option, callback=_names, metavar="CHROM,...", help=help_text)
 
@@ -144,33 +235,47 @@ def chromosomes(option: str, help_text: str) -> Callable[[Function], Function]:
 promoter_first = click.option("--promoter-first", is_flag=True, help="Columns 1-3 are the promoter, 4-6 the enhancer.")
 
 
-def training(function: Function) -> Function:
-    """What both stages take; None stands for the preset's value."""
-    for option in reversed(
-        (
-            click.option("--epochs", type=click.IntRange(0), help="Passes over the training pairs."),
-            click.option("--batch-size", type=click.IntRange(2, 1_000_000), help="Pairs a step."),
-            click.option("--lr", "learning_rate", type=FiniteFloat(0, min_open=True), help="Adam's learning rate."),
-            click.option(
-                "--patience",
-                type=click.IntRange(0),
-                help="Stop after so many epochs without a better validation AUPRC; 0: never.",
-            ),
-            click.option("--keep", type=click.Choice(["best", "last"]), help="Epoch to keep, by validation AUPRC."),
-            click.option(
-                "--save-every",
-                type=FiniteFloat(0),
-                default=10.0,
-                metavar="MINUTES",
-                help="Save the state of training this often, and after each epoch, in OUTPUT.state.",
-            ),
-            click.option("--resume", is_flag=True, help="Go on from OUTPUT.state, if there is one."),
-        )
-    ):
-        function = option(function)
-    return function
+@dataclass(frozen=True)
+class TrainingOptions:
+    """How a stage trains: fields of `TrainingConfig`, None for the preset's value, and those of the run."""
+
+    epochs: int | None
+    batch_size: int | None
+    learning_rate: float | None
+    patience: int | None
+    keep: Literal["best", "last"] | None
+    save_every: float
+    resume: bool
+    seed: int
+    copies: int | None = None
+    shift: Literal["positives", "all", "none"] | None = None
+    fixed_shifts: bool | None = None
+
+    def change(self, preset: TrainingConfig) -> TrainingConfig:
+        """The preset's settings with what the command line gave."""
+        values = {field.name: getattr(self, field.name, None) for field in fields(preset)}
+        return replace(preset, **{name: value for name, value in values.items() if value is not None})
 
 
-def given(values: dict[str, Any]) -> dict[str, Any]:
-    """Those options that the command line gave."""
-    return {name: value for name, value in values.items() if value is not None}
+training_options = group(
+    "training",
+    TrainingOptions,
+    click.option("--epochs", type=click.IntRange(0), help="Passes over the training pairs."),
+    click.option("--batch-size", type=click.IntRange(2, 1_000_000), help="Pairs a step."),
+    click.option("--lr", "learning_rate", type=FiniteFloat(0, min_open=True), help="Adam's learning rate."),
+    click.option(
+        "--patience",
+        type=click.IntRange(0),
+        help="Stop after so many epochs without a better validation AUPRC; 0: never.",
+    ),
+    click.option("--keep", type=click.Choice(["best", "last"]), help="Epoch to keep, by validation AUPRC."),
+    click.option(
+        "--save-every",
+        type=FiniteFloat(0),
+        default=10.0,
+        metavar="MINUTES",
+        help="Save the state of training this often, and after each epoch, in OUTPUT.state.",
+    ),
+    click.option("--resume", is_flag=True, help="Go on from OUTPUT.state, if there is one."),
+    seed,
+)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -40,7 +39,7 @@ def by_preset(setting: str) -> str:
 
 @click.command(help=HELP, short_help="Train a network on augmented pairs.")
 @click.argument("data", type=options.INPUT, metavar="DATA.npz")
-@options.output("Model to write.  [default: DATA.pretrained.pt in the current folder]")
+@options.output_options("Model to write.  [default: DATA.pretrained.pt in the current folder]")
 @click.option(
     "--preset",
     type=click.Choice(list(PRESETS)),
@@ -67,42 +66,32 @@ def by_preset(setting: str) -> str:
     metavar="NAME=VALUE",
     help="Change a setting of the network, such as n_kernels=64; repeatable.",
 )
-@options.training
-@options.seed
-@options.compute
-@options.common
+@options.training_options
+@options.compute_options
+@options.common_options
 def command(
     data: str,
-    output: str | None,
-    force: bool,
     preset: str,
     motifs: str | None,
     sizes: dict[str, str],
-    seed: int,
-    device: str,
-    precision: Any,
-    threads: int | None,
-    resume: bool,
-    save_every: float,
-    verbose: bool,
-    **training: Any,
+    output: options.OutputOptions,
+    training: options.TrainingOptions,
+    compute: options.ComputeOptions,
 ) -> None:
     """Read, train, write."""
     from speid_cli.dataset.pairs import PairDataset
-    from speid_cli.model.device import Device
     from speid_cli.model.motif_kernels import KernelInitialisers
     from speid_cli.training.stages import pretrain
 
-    target = Path(output or f"{Path(data).stem}.pretrained.pt")
-    with training_run(target, force, resume, save_every, data, motifs) as run:
+    with training_run(output, f"{Path(data).stem}.pretrained.pt", training, data, motifs) as run:
         dataset = PairDataset.read(data)
         kernels = KernelInitialisers.read(motifs) if motifs else None
-        settings = replace(PRESETS[preset].pretrain, **options.given(training))
+        settings, device = training.change(PRESETS[preset].pretrain), compute.open(run.processes)
         windows = {"enhancer_window": dataset.enhancers.window, "promoter_window": dataset.promoters.window}
         config = replace(PRESETS[preset].model, **windows).with_values(sizes)
-        compute = Device(device, precision, threads, run.processes)
-        announce(dataset, compute, settings)
+        announce(dataset, settings)
         smaller = "--preset small trains a smaller network in much less" if preset == "paper" else ""
         with ConsoleObserver(smaller) as observer, located(data):
-            model = pretrain(dataset, config, settings, kernels, compute, seed, observer, preset, run.training_state)
+            seed, state = training.seed, run.training_state
+            model = pretrain(dataset, config, settings, kernels, device, seed, observer, preset, state)
         run.write(model)

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
 from speid_cli.cli.console import Progress, Stopwatch, duration, progress, say, warn
+from speid_cli.cli.options import OutputOptions, TrainingOptions
 from speid_cli.errors import DataError, Terminated, counted
 from speid_cli.files import atomic_file, check_output_path
 from speid_cli.model.config import PRESETS, TrainingConfig
@@ -19,9 +20,9 @@ from speid_cli.model.config import PRESETS, TrainingConfig
 if TYPE_CHECKING:
     from speid_cli.dataset.pairs import PairDataset
     from speid_cli.model.checkpoint import Checkpoint
-    from speid_cli.model.device import Device
     from speid_cli.model.processes import Processes
     from speid_cli.training.state import TrainingState
+    from speid_cli.training.trainer import Row
 
 
 # So long a beginning foretells the whole; what takes longer than an hour is said.
@@ -76,20 +77,21 @@ class TrainingRun:
 
 @contextmanager
 def training_run(
-    model: Path, force: bool, resume: bool, save_every: float, *inputs: str | None
+    output: OutputOptions, default: str, training: TrainingOptions, *inputs: str | None
 ) -> Iterator[TrainingRun]:
     """Outputs checked and claimed before training; the state kept beside them until they are written."""
     from speid_cli.model.processes import Processes
     from speid_cli.training.state import TrainingState
 
-    processes, state = Processes.of_torchrun(), state_path(model)
-    training_state, resume = TrainingState(state, 60 * save_every, processes.is_main), resume or processes.restarts > 0
-    _refuse_outputs(model, force, resume, inputs)  # in every process: one that waits for another cannot be ended
+    processes, model = Processes.of_torchrun(), Path(output.path or default)
+    state, resume = state_path(model), training.resume or processes.restarts > 0
+    training_state = TrainingState(state, 60 * training.save_every, processes.is_main)
+    _refuse_outputs(model, output.force, resume, inputs)  # in every process: one that waits for another cannot be ended
     if not processes.is_main:
         with processes.connected():
             yield TrainingRun(model, training_state, processes, None)
         return
-    replace = force or (resume and state.exists())
+    replace = output.force or (resume and state.exists())
     try:
         with atomic_file(model, replace) as stream:
             if not resume:
@@ -115,7 +117,7 @@ def _refuse_outputs(model: Path, force: bool, resume: bool, inputs: tuple[str | 
     check_output_path(state, unfinished, inputs)
 
 
-def _cell(value: Any) -> str:
+def _cell(value: object) -> str:
     return f"{value:.6g}" if isinstance(value, int | float) and not math.isnan(value) else "nan"
 
 
@@ -152,7 +154,7 @@ class ConsoleObserver:
                 say(f"this will take up to {duration(left)}; {self._smaller}")
             self._smaller = ""
 
-    def epoch_ended(self, row: dict[str, Any], best: bool) -> None:
+    def epoch_ended(self, row: Row, best: bool) -> None:
         """Print the epoch's line."""
         validation = {name: value for name, value in row.items() if name.startswith("validation_")}
         figures = "  ".join(f"{name.removeprefix('validation_')} {value:.4g}" for name, value in validation.items())
@@ -169,13 +171,11 @@ class ConsoleObserver:
         self._stack.close()
 
 
-def announce(dataset: PairDataset, device: Device, settings: TrainingConfig) -> None:
-    """Device first, then what is about to be done."""
+def announce(dataset: PairDataset, settings: TrainingConfig) -> None:
+    """Say what is about to be trained on."""
     from speid_cli.dataset.pairs import SUBSETS, TRAIN, VALIDATION
     from speid_cli.training.batches import copies_of_positives
 
-    each = f", in each of {device.processes.count} processes" if device.processes.count > 1 else ""
-    say(f"device: {device.description}{each}")
     if not len(dataset.members(VALIDATION)):
         warn("no validation pairs: the last epoch is kept, whatever it is worth")
     sizes = ", ".join(f"{len(dataset.members(part)):,} {name}" for part, name in enumerate(SUBSETS))

@@ -323,7 +323,7 @@ def test_training_refuses_before_it_trains(dataset: PairDataset, fails: Fails) -
     assert "--device cuda:99: not on this machine" in fails("pretrain", "pairs.npz", "--device", "cuda:99", status=2)
     wide = fails("pretrain", "pairs.npz", *TINY_OPTIONS, "--set", "enhancer_window=400")
     assert "pairs.npz: windows of 300 and 200 bp; expected the model's 400 and 200 bp" in wide
-    assert "'nan' is no finite number" in fails("pretrain", "pairs.npz", "--lr", "nan", status=2)
+    assert "'nan' is not a finite number" in fails("pretrain", "pairs.npz", "--lr", "nan", status=2)
     assert "no model setting 'x'" in fails("pretrain", "pairs.npz", "--set", "x=1", status=2)
     assert "expected NAME=VALUE" in fails("pretrain", "pairs.npz", "--set", "x", status=2)
 

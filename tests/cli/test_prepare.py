@@ -319,7 +319,7 @@ def test_bad_references_are_refused(pairs: list[str], fails: Fails) -> None:
         (["--test-chroms", "chr99"], "cannot hold out: unknown contig 'chr99'"),
         (["--test-chroms", "chr1", "--split", "random"], "--test-chroms and --validation-chroms need --split chrom"),
         (["--label-column", "0"], "--label-column 0: columns are counted from 1"),
-        (["--test-fraction", "nan"], "'nan' is no finite number"),
+        (["--test-fraction", "nan"], "'nan' is not a finite number"),
         (["--split", "thirds"], "Invalid value for '--split'"),
     ],
 )
