@@ -8,10 +8,11 @@ import click
 
 from speid_cli.cli import options
 from speid_cli.cli.console import Stopwatch, report, report_leaks, say, warn
+from speid_cli.dataset.assembly import PrepareSettings
 from speid_cli.dataset.pairs import LONGEST_WINDOW
 from speid_cli.dataset.splits import SplitSettings
 from speid_cli.errors import OptionError
-from speid_cli.files import atomic_file, check_output_path
+from speid_cli.files import atomic_file
 from speid_cli.model.config import SpeidConfig
 
 WINDOW = click.IntRange(1, LONGEST_WINDOW)
@@ -21,7 +22,7 @@ FRACTION = options.FiniteFloat(0, 1, max_open=True)
 @click.command()
 @click.argument("pairs", type=options.INPUT_OR_DASH, metavar="PAIRS.bedpe")
 @click.argument("reference", type=options.INPUT, metavar="REFERENCE.fa")
-@options.output("Data set to write.  [default: PAIRS.npz in the current folder]")
+@options.output_options("Data set to write.  [default: PAIRS.npz in the current folder]")
 @click.option(
     "--enhancer-window",
     type=WINDOW,
@@ -69,22 +70,10 @@ FRACTION = options.FiniteFloat(0, 1, max_open=True)
 )
 @options.promoter_first
 @options.seed
-@options.common
-def command(
-    pairs: str,
-    reference: str,
-    output: str | None,
-    force: bool,
-    method: str,
-    test_fraction: float,
-    validation_fraction: float,
-    test_chroms: tuple[str, ...],
-    validation_chroms: tuple[str, ...],
-    seed: int,
-    verbose: bool,
-    exclude: str | None,
-    **settings: object,
-) -> None:
+@options.common_options
+@options.group("split", SplitSettings)
+@options.group("settings", PrepareSettings)
+def command(pairs: str, reference: str, output: options.OutputOptions, settings: PrepareSettings) -> None:
     """Turn labelled pairs and a reference into a data set.
 
     PAIRS.bedpe may be gzip-compressed, or - for standard input. Each unique element is stored
@@ -94,22 +83,20 @@ def command(
     Example:
       speid prepare pairs.bedpe hg19.fa --test-chroms chr8,chr9
     """
-    from speid_cli.dataset.assembly import PrepareSettings, assemble
+    from speid_cli.dataset.assembly import assemble
     from speid_cli.dataset.checks import median_gc, warnings
     from speid_cli.genome.reference import Reference
 
-    clock, target = Stopwatch(), Path(output or _default_output(pairs))
-    check_output_path(target, force, (pairs, reference, exclude))
-    if not test_fraction + validation_fraction < 1:
-        raise OptionError("--test-fraction and --validation-fraction leave nothing to train on")
-    if method != "chrom" and (test_chroms or validation_chroms):
-        raise OptionError(f"--test-chroms and --validation-chroms need --split chrom, not {method}")
-    division = SplitSettings(method, test_fraction, validation_fraction, test_chroms, validation_chroms, seed)  # type: ignore[arg-type]
+    if pairs == "-" and output.path is None:
+        raise OptionError("PAIRS is standard input; name the data set by -o")
+    default = Path(pairs).name.removesuffix(".gz").removesuffix(".bedpe") + ".npz"
+    clock, target = Stopwatch(), output.file(default, pairs, reference, settings.exclude)
+    _check_split(settings.split)
     with Reference(reference) as genome:
-        dataset = assemble(pairs, genome, PrepareSettings(split=division, exclude=exclude, **settings))  # type: ignore[arg-type]
+        dataset = assemble(pairs, genome, settings)
         if warning := genome.contigs.alias_warning():
             warn(warning)
-    with atomic_file(target, force) as stream:
+    with atomic_file(target, output.force) as stream:
         dataset.write(stream)
     say(f"{target}:")
     gc = {f"median GC of {name}": value for name, value in median_gc(dataset.metadata["composition"]).items()}
@@ -119,7 +106,8 @@ def command(
     report_leaks(dataset.metadata["leaks"])
 
 
-def _default_output(pairs: str) -> str:
-    if pairs == "-":
-        raise OptionError("PAIRS is standard input; name the data set by -o")
-    return Path(pairs).name.removesuffix(".gz").removesuffix(".bedpe") + ".npz"
+def _check_split(split: SplitSettings) -> None:
+    if not split.test_fraction + split.validation_fraction < 1:
+        raise OptionError("--test-fraction and --validation-fraction leave nothing to train on")
+    if split.method != "chrom" and (split.test_chroms or split.validation_chroms):
+        raise OptionError(f"--test-chroms and --validation-chroms need --split chrom, not {split.method}")
