@@ -2,16 +2,63 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import click
 
 from speid_cli.cli import options
 from speid_cli.cli.console import say, warn
 from speid_cli.errors import DataError, OptionError, counted
-from speid_cli.files import atomic_file, check_output_path
-from speid_cli.genome.motif_files import JASPAR_RELEASES, Motif
+from speid_cli.files import atomic_file
+from speid_cli.genome.motif_files import JASPAR_RELEASES, Motif, read_jaspar_release, read_motifs
 from speid_cli.model.config import PRESETS
+
+if TYPE_CHECKING:
+    from speid_cli.model.motif_kernels import KernelInitialisers
+
+
+@dataclass(frozen=True)
+class MotifSource:
+    """Where motifs come from: files, a JASPAR release, or both."""
+
+    files: tuple[str, ...]
+    jaspar: str | None
+    collection: str
+    tax_group: str
+
+    def read(self) -> list[Motif]:
+        """The motifs, those of the files first."""
+        motifs = [motif for path in self.files for motif in read_motifs(path)]
+        if self.jaspar is not None:
+            motifs += read_jaspar_release(self.jaspar, self.collection, tuple(self.tax_group.split(",")))
+        return motifs
+
+
+@dataclass(frozen=True)
+class PlacingOptions:
+    """How motifs are placed into kernels."""
+
+    preset: str
+    kernel_length: int | None
+    max_kernels: int | None
+    reverse_complements: str
+    pseudocount: float
+    long_motifs: str
+    seed: int
+
+    def place(self, motifs: list[Motif]) -> KernelInitialisers:
+        """Kernels for the motifs, or for as many as there is room for."""
+        from speid_cli.model.motif_kernels import choose, fit, place
+
+        length = self.kernel_length or PRESETS[self.preset].model.kernel_length
+        _report_long(motifs, length, refuse=self.long_motifs == "refuse")
+        limit = PRESETS[self.preset].motif_kernels if self.max_kernels is None else self.max_kernels
+        chosen = choose(fit(motifs, length), limit, self.reverse_complements == "all", self.seed)
+        if left_out := len(motifs) - sum(motif.strand == "+" for motif in chosen):
+            room = counted(limit, "kernel")
+            warn(f"{counted(left_out, 'motif')} left out at random: there is room in {room} (--max-kernels)")
+        return place(chosen, length, self.pseudocount, self.seed)
 
 
 @click.command()
@@ -19,7 +66,7 @@ from speid_cli.model.config import PRESETS
 @click.option("--jaspar", type=click.Choice(JASPAR_RELEASES), help="Take a JASPAR release (needs pyjaspar).")
 @click.option("--collection", default="CORE", help="JASPAR collection.")
 @click.option("--tax-group", default="vertebrates", metavar="GROUP,...", help="JASPAR groups.")
-@options.output("Initialisers to write.  [default: kernels.npz]")
+@options.output_options("Initialisers to write.  [default: kernels.npz]")
 @click.option(
     "--preset",
     type=click.Choice(list(PRESETS)),
@@ -51,23 +98,11 @@ from speid_cli.model.config import PRESETS
     help="Motifs longer than the kernel: take the middle, or stop.",
 )
 @options.seed
-@options.common
-def command(
-    files: tuple[str, ...],
-    jaspar: str | None,
-    collection: str,
-    tax_group: str,
-    output: str | None,
-    force: bool,
-    preset: str,
-    kernel_length: int | None,
-    max_kernels: int | None,
-    reverse_complements: str,
-    pseudocount: float,
-    long_motifs: str,
-    seed: int,
-    verbose: bool,
-) -> None:
+@options.verbose
+@options.debug
+@options.group("source", MotifSource)
+@options.group("placing", PlacingOptions)
+def command(source: MotifSource, placing: PlacingOptions, output: options.OutputOptions, verbose: bool) -> None:
     """Turn JASPAR, PFM or MEME motifs into kernel initialisers.
 
     Each motif goes into one kernel of both branches: probability minus 0.25, by letter, at a
@@ -78,31 +113,18 @@ def command(
       speid motifs --jaspar 2016 -o kernels.npz
       speid motifs factors.meme --preset small --reverse-complements all
     """
-    from speid_cli.genome.motif_files import read_jaspar_release, read_motifs
-    from speid_cli.model.motif_kernels import choose, fit, place
-
-    target = Path(output or "kernels.npz")
-    if not files and jaspar is None:
+    if not source.files and source.jaspar is None:
         raise OptionError("no motifs: give motif files, or --jaspar RELEASE")
-    check_output_path(target, force, files)
-    motifs = [motif for path in files for motif in read_motifs(path)]
-    if jaspar is not None:
-        motifs += read_jaspar_release(jaspar, collection, tuple(tax_group.split(",")))
+    target = output.file("kernels.npz", *source.files)
+    motifs = source.read()
     say(f"{counted(len(motifs), 'motif')} read")
-    length = kernel_length or PRESETS[preset].model.kernel_length
-    _report_long(motifs, length, refuse=long_motifs == "refuse")
-    limit = PRESETS[preset].motif_kernels if max_kernels is None else max_kernels
-    chosen = choose(fit(motifs, length), limit, reverse_complements == "all", seed)
-    if left_out := len(motifs) - sum(motif.strand == "+" for motif in chosen):
-        kernel_count = counted(limit, "kernel")
-        warn(f"{counted(left_out, 'motif')} left out at random: there is room in {kernel_count} (--max-kernels)")
-    kernels = place(chosen, length, pseudocount, seed)
-    with atomic_file(target, force) as stream:
+    kernels = placing.place(motifs)
+    with atomic_file(target, output.force) as stream:
         kernels.write(stream)
     if verbose:
         for item in kernels.placed:
             say(f"  kernel {item.kernel}  offset {item.offset}  {item.identifier} {item.name} {item.strand}")
-    say(f"{target}: {counted(len(kernels), 'kernel')} of {length} bp")
+    say(f"{target}: {counted(len(kernels), 'kernel')} of {kernels.kernel_length} bp")
 
 
 def _report_long(motifs: list[Motif], length: int, refuse: bool) -> None:
