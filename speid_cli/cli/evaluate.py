@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,16 +13,27 @@ from speid_cli.cli import options
 from speid_cli.cli.console import Progress, progress, report_leaks, say, warn
 from speid_cli.dataset.pairs import SUBSETS
 from speid_cli.errors import located
+from speid_cli.evaluation.settings import EvaluationSettings
 from speid_cli.files import atomic_file, atomic_folder, check_output_folder, check_writable_folder
 
 if TYPE_CHECKING:
+    from speid_cli.dataset.pairs import PairDataset
     from speid_cli.evaluation.evaluate import Evaluation
     from speid_cli.evaluation.measures import Estimate
+    from speid_cli.model.checkpoint import Checkpoint
 
 # Measures shown, with their columns' widths: all fit 80 columns.
 _NARROW, _WIDE = 5, 19
 _WIDTHS = {"auprc": _WIDE, "auroc": _WIDE, "f1": _NARROW, "calibrated_brier": _NARROW, "calibrated_ece": _NARROW}
 _SHOWN = tuple(_WIDTHS)
+
+
+def _number(context: click.Context, parameter: click.Parameter, subset: str) -> int:
+    return SUBSETS.index(subset)
+
+
+def _opposite(context: click.Context, parameter: click.Parameter, value: bool) -> bool:
+    return not value
 
 
 @click.command()
@@ -31,34 +42,29 @@ _SHOWN = tuple(_WIDTHS)
 @click.option(
     "-o",
     "--output",
+    "path",
     type=click.Path(file_okay=False),
     metavar="DIRECTORY",
     help="Folder to write.  [default: MODEL.evaluation in the current folder]",
 )
 @click.option("--force", is_flag=True, help="Replace the reports in a folder that exists.")
-@click.option("--subset", type=click.Choice(SUBSETS), default="test", help="Pairs to judge on.")
+@click.option("--subset", type=click.Choice(SUBSETS), default="test", callback=_number, help="Pairs to judge on.")
 @click.option("--fit", is_flag=True, help="First fit threshold and calibration on validation; store them in MODEL.pt.")
 @click.option("--replicates", type=click.IntRange(0, 100_000), default=1000, help="Bootstrap replicates.")
-@click.option("--no-baselines", is_flag=True, help="Leave the baselines out.")
+@click.option("--no-baselines", "baselines", is_flag=True, callback=_opposite, help="Leave the baselines out.")
 @click.option("--allow-seen", is_flag=True, help="Judge also on pairs that the model was trained on.")
 @options.seed
-@options.compute
-@options.common
+@options.compute_options
+@options.common_options
+@options.group("output", options.OutputOptions)
+@options.group("settings", EvaluationSettings)
 def command(
     model: str,
     data: str,
-    output: str | None,
-    force: bool,
-    subset: str,
     fit: bool,
-    replicates: int,
-    no_baselines: bool,
-    allow_seen: bool,
-    seed: int,
-    device: str,
-    precision: Any,
-    threads: int | None,
-    verbose: bool,
+    output: options.OutputOptions,
+    settings: EvaluationSettings,
+    compute: options.ComputeOptions,
 ) -> None:
     """Judge a model on held-out pairs, beside baselines.
 
@@ -73,30 +79,34 @@ def command(
     from speid_cli.dataset.pairs import PairDataset
     from speid_cli.evaluation import evaluate as evaluation
     from speid_cli.model.checkpoint import Checkpoint
-    from speid_cli.model.device import Device
 
-    target = Path(output or f"{Path(model).stem}.evaluation")
-    check_output_folder(target, force)
+    target = Path(output.path or f"{Path(model).stem}.evaluation")
+    check_output_folder(target, output.force)
     for path in (target, Path(model)) if fit else (target,):
         check_writable_folder(path.resolve().parent)
     checkpoint, dataset = Checkpoint.read(model), PairDataset.read(data)
-    compute = Device(device, precision, threads)
-    say(f"device: {compute.description}")
-    settings = evaluation.EvaluationSettings(SUBSETS.index(subset), replicates, seed, not no_baselines, allow_seen)
+    device = compute.open()
     with located(data):
         if fit:
-            checkpoint = evaluation.fit(checkpoint, dataset, compute, allow_seen)
-        found = evaluation.evaluate(checkpoint, dataset, compute, settings, say, _watch)
+            checkpoint = evaluation.fit(checkpoint, dataset, device, settings.allow_seen)
+        found = evaluation.evaluate(checkpoint, dataset, device, settings, say, _watch)
     if fit:
         with atomic_file(model, force=True) as stream:
             checkpoint.write(stream)
         _report_fit(model, checkpoint)
-    with atomic_folder(target, force) as folder:
+    with atomic_folder(target, output.force) as folder:
         _write(folder, Path(model).stem, found, checkpoint, dataset, settings)
     _summarise(target, found)
 
 
-def _write(folder: Path, title: str, found: Any, checkpoint: Any, dataset: Any, settings: Any) -> None:
+def _write(
+    folder: Path,
+    title: str,
+    found: Evaluation,
+    checkpoint: Checkpoint,
+    dataset: PairDataset,
+    settings: EvaluationSettings,
+) -> None:
     from speid_cli.evaluation.page import page
     from speid_cli.evaluation.pictures import pictures
     from speid_cli.evaluation.results import as_plain, bedpe_lines
@@ -126,7 +136,7 @@ def _cell(estimate: Estimate, width: int) -> str:
     return f"{estimate.value:.3f}{interval}".ljust(width)
 
 
-def _report_fit(model: str, checkpoint: Any) -> None:
+def _report_fit(model: str, checkpoint: Checkpoint) -> None:
     """What `--fit` stored, and what it did not."""
     stored = " and a calibration" if checkpoint.calibration else ""
     say(f"{model}: stored a threshold of {checkpoint.threshold:.4g} for uncalibrated probabilities{stored}")

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from speid_cli.dataset.leakage import leak_report
 from speid_cli.dataset.metrics import has_both_classes, sigmoid
-from speid_cli.dataset.pairs import SUBSETS, TEST, TRAIN, VALIDATION, PairDataset
+from speid_cli.dataset.pairs import SUBSETS, TRAIN, VALIDATION, PairDataset
 from speid_cli.errors import DataError, counted
 from speid_cli.evaluation.baselines import Watch, baseline_logits
 from speid_cli.evaluation.calibration import Calibration, fit_calibration, fit_threshold
 from speid_cli.evaluation.measures import Estimate, Predictions, estimate
+from speid_cli.evaluation.settings import EvaluationSettings
 from speid_cli.model.checkpoint import Checkpoint
 from speid_cli.model.device import Device
 from speid_cli.scoring.dataset import DatasetScorer, check_windows
@@ -25,31 +26,6 @@ BLOCK_BP = 5_000_000
 # Fewer clusters than this cannot carry a 95% interval.
 _FEWEST_CLUSTERS = 8
 Logits = NDArray[np.floating]
-
-
-@dataclass(frozen=True)
-class EvaluationSettings:
-    """How ``speid evaluate`` judges.
-
-    Attributes
-    ----------
-    subset : int
-        Whose pairs; 0 train, 1 validation, 2 test.
-    replicates : int
-        Bootstrap replicates.
-    seed : int
-        Of the bootstrap and of the baselines.
-    baselines : bool
-        Whether to train and judge them.
-    allow_seen : bool
-        Judge also on pairs that the model may have been trained on.
-    """
-
-    subset: int = TEST
-    replicates: int = 1000
-    seed: int = 0
-    baselines: bool = True
-    allow_seen: bool = False
 
 
 class Clusters(NamedTuple):

@@ -13,7 +13,8 @@ from speid_cli.dataset.checks import FEWEST_POSITIVES
 from speid_cli.dataset.pairs import SUBSETS, PairDataset
 from speid_cli.errors import counted
 from speid_cli.evaluation.baselines import BASE_RATE
-from speid_cli.evaluation.evaluate import MODEL_NAME, Evaluation, EvaluationSettings, ModelResult
+from speid_cli.evaluation.evaluate import MODEL_NAME, Evaluation, ModelResult
+from speid_cli.evaluation.settings import EvaluationSettings
 from speid_cli.files import finite
 from speid_cli.genome.bedpe import COLUMNS, MISSING
 from speid_cli.model.checkpoint import Checkpoint
