@@ -7,7 +7,8 @@ import os
 import signal
 import sys
 import traceback
-from typing import Any, NoReturn
+from types import FrameType
+from typing import NoReturn
 
 import click
 
@@ -35,7 +36,7 @@ class LazyGroup(click.Group):
         command: click.Command = importlib.import_module(f"speid_cli.cli.{name}").command
         return command
 
-    def invoke(self, context: click.Context) -> Any:
+    def invoke(self, context: click.Context) -> object:
         """Run a command; a reader that went away ends it as the signal would, without a word."""
         try:
             result = super().invoke(context)
@@ -121,7 +122,7 @@ def _refuse_many_processes(arguments: list[str]) -> None:
         raise OptionError(f"speid {name} runs in one process, and torchrun has started {count}; leave torchrun out")
 
 
-def _terminate(signal_number: int, frame: Any) -> NoReturn:
+def _terminate(signal_number: int, frame: FrameType | None) -> NoReturn:
     raise Terminated(signal_number)
 
 

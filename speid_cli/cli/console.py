@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from functools import partial
 
 import click
 
@@ -30,7 +30,7 @@ def warn(text: str) -> None:
     say(click.style("warning: ", fg="yellow") + text)
 
 
-def format_value(value: Any) -> str:
+def format_value(value: object) -> str:
     """A figure as people read it: thousands set apart, lists joined."""
     if isinstance(value, bool) or value is None:
         return {True: "yes", False: "no", None: "-"}[value]
@@ -48,14 +48,14 @@ def format_value(value: Any) -> str:
     return str(value)
 
 
-def report(rows: Mapping[str, Any]) -> None:
+def report(rows: Mapping[str, object]) -> None:
     """Names and figures in two columns."""
     width = max(map(len, rows), default=0)
     for name, value in rows.items():
         say(f"  {name:<{width}}  {format_value(value)}")
 
 
-def report_leaks(leaks: Mapping[str, Any]) -> None:
+def report_leaks(leaks: Mapping[str, Mapping[str, float]]) -> None:
     """What held-out pairs share with the training subset, as `leak_report` gives it."""
     if not leaks:
         say("leaks: there are no held-out pairs that could share anything with training pairs")
@@ -101,8 +101,8 @@ def duration(seconds: float) -> str:
 class Progress:
     """What is done, the rate and the time left: a bar on a terminal, a line now and then elsewhere."""
 
-    def __init__(self, title: str, total: int | None, unit: str, bar: Any = None, task: Any = None) -> None:
-        self.title, self._total, self._unit, self._bar, self._task = title, total, unit, bar, task
+    def __init__(self, title: str, total: int | None, unit: str, show: Callable[..., None] | None = None) -> None:
+        self.title, self._total, self._unit, self._show = title, total, unit, show
         self._done, self._before = 0, 0
         self._clock, self._next_line = Stopwatch(), SECONDS_BETWEEN_LINES
 
@@ -114,8 +114,8 @@ class Progress:
         """Count `amount` more."""
         self._done += amount
         done, rate, left = self._done + self._before, self._rate(), self._left()
-        if self._bar is not None:
-            self._bar.update(self._task, completed=done, description=self.title, rate=rate, left=left)
+        if self._show is not None:
+            self._show(completed=done, description=self.title, rate=rate, left=left)
         elif self._clock.seconds > self._next_line:
             self._next_line += SECONDS_BETWEEN_LINES
             total = "" if self._total is None else f" of {self._total:,}"
@@ -158,4 +158,5 @@ def progress(title: str, total: int | None, unit: str = "pairs") -> Iterator[Pro
         TextColumn("{task.fields[left]}"),
     )
     with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-        yield Progress(title, total, unit, bar, bar.add_task(title, total=total, rate="", left=""))
+        task = bar.add_task(title, total=total, rate="", left="")
+        yield Progress(title, total, unit, partial(bar.update, task))

@@ -8,7 +8,6 @@ import platform
 import sys
 from dataclasses import asdict
 from importlib.metadata import version
-from typing import Any
 
 import click
 
@@ -26,8 +25,8 @@ from speid_cli.kinds import expecting
     "--system", is_flag=True, help="Show versions, PyTorch's build, devices and whose kernels run here instead."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
-@options.common
-def command(file: str | None, system: bool, as_json: bool, verbose: bool) -> None:
+@options.common_options
+def command(file: str | None, system: bool, as_json: bool) -> None:
     """Show what a data set, kernel initialisers or a model hold.
 
     \b
@@ -45,7 +44,7 @@ def command(file: str | None, system: bool, as_json: bool, verbose: bool) -> Non
         _print_table(file or "system", _flatten(content))
 
 
-def describe_system() -> dict[str, Any]:
+def describe_system() -> dict[str, object]:
     """Versions, devices and kernels, as plain values."""
     import torch
 
@@ -64,7 +63,7 @@ def describe_system() -> dict[str, Any]:
     }
 
 
-def describe(path: str) -> dict[str, Any]:
+def describe(path: str) -> dict[str, object]:
     """What a file of speid's holds, as plain values.
 
     Raises
@@ -85,7 +84,7 @@ def describe(path: str) -> dict[str, Any]:
     raise DataError("not a data set, kernel initialisers or a model of speid's", path=path)
 
 
-def _describe_dataset(path: str) -> dict[str, Any]:
+def _describe_dataset(path: str) -> dict[str, object]:
     from speid_cli.dataset.pairs import PairDataset
 
     dataset = PairDataset.read(path)
@@ -95,7 +94,7 @@ def _describe_dataset(path: str) -> dict[str, Any]:
     return {"kind": "data set", "digest": dataset.digest} | widths | dataset.metadata
 
 
-def _describe_kernels(path: str) -> dict[str, Any]:
+def _describe_kernels(path: str) -> dict[str, object]:
     from speid_cli.model.motif_kernels import KernelInitialisers
 
     kernels = KernelInitialisers.read(path)
@@ -107,7 +106,7 @@ def _describe_kernels(path: str) -> dict[str, Any]:
     }
 
 
-def _describe_model(path: str) -> dict[str, Any]:
+def _describe_model(path: str) -> dict[str, object]:
     from speid_cli.model.checkpoint import Checkpoint
 
     checkpoint = Checkpoint.read(path)
@@ -123,7 +122,7 @@ def _describe_model(path: str) -> dict[str, Any]:
     }
 
 
-def _flatten(content: dict[str, Any], prefix: str = "") -> dict[str, str]:
+def _flatten(content: dict[str, object], prefix: str = "") -> dict[str, str]:
     rows: dict[str, str] = {}
     for name, value in content.items():
         if isinstance(value, dict) and value:
