@@ -52,7 +52,8 @@ def command(
 
     Writes all pairs on one chromosome whose nearest edges are within the distances, sorted, as
     BEDPE with the enhancer first. A pair's name is both names with a ~ between them. Contigs may be
-    named chr1 in one input and 1 in another: the output has the names of ENHANCERS.bed. Needs bedtools.
+    named chr1 in one input and 1 in another: the output has the names of ENHANCERS.bed. --anchors
+    needs bedtools.
 
     \b
     Example:

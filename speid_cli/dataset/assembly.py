@@ -18,11 +18,12 @@ from speid_cli.dataset.pairs import SUBSETS, Elements, PairDataset
 from speid_cli.dataset.splits import DROPPED, SplitSettings, split
 from speid_cli.errors import DataError, OptionError, located
 from speid_cli.files import sha256_of
+from speid_cli.genome.bed import read_regions
 from speid_cli.genome.bedpe import PairReader
 from speid_cli.genome.contigs import ReferenceContigs
 from speid_cli.genome.intervals import ElementPair, Interval, shift_range, window_start
 from speid_cli.genome.onehot import N_CODE, gc_content, pack_sequence
-from speid_cli.genome.overlaps import overlaps, read_bed
+from speid_cli.genome.overlaps import overlaps
 from speid_cli.genome.reference import Reference
 
 _ROWS_AT_A_TIME = 1024
@@ -108,7 +109,7 @@ def _without_excluded(
 ) -> tuple[list[LabelledPair], dict[str, int]]:
     if exclude is None:
         return read, {}
-    regions, elsewhere = read_bed(exclude, contigs)
+    regions, elsewhere = read_regions(exclude, contigs)
     hit = np.zeros(len(read), bool)
     for side in (0, 1):
         hit |= overlaps([labelled.pair[side] for labelled in read], regions)

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from speid_cli.dataset.neighbours import Neighbours
 from speid_cli.genome.intervals import ElementPair, Interval, distance_bp
+from speid_cli.genome.neighbours import Neighbours
 
 _SWAPS_A_PAIR = 40
 # Partners are exchanged with one of so many pairs beside, in the order of the enhancers: farther ones are mostly
@@ -42,7 +42,7 @@ def balanced_pairs(
         Negatives wanted in each.
     """
     ranges = Neighbours(enhancers, promoters, int(edges[-1])).within(int(edges[0]), int(edges[-1]))
-    first, second = ranges.pairs(np.arange(len(ranges)))
+    first, second = ranges.pairs()
     keys = np.setdiff1d(first * len(promoters) + second, interacting)
     if not len(keys):
         return keys

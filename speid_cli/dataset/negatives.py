@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speid_cli.dataset.balance import balanced_pairs
-from speid_cli.dataset.neighbours import Neighbours
 from speid_cli.genome.intervals import ElementPair, Interval, distance_bp
+from speid_cli.genome.neighbours import Neighbours
 from speid_cli.genome.overlaps import overlap_both_sides
 
 # Each bin is drawn in so many parts, so that distances also follow the positives' inside it.

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from speid_cli.errors import DataError, located
 from speid_cli.files import read_lines
 from speid_cli.genome.bedpe import MISSING, is_column_name
-from speid_cli.genome.contigs import ContigNames
+from speid_cli.genome.contigs import ContigNames, ReferenceContigs
 from speid_cli.genome.intervals import Interval
 from speid_cli.kinds import BED, expecting
 
@@ -97,3 +97,29 @@ def read_elements(path: str, contigs: ContigNames) -> tuple[list[BedElement], in
         interval = Interval(names[chrom], start, end)
         unique.setdefault(interval, BedElement(interval, name, strand))
     return [unique[interval] for interval in sorted(unique)], len(elements) - len(unique)
+
+
+def read_regions(path: str, contigs: ReferenceContigs) -> tuple[list[Interval], int]:
+    """Intervals of a BED file on the contigs of a reference, and how many lie on others.
+
+    Raises
+    ------
+    DataError
+        A line has fewer than 3 columns or no valid coordinates, or all lie on other contigs.
+    """
+    intervals, elsewhere = [], []
+    for element in read_bed_elements(path):
+        chrom, start, end = element.interval
+        if (contig := contigs.find(chrom)) is None:  # an exclusion list may name contigs that this reference leaves out
+            elsewhere.append(chrom)
+            continue
+        start, end = (min(position, contigs.lengths[contig]) for position in (start, end))
+        if start < end:
+            intervals.append(Interval(contig, start, end))
+    if elsewhere and not intervals:
+        raise DataError(
+            f"none of its contigs, such as {elsewhere[0]!r}, is in {contigs.path}, which has {min(contigs.lengths)!r}",
+            expected="regions of the same genome build",
+            path=path,
+        )
+    return intervals, len(elsewhere)

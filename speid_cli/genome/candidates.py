@@ -13,9 +13,12 @@ from speid_cli.genome.bed import BedElement
 from speid_cli.genome.bedpe import COLUMNS, MISSING, PairReader
 from speid_cli.genome.contigs import ContigNames
 from speid_cli.genome.intervals import ElementPair, Interval, distance_bp
-from speid_cli.genome.overlaps import overlap_both_sides, within_distance
+from speid_cli.genome.neighbours import Neighbours
+from speid_cli.genome.overlaps import overlap_both_sides
 
 NAME_SEPARATOR = "~"
+# Bounds the memory of `candidates`, also where all promoters of a chromosome are within reach.
+_ENHANCERS_AT_A_TIME = 32
 
 
 @dataclass
@@ -68,36 +71,32 @@ def candidates(
         Default: no labels.
     counts : CandidateCounts
         Kept up to date as lines are taken.
-
-    Raises
-    ------
-    DataError
-        bedtools fails or does not come to its end.
-    OptionError
-        bedtools is not installed.
     """
-    lowest, highest = reach
-    firsts, seconds = ([element.interval for element in side] for side in (enhancers, promoters))
-    starts, ends = (np.array([interval[end] for interval in seconds]) for end in (1, 2))
-    paired = np.zeros(len(seconds), bool)
-    for row, found in within_distance(firsts, seconds, highest):
-        partners = np.array(found)
-        distances = distance_bp(*firsts[row][1:], starts[partners], ends[partners])
-        partners, distances = partners[distances >= lowest], distances[distances >= lowest]
-        paired[partners] = True
-        counts.enhancers += len(partners) > 0
-        counts.pairs += len(partners)
-        labels = [None] * len(partners) if joined is None else _labels(joined, row, len(seconds), partners)
-        for column, distance, label in zip(partners.tolist(), distances.tolist(), labels, strict=True):
+    width = len(promoters)
+    places = [[element.interval for element in side] for side in (enhancers, promoters)]
+    bounds = [np.array([interval[1:] for interval in side], np.int64).reshape(-1, 2) for side in places]
+    neighbours = Neighbours(places[1], places[0], reach[1])
+    paired = np.zeros(width, bool)
+    for start in range(0, len(enhancers), _ENHANCERS_AT_A_TIME):
+        block = slice(start, start + _ENHANCERS_AT_A_TIME)
+        columns, rows = neighbours.within(reach[0], reach[1] + 1, block).pairs()
+        keys = np.sort(rows * width + columns)
+        rows, columns = np.divmod(keys, width)
+        distances = distance_bp(*bounds[0][rows].T, *bounds[1][columns].T).tolist()
+        labels = [None] * len(keys) if joined is None else _counts_of(keys, joined).tolist()
+        paired[columns] = True
+        counts.enhancers += len(np.unique(rows))
+        counts.pairs += len(keys)
+        for row, column, distance, label in zip(rows.tolist(), columns.tolist(), distances, labels, strict=True):
             counts.positives += label or 0
             yield candidate_line(enhancers[row], promoters[column], distance, label)
     counts.promoters = int(paired.sum())
 
 
-def _labels(joined: NDArray[np.int64], row: int, width: int, partners: NDArray[np.int64]) -> list[int]:
-    first, last = np.searchsorted(joined, [row * width, (row + 1) * width])
-    labels: list[int] = np.isin(partners, joined[first:last] - row * width).astype(int).tolist()
-    return labels
+def _counts_of(keys: NDArray[np.int64], among: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How often each key (N,) stands among sorted ones."""
+    found: NDArray[np.int64] = np.searchsorted(among, keys, "right") - np.searchsorted(among, keys)
+    return found
 
 
 def read_loops(path: str, contigs: ContigNames) -> list[ElementPair]:

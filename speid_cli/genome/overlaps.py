@@ -1,4 +1,4 @@
-"""Which intervals overlap or are near which. The only user of pybedtools, and so of bedtools."""
+"""Which intervals overlap. The only user of pybedtools, and so of bedtools."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -16,38 +15,10 @@ from numpy.typing import NDArray
 
 from speid_cli.errors import DataError, OptionError
 from speid_cli.files import blamed_on
-from speid_cli.genome.bed import read_bed_elements
-from speid_cli.genome.contigs import ReferenceContigs
 from speid_cli.genome.intervals import ElementPair, Interval
 
-# Queries that bedtools is given at a time, so that what it finds of them is a small file.
-_QUERIES_AT_A_TIME = 4000
-
-
-def read_bed(path: str, contigs: ReferenceContigs) -> tuple[list[Interval], int]:
-    """Intervals of a BED file on the contigs of a reference, and how many lie on others.
-
-    Raises
-    ------
-    DataError
-        A line has fewer than 3 columns or no valid coordinates, or all lie on other contigs.
-    """
-    intervals, elsewhere = [], []
-    for element in read_bed_elements(path):
-        chrom, start, end = element.interval
-        if (contig := contigs.find(chrom)) is None:  # an exclusion list may name contigs that this reference leaves out
-            elsewhere.append(chrom)
-            continue
-        start, end = (min(position, contigs.lengths[contig]) for position in (start, end))
-        if start < end:
-            intervals.append(Interval(contig, start, end))
-    if elsewhere and not intervals:
-        raise DataError(
-            f"none of its contigs, such as {elsewhere[0]!r}, is in {contigs.path}, which has {min(contigs.lengths)!r}",
-            expected="regions of the same genome build",
-            path=path,
-        )
-    return intervals, len(elsewhere)
+# Stands last in both files that bedtools is given, so that the last line of a complete output is this overlap.
+_LAST = Interval("speid-last", 0, 1)
 
 
 def overlaps(queries: Sequence[Interval], regions: Sequence[Interval]) -> NDArray[np.bool_]:
@@ -56,12 +27,12 @@ def overlaps(queries: Sequence[Interval], regions: Sequence[Interval]) -> NDArra
     Raises
     ------
     DataError
-        bedtools fails or does not come to its end.
+        bedtools fails or does not write all of its output.
     OptionError
         bedtools is not installed.
     """
     hit = np.zeros(len(queries), bool)
-    hit[[query for query, _ in _overlaps(queries, regions)]] = True
+    hit[list(_overlaps(queries, regions))] = True
     return hit
 
 
@@ -77,110 +48,43 @@ def overlap_both_sides(
 
     Raises
     ------
-    DataError
-        bedtools fails or does not come to its end.
-    OptionError
-        bedtools is not installed.
+    DataError, OptionError
+        As `overlaps`.
     """
-    firsts = dict(_overlaps([pair.enhancer for pair in pairs], enhancers))
-    seconds = dict(_overlaps([pair.promoter for pair in pairs], promoters))
+    firsts = _overlaps([pair.enhancer for pair in pairs], enhancers)
+    seconds = _overlaps([pair.promoter for pair in pairs], promoters)
     keys = [
-        np.add.outer(np.array(firsts[row]) * len(promoters), seconds[row]).ravel()
-        for row in sorted(firsts.keys() & seconds.keys())
+        np.add.outer(np.array(firsts[row]) * len(promoters), seconds[row]).ravel() for row in firsts.keys() & seconds
     ]
     return np.unique(np.concatenate(keys)) if keys else np.empty(0, np.int64)
 
 
-def _overlaps(queries: Sequence[Interval], regions: Sequence[Interval]) -> Iterator[tuple[int, list[int]]]:
-    """Each query that shares a base with a region, by position, and the positions of those regions."""
-    return _joined(queries, regions, "intersect", 0, wa=True, wb=True, nonamecheck=True)
-
-
-def within_distance(
-    queries: Sequence[Interval], targets: Sequence[Interval], distance: int
-) -> Iterator[tuple[int, list[int]]]:
-    """Each query with targets at `distance` bp or less between the nearest edges, and those, sorted.
-
-    Both by position, queries in order, in memory that does not grow with their number.
-
-    Raises
-    ------
-    DataError
-        bedtools fails or does not come to its end.
-    OptionError
-        bedtools is not installed.
-    """
-    margin = distance + 1  # bedtools leaves out what is that far away
-    return _joined(queries, targets, "window", margin, w=margin)
-
-
-def _joined(
-    queries: Sequence[Interval], regions: Sequence[Interval], method: str, margin: int, **options: Any
-) -> Iterator[tuple[int, list[int]]]:
-    """Queries and the regions nearer than `margin` bp, or those that overlap where it is 0."""
-    if not queries or not regions:
-        return
-    count = _Counter(regions, margin)
+def _overlaps(queries: Sequence[Interval], regions: Sequence[Interval]) -> dict[int, list[int]]:
+    """The queries that share a base with a region, and those regions, by position."""
     with _bedtools() as (pybedtools, folder):
-        second = pybedtools.BedTool(_write_bed(folder / "regions.bed", regions, 0))
-        for start in range(0, len(queries), _QUERIES_AT_A_TIME):
-            block = queries[start : start + _QUERIES_AT_A_TIME]
-            first = pybedtools.BedTool(_write_bed(folder / "queries.bed", block, start))
-            found = folder / "found.bed"
-            getattr(first, method)(second, output=str(found), **options)
-            _check_complete(found, count(block))
-            with found.open() as lines:
-                for query, rows in groupby((line.split("\t") for line in lines), key=lambda fields: int(fields[3])):
-                    yield query, sorted(int(fields[7]) for fields in rows)
+        first = pybedtools.BedTool(_write_bed(folder / "queries.bed", queries))
+        second = pybedtools.BedTool(_write_bed(folder / "regions.bed", regions))
+        first.intersect(second, wa=True, wb=True, nonamecheck=True, output=str(folder / "found.bed"))
+        text = (folder / "found.bed").read_text()
+    # pybedtools does not look at bedtools' exit status: one that was killed, or whose disk was full, writes less.
+    if not text.endswith("\t".join(map(str, (*_LAST, len(queries), *_LAST, len(regions)))) + "\n"):
+        raise DataError(
+            "bedtools stopped before the end of its output",
+            hint=f"was it killed, or is there no room left in {folder.parent}?",
+        )
+    found: defaultdict[int, list[int]] = defaultdict(list)
+    for line in text.split("\n")[:-2]:
+        fields = line.split("\t")
+        found[int(fields[3])].append(int(fields[7]))
+    return found
 
 
-def _write_bed(path: Path, intervals: Sequence[Interval], first: int) -> str:
-    """A BED file whose names are positions, counted from `first`."""
+def _write_bed(path: Path, intervals: Sequence[Interval]) -> str:
+    """A BED file whose names are positions, ended by `_LAST`."""
     with blamed_on(path), path.open("w") as out:
-        for position, (chrom, start, end) in enumerate(intervals, first):
+        for position, (chrom, start, end) in enumerate((*intervals, _LAST)):
             out.write(f"{chrom}\t{start}\t{end}\t{position}\n")
     return str(path)
-
-
-class _Counter:
-    """How many pairs of a query and a region there are, from sorted arrays.
-
-    pybedtools does not look at the exit status of bedtools, so that one that was killed, or whose
-    disk was full, would pass for one that found less.
-    """
-
-    def __init__(self, regions: Sequence[Interval], margin: int) -> None:
-        self._margin = margin
-        self._starts, self._ends = (
-            {chrom: np.sort(places) for chrom, places in _by_chrom(regions, end).items()} for end in (1, 2)
-        )
-
-    def __call__(self, queries: Sequence[Interval]) -> int:
-        starts, ends = (_by_chrom(queries, end) for end in (1, 2))
-        return sum(
-            int(np.searchsorted(self._starts[chrom], ends[chrom] + self._margin).sum())
-            - int(np.searchsorted(self._ends[chrom], starts[chrom] - self._margin, "right").sum())
-            for chrom in starts.keys() & self._starts.keys()
-        )
-
-
-def _by_chrom(intervals: Sequence[Interval], end: int) -> dict[str, NDArray[np.int64]]:
-    """Starts (`end` 1) or ends (2) of the intervals of each chromosome."""
-    places: dict[str, list[int]] = defaultdict(list)
-    for interval in intervals:
-        places[interval.chrom].append(interval[end])  # type: ignore[arg-type]
-    return {chrom: np.array(values, np.int64) for chrom, values in places.items()}
-
-
-def _check_complete(found: Path, expected: int) -> None:
-    """Refuse an output of bedtools that has not as many whole lines as there are pairs."""
-    with found.open("rb") as stream:
-        lines = sum(chunk.count(b"\n") for chunk in iter(lambda: stream.read(1 << 20), b""))
-    if lines != expected:
-        raise DataError(
-            f"bedtools stopped before the end: it wrote {lines:,} of {expected:,} lines",
-            hint=f"was it killed, or is there no room left in {found.parent.parent}?",
-        )
 
 
 @contextmanager

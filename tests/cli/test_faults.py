@@ -151,8 +151,10 @@ def test_a_file_that_may_not_grow_is_an_error(model: None) -> None:
 @pytest.mark.skipif(shutil.which("bedtools") is None, reason="bedtools is not installed")
 def test_a_full_folder_of_temporary_files_is_not_blamed_on_the_output(folder: Path) -> None:
     Path("e.bed").write_text("".join(f"chr1\t{start}\t{start + 9}\n" for start in range(0, 40_000, 10)))
+    Path("loops.bedpe").write_text("chr1\t0\t9\tchr1\t20000\t20009\n")
     process = subprocess.run(
-        command("candidates", "e.bed", "e.bed", "-o", "out.bedpe"), stderr=subprocess.PIPE, text=True, check=False,
+        command("candidates", "e.bed", "e.bed", "--anchors", "loops.bedpe", "-o", "out.bedpe"),
+        stderr=subprocess.PIPE, text=True, check=False,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000)),
     )  # fmt: skip
     assert process.returncode == 1, process.stderr

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +16,6 @@ from tests.builders import run
 END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
 
 
-@pytest.mark.skipif(shutil.which("bedtools") is None, reason="bedtools is not installed")
 def test_tabix_indexes_candidates(folder: Path) -> None:
     Path("e.bed").write_text("".join(f"chr1\t{start}\t{start + 9}\n" for start in range(0, 900_000, 1000)))
     assert run("candidates", "e.bed", "e.bed", "-o", "x.bedpe.gz") == 0

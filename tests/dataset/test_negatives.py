@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -15,24 +14,11 @@ from sklearn.metrics import roc_auc_score
 from speid_cli.dataset import balance
 from speid_cli.dataset.labels import read_positives
 from speid_cli.dataset.negatives import NegativeSettings, draw_negatives, pair_distance, quantile_edges
-from speid_cli.dataset.neighbours import Neighbours
 from speid_cli.errors import DataError
 from speid_cli.genome.contigs import ContigNames
 from speid_cli.genome.intervals import ElementPair, Interval
 from tests import builders
-
-needs_bedtools = pytest.mark.skipif(shutil.which("bedtools") is None, reason="bedtools is not installed")
-
-
-def random_places(
-    count: int, seed: int, chromosomes: int = 3, span: int = 400_000, longest: int = 900
-) -> list[Interval]:
-    rng = np.random.default_rng(seed)
-    places = set()
-    for _ in range(count):
-        start = int(rng.integers(0, span))
-        places.add(Interval(f"chr{rng.integers(1, chromosomes + 1)}", start, start + int(rng.integers(1, longest))))
-    return sorted(places)
+from tests.intervals import gap, meets, needs_bedtools, random_places
 
 
 def random_positives(enhancers: list[Interval], promoters: list[Interval], count: int, seed: int) -> list[ElementPair]:
@@ -41,26 +27,6 @@ def random_positives(enhancers: list[Interval], promoters: list[Interval], count
     weight = np.array([1 / (2000 + gap(*pair)) for pair in near])
     chosen = np.random.default_rng(seed).choice(len(near), count, replace=False, p=weight / weight.sum())
     return sorted(near[index] for index in chosen)
-
-
-def gap(first: Interval, second: Interval) -> int:
-    return max(0, second.start - first.end, first.start - second.end)
-
-
-def meets(first: Interval, second: Interval) -> bool:
-    return first.chrom == second.chrom and first.start < second.end and second.start < first.end
-
-
-@pytest.mark.parametrize(("low", "high"), [(0, 1), (0, 5000), (1, 2), (1, 5000), (3000, 20_000), (1, 10**7)])
-def test_neighbours_are_a_naive_double_loop_s(low: int, high: int) -> None:
-    enhancers, promoters = random_places(60, 1, span=40_000), random_places(40, 2, span=40_000)
-    ranges = Neighbours(enhancers, promoters, high).within(low, high)
-    first, second = ranges.pairs(np.arange(len(ranges)))
-    found = sorted(zip(first.tolist(), second.tolist(), strict=True))
-    assert found == [
-        (i, j) for i, e in enumerate(enhancers) for j, p in enumerate(promoters)
-        if e.chrom == p.chrom and low <= gap(e, p) < high
-    ]  # fmt: skip
 
 
 @needs_bedtools

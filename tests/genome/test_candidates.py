@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -11,31 +10,18 @@ import numpy as np
 import pytest
 
 from speid_cli.errors import DataError
-from speid_cli.genome import overlaps
+from speid_cli.genome import candidates as module
 from speid_cli.genome.bed import BedElement, read_elements
 from speid_cli.genome.candidates import CandidateCounts, candidates, joined_by_loops, read_loops
 from speid_cli.genome.contigs import ContigNames
 from speid_cli.genome.intervals import Interval
 from tests import builders
-
-pytestmark = pytest.mark.skipif(shutil.which("bedtools") is None, reason="bedtools is not installed")
-
-
-def random_elements(count: int, seed: int, chromosomes: int = 3, span: int = 4000) -> list[BedElement]:
-    rng = np.random.default_rng(seed)
-    places = set()
-    for _ in range(count):
-        start = int(rng.integers(0, span))
-        places.add(Interval(f"chr{rng.integers(1, chromosomes + 1)}", start, start + int(rng.integers(1, 120))))
-    return [BedElement(place, f"n{number}", "+-."[number % 3]) for number, place in enumerate(sorted(places))]
+from tests.intervals import gap, meets, needs_bedtools, random_places
 
 
-def gap(first: Interval, second: Interval) -> int:
-    return max(0, second.start - first.end, first.start - second.end)
-
-
-def meets(first: Interval, second: Interval) -> bool:
-    return first.chrom == second.chrom and first.start < second.end and second.start < first.end
+def random_elements(count: int, seed: int) -> list[BedElement]:
+    places = random_places(count, seed, span=4000, longest=120)
+    return [BedElement(place, f"n{number}", "+-."[number % 3]) for number, place in enumerate(places)]
 
 
 def lines_of(
@@ -49,7 +35,7 @@ def lines_of(
 
 @pytest.mark.parametrize(("low", "high"), [(0, 0), (0, 500), (100, 300), (250, 250), (0, 10_000)])
 def test_candidates_are_a_naive_double_loop_s(low: int, high: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(overlaps, "_QUERIES_AT_A_TIME", 17)
+    monkeypatch.setattr(module, "_ENHANCERS_AT_A_TIME", 17)
     enhancers, promoters = random_elements(70, 1), random_elements(50, 2)
     expected = [
         f"{e.chrom}\t{e.start}\t{e.end}\t{p.chrom}\t{p.start}\t{p.end}\t{first}~{second}\t.\t{s}\t{t}\t{gap(e, p)}"
@@ -59,6 +45,7 @@ def test_candidates_are_a_naive_double_loop_s(low: int, high: int, monkeypatch: 
     assert lines_of(enhancers, promoters, low, high) == expected
 
 
+@needs_bedtools
 def test_labels_are_a_naive_triple_loop_s(folder: Path) -> None:
     enhancers, promoters = random_elements(80, 3), random_elements(60, 4)
     rng = np.random.default_rng(5)
@@ -86,30 +73,6 @@ def test_loops_at_fault_are_refused(folder: Path) -> None:
         read_loops("loops.bedpe", ContigNames())
 
 
-def test_a_failing_bedtools_is_an_error() -> None:
-    places = [Interval("chr1", 5, 9)]
-    with pytest.raises(DataError, match="bedtools failed: .*Unrecognized parameter: -nonsense"):
-        list(overlaps._joined(places, places, "window", 0, nonsense=1))
-
-
-@pytest.mark.parametrize(("kept", "lines"), [("head -n 20", 20), ("head -c -3", None), ("head -c 0", 0)])
-def test_a_bedtools_that_dies_without_a_word_is_an_error(
-    kept: str, lines: int | None, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    enhancers, promoters = random_elements(70, 1), random_elements(50, 2)
-    whole = len(lines_of(enhancers, promoters, 0, 500))
-    assert whole > 20
-    lines = whole - 1 if lines is None else lines
-    program = folder / "bin" / "bedtools"
-    program.parent.mkdir()
-    program.write_text(f'#!/bin/sh\n{shutil.which("bedtools")} "$@" | {kept}\nkill -9 $$\n')
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", str(program.parent), prepend=":")
-    message = f"^bedtools stopped before the end: it wrote {lines} of {whole} lines; was it killed, or is there no room"
-    with pytest.raises(DataError, match=message):
-        lines_of(enhancers, promoters, 0, 500)
-
-
 def test_a_chromosome_of_any_name_has_its_pairs() -> None:
     places = [Interval(chrom, 0, 9) for chrom in ("chr1", "chr1.", "chr1..", "~")]
     elements = [BedElement(place, place.chrom) for place in places]
@@ -118,6 +81,7 @@ def test_a_chromosome_of_any_name_has_its_pairs() -> None:
     ]
 
 
+@needs_bedtools
 def test_counts_on_real_chr22_are_bedtools_window_s(folder: Path) -> None:
     path = builders.shared_data() / "targetfinder.K562.chr22.hg38.bedpe.gz"
     rows = [line.split("\t") for line in gzip.decompress(path.read_bytes()).decode().splitlines() if line[0] != "#"]
@@ -131,14 +95,7 @@ def test_counts_on_real_chr22_are_bedtools_window_s(folder: Path) -> None:
     assert len(lines_of(enhancers, promoters, 0, 500_000)) == run.stdout.count(b"\n") > 1000
 
 
-def test_bedtools_warns_of_nothing(capfd: pytest.CaptureFixture[str]) -> None:
-    names = ("chr1", "1", "GL000192.1", "chr1_random", "01")
-    places = [Interval(chrom, 100 * i, 100 * i + 50) for i in range(3) for chrom in names]
-    assert overlaps.overlaps(places, places[::-1]).all()
-    assert len(list(overlaps.within_distance(places, places, 10))) == 15
-    assert capfd.readouterr() == ("", "")
-
-
+@needs_bedtools
 @pytest.mark.parametrize("spelled", ["enhancers", "promoters", "loops"])
 def test_the_published_positives_of_huvec_are_found(
     spelled: str, folder: Path, capsys: pytest.CaptureFixture[str]
