@@ -72,16 +72,6 @@ def shard(value: object) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
-def Bytes() -> Callable[[object], int]:  # noqa: N802
-    """`memory_size`, for ``predict``."""
-    return memory_size
-
-
-def Shard() -> Callable[[object], tuple[int, int]]:  # noqa: N802
-    """`shard`, for ``predict``."""
-    return shard
-
-
 def group(parameter: str, record: type, *options: Decorator) -> Decorator:
     """Pass the values of several options to the command as one argument, an instance of a dataclass.
 
@@ -133,21 +123,17 @@ class OutputOptions:
                 out.write(f"{line}\n".encode())
 
 
-def _output(name: str, help_text: str) -> tuple[Decorator, Decorator]:
-    return (
-        click.option("-o", "--output", name, type=click.Path(dir_okay=False), help=help_text),
+def output(help_text: str) -> Decorator:
+    """``path`` and ``force``, for a group above."""
+    return _with_options(
+        click.option("-o", "--output", "path", type=click.Path(dir_okay=False), help=help_text),
         click.option("--force", is_flag=True, help="Replace an output that exists."),
     )
 
 
 def output_options(help_text: str) -> Decorator:
     """``output: OutputOptions``."""
-    return group("output", OutputOptions, *_output("path", help_text))
-
-
-def output(help_text: str) -> Decorator:
-    """``output`` and ``force`` as arguments of their own."""
-    return _with_options(*_output("output", help_text))
+    return group("output", OutputOptions, output(help_text))
 
 
 seed = click.option(
@@ -204,8 +190,9 @@ class ComputeOptions:
         return device
 
 
-# The three as arguments of their own.
-compute = _with_options(
+compute_options = group(
+    "compute",
+    ComputeOptions,
     click.option(
         "--device",
         default="auto",
@@ -220,7 +207,6 @@ compute = _with_options(
     ),
     click.option("--threads", type=click.IntRange(1, 4096), help="CPU threads.  [default: all cores]"),
 )
-compute_options = group("compute", ComputeOptions, compute)
 
 
 def _names(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...]:

@@ -3,18 +3,48 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
+import numpy as np
+from numpy.typing import NDArray
 
 from speid_cli.cli import options
 from speid_cli.cli.console import Stopwatch, say, warn
-from speid_cli.cli.scored import ScoredOutput
+from speid_cli.cli.scored import MadeOf, ScoredOutput
+from speid_cli.dataset.metrics import sigmoid
 from speid_cli.errors import DataError, OptionError, counted, located
 from speid_cli.files import count_lines, read_lines, sha256_of
-from speid_cli.model.config import ScoringConfig
+from speid_cli.model.config import ScoringConfig, StreamSettings
+
+if TYPE_CHECKING:
+    from speid_cli.genome.reference import Reference
+    from speid_cli.model.checkpoint import Checkpoint
+    from speid_cli.scoring.stream import PairStream, StreamCounts
+
+Shard = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class ProbabilityOptions:
+    """``--calibrated`` and ``--prevalence``."""
+
+    calibrated: bool
+    prevalence: float | None
+
+    def of(self, checkpoint: Checkpoint) -> Callable[[NDArray[np.float32]], NDArray[np.float64]]:
+        """The function from logits (N,) to probabilities (N,)."""
+        from speid_cli.evaluation.calibration import Calibration
+
+        if not self.calibrated and self.prevalence is None:
+            return sigmoid
+        if checkpoint.calibration is None:
+            raise DataError("the model has no calibration", hint="speid evaluate MODEL.pt DATA.npz --fit stores one")
+        calibration = Calibration.from_plain(checkpoint.calibration)
+        return lambda logits: calibration.probabilities(logits, self.prevalence)
 
 
 @click.command()
@@ -32,7 +62,7 @@ from speid_cli.model.config import ScoringConfig
 @click.option(
     "--on-invalid",
     type=click.Choice(["error", "na"]),
-    default="error",
+    default=StreamSettings.on_invalid,
     help="A line that cannot be scored: stop there, or give it '.' and count it.",
 )
 @click.option(
@@ -53,48 +83,43 @@ from speid_cli.model.config import ScoringConfig
 @click.option(
     "--block-size",
     type=click.IntRange(1, 10_000_000),
-    default=ScoringConfig.block_size,
+    default=StreamSettings.block_size,
     help="Lines held in memory at a time, at most.",
 )
 @click.option(
     "--cache-memory",
-    type=options.Bytes(),
+    "cache_bytes",
+    type=options.memory_size,
     metavar="SIZE",
     help="Memory for elements that later lines may share: 500M, 8G.  [default: a quarter of the device's]",
 )
 @click.option(
     "--shard",
-    type=options.Shard(),
+    type=options.shard,
     metavar="I/N",
     help="Score the I-th of N equal shares of the lines; the shares' outputs, one after the other, are the whole.",
 )
 @click.option(
     "--resume-output",
+    "resume",
     is_flag=True,
-    help="Go on after the last whole line that an interrupted run left of the output (-o); keep what this one writes.",
+    help="Go on from what an interrupted run with this option left of the output (-o), and keep what this one writes.",
 )
-@options.compute
-@options.common
+@options.compute_options
+@options.common_options
+@options.group("output", ScoredOutput)
+@options.group("settings", StreamSettings)
+@options.group("scale", ProbabilityOptions)
 def command(
     model: str,
     candidates: str,
     reference: str | None,
-    output: str | None,
-    force: bool,
     append: bool,
-    on_invalid: str,
-    calibrated: bool,
-    prevalence: float | None,
-    promoter_first: bool,
-    batch_size: int | None,
-    block_size: int,
-    cache_memory: int | None,
-    device: str,
-    precision: Any,
-    threads: int | None,
-    shard: tuple[int, int] | None,
-    resume_output: bool,
-    verbose: bool,
+    shard: Shard | None,
+    output: ScoredOutput,
+    settings: StreamSettings,
+    scale: ProbabilityOptions,
+    compute: options.ComputeOptions,
 ) -> None:
     """Score candidate pairs with a trained model.
 
@@ -108,62 +133,50 @@ def command(
       zcat candidates.bedpe.gz | speid predict model.pt - | sort -t$'\\t' -k8,8gr | head
       speid predict model.pt candidates.bedpe --shard 3/100 -o part003.bedpe --resume-output
     """
-    from speid_cli.dataset.composition import compare
     from speid_cli.genome.reference import Reference
     from speid_cli.model.checkpoint import Checkpoint
-    from speid_cli.model.device import Device
     from speid_cli.model.processes import Processes
     from speid_cli.scoring.formats import ScoredBedpe
-    from speid_cli.scoring.stream import WHOLE, PairStream, Portion, StreamSettings
+    from speid_cli.scoring.stream import PairStream, Portion
 
-    processes = Processes.of_torchrun()
-    target = ScoredOutput(None if output == "-" else output, force, resume_output)
-    target.check((model, candidates, reference))
-    if (shard or resume_output or processes.count > 1) and (candidates == "-" or _is_pipe(candidates)):
-        name = "standard input" if candidates == "-" else f"{candidates} is a pipe: it"
-        raise OptionError(f"{name} is read once, and shards, --resume-output and torchrun need a file")
-    lines = count_lines(candidates)
-    portion = WHOLE
-    if shard:
-        lines = sum(1 for _ in read_lines(candidates)) if lines is None else lines  # says what is wrong with it
-        portion = Portion.shard(*shard, lines)
-    checkpoint, clock = Checkpoint.read(model), Stopwatch()
-    compute = Device(device, precision, threads, processes)
-    say(f"device: {compute.description}")
-    settings = StreamSettings(promoter_first, on_invalid, block_size, batch_size, cache_memory)
+    processes, clock = Processes.of_torchrun(), Stopwatch()
+    output.check((model, candidates, reference))
+    lines = _count_lines(candidates, shard is not None, shard is not None or output.resume or processes.count > 1)
+    portion = Portion() if shard is None else Portion.shard(*shard, lines or 0)
+    checkpoint, device = Checkpoint.read(model), compute.open(processes)
     with located(model):
         fasta = checkpoint.find_reference(reference, os.environ.get("SPEID_REFERENCE"))
-        probabilities = _probabilities(checkpoint, calibrated, prevalence)
-    target.check((fasta,))
+        probabilities = scale.of(checkpoint)
+    output.check((fasta,))
     with Reference(fasta) as genome, processes.connected():
         _check_genome(checkpoint, genome, given=reference is not None)
-        stream = PairStream(checkpoint.model(), compute, genome, settings, probabilities)
-        options_given = {
-            "--append": append, "--promoter-first": promoter_first, "--calibrated": calibrated,
-            "--prevalence": prevalence, "--precision": precision, "--shard": shard and "{}/{}".format(*shard),
+        stream, format_ = PairStream(checkpoint.model(), device, genome, settings, probabilities), ScoredBedpe(append)
+        made_of: MadeOf = {
+            "--append": append, "--promoter-first": settings.promoter_first, "--calibrated": scale.calibrated,
+            "--prevalence": scale.prevalence, "--precision": compute.precision,
+            "--shard": shard and "{}/{}".format(*shard),
         }  # fmt: skip
-        made_of = _digests(model, genome) | options_given if resume_output and processes.is_main else {}
-        format_ = ScoredBedpe(append)
-        there = target.fill(stream, format_, candidates, portion, processes, made_of, lines)
+        if output.resume and processes.is_main:
+            made_of |= {"model": sha256_of(model), "reference": f"{genome.digest:.16} {genome.sample:.16}"}
+        there = output.fill(stream, format_, candidates, portion, processes, made_of, lines)
         if counts := processes.gather(stream.counts):
-            if checkpoint.composition and (difference := compare(stream.compositions(), checkpoint.composition)):
-                warn(difference)
-            if format_.columns:
-                say(f"probability: column {' or '.join(map(str, sorted(format_.columns)))}")
-            _report(counts, there, genome.contigs.alias_warning(), clock.seconds)
+            _warn_of_inputs(checkpoint, stream)
+            _report(counts, there, format_.columns, clock.seconds)
 
 
-def _is_pipe(path: str) -> bool:
-    return Path(path).exists() and not Path(path).is_file()
+def _count_lines(path: str, exactly: bool, is_read_twice: bool) -> int | None:
+    """Lines of the candidates; None where that is not known, unless the number has to be exact."""
+    if is_read_twice and (path == "-" or (Path(path).exists() and not Path(path).is_file())):
+        name = "standard input" if path == "-" else f"{path} is a pipe: it"
+        raise OptionError(f"{name} is read once, and shards, --resume-output and torchrun need a file")
+    lines = count_lines(path)
+    if lines is None and exactly:
+        return sum(1 for _ in read_lines(path))  # raises the error that the file has
+    return lines
 
 
-def _digests(model: str, genome: Any) -> dict[str, Any]:
-    """What tells the model and the reference from others."""
-    return {"model": sha256_of(model), "reference": f"{genome.digest:.16} {genome.sample:.16}"}
-
-
-def _check_genome(checkpoint: Any, genome: Any, given: bool) -> None:
-    """Refuse another genome; the same with a changed sequence only if nobody has asked for it."""
+def _check_genome(checkpoint: Checkpoint, genome: Reference, given: bool) -> None:
+    """Refuse another genome; warn of a changed sequence where the reference was given by name."""
     checkpoint.check_reference(genome)
     try:
         checkpoint.check_sequence(genome)
@@ -173,24 +186,21 @@ def _check_genome(checkpoint: Any, genome: Any, given: bool) -> None:
         warn(str(error))
 
 
-def _probabilities(checkpoint: Any, calibrated: bool, prevalence: float | None) -> Callable[[Any], Any]:
-    """What makes probabilities of logits."""
-    from speid_cli.dataset.metrics import sigmoid
-    from speid_cli.evaluation.calibration import Calibration
+def _warn_of_inputs(checkpoint: Checkpoint, stream: PairStream) -> None:
+    """Warn of candidates that look unlike the training data, and of contigs with other names."""
+    from speid_cli.dataset.composition import compare
 
-    if not calibrated and prevalence is None:
-        return sigmoid
-    if checkpoint.calibration is None:
-        raise DataError("the model has no calibration", hint="speid evaluate MODEL.pt DATA.npz --fit stores one")
-    calibration = Calibration.from_plain(checkpoint.calibration)
-    return lambda logits: calibration.probabilities(logits, prevalence)
-
-
-def _report(counts: list[Any], there: int, alias_warning: str | None, seconds: float) -> None:
-    """What went through, of all processes together, after the lines that were there."""
-    if alias_warning:
+    if checkpoint.composition and (difference := compare(stream.compositions(), checkpoint.composition)):
+        warn(difference)
+    if alias_warning := stream.reference.contigs.alias_warning():
         warn(alias_warning)
-    pairs, invalid = (sum(getattr(each, name) for each in counts) for name in ("pairs", "invalid"))
+
+
+def _report(counts: Sequence[StreamCounts], there: int, columns: set[int], seconds: float) -> None:
+    """Report the lines that all processes have scored, after the lines that were there."""
+    pairs, invalid = sum(each.pairs for each in counts), sum(each.invalid for each in counts)
+    if columns:
+        say(f"probability: column {' or '.join(map(str, sorted(columns)))}")
     if not pairs and not there:
         warn("no pairs in the input")
     if invalid:

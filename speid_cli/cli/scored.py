@@ -35,7 +35,7 @@ class ScoredOutput:
     Attributes
     ----------
     path : str, optional
-        None is standard output.
+        None or ``-`` is standard output.
     force : bool
         Replace a file that exists.
     resume : bool
@@ -47,11 +47,12 @@ class ScoredOutput:
     resume: bool
 
     def check(self, inputs: Iterable[str | None]) -> None:
-        """Refuse what cannot be written, before any work is done for it."""
-        if self.resume and (self.path is None or self.path.endswith(".gz")):
+        """Refuse an output that cannot be written, before any work is done."""
+        to_file = self.path not in (None, "-")
+        if self.resume and (not to_file or str(self.path).endswith(".gz")):
             raise OptionError("--resume-output needs an uncompressed -o, to which it can add lines")
-        if self.path is not None:
-            check_output_path(self.path, self.force or self.resume, inputs)
+        if to_file:
+            check_output_path(str(self.path), self.force or self.resume, inputs)
 
     def fill(
         self,
@@ -63,16 +64,16 @@ class ScoredOutput:
         made_of: MadeOf,
         total: int | None,
     ) -> int:
-        """Score a portion of the candidates into it, and give the number of lines that were there already.
+        """Score a portion of the candidates into the output; return the number of lines that were done before.
 
-        `total` is how many lines `candidates` has, where that is known. Only the main process writes.
+        `total` is the number of lines of `candidates`, where it is known. Only the main process writes.
         """
         if not processes.is_main:
             if (there := processes.broadcast(None)) is not None:
                 for _ in stream.score(candidates, portion.after(there), processes):
                     pass
             return there or 0
-        resumption = Resumption(Path(self.path or ""), made_of, self.resume)
+        resumption = Resumption(self.path, made_of, self.resume)
         if resumption.is_complete(_lines(candidates, portion)):
             processes.broadcast(None)
             say(f"{self.path}: complete, with {counted(resumption.lines, 'line')}; left as it is")
@@ -99,12 +100,12 @@ def _lines(path: str, portion: Portion) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Record:
-    """How far an output is.
+    """The progress of an output.
 
     Attributes
     ----------
     made_of : dict
-        What its lines depend on.
+        What its lines depend on, such as the model.
     lines, size : int
         Lines of the candidates that are done, and bytes written for them.
     candidates : str
@@ -118,7 +119,7 @@ class Record:
 
     @classmethod
     def read(cls, path: Path) -> Record | None:
-        """The record in a file; None where there is none, or none that can be read."""
+        """The record in a file; None where it is missing or unreadable."""
         try:
             return cls(**json.loads(path.read_text()))
         except (FileNotFoundError, ValueError, TypeError):
@@ -126,37 +127,38 @@ class Record:
 
 
 class Resumption:
-    """Where an output begins, and the record that is kept beside it, as JSON, while it is written.
+    """The record of an output, saved beside it as JSON while it is written, and where to resume it.
 
-    A file that is there without a record is replaced once the same beginning has been written again.
+    An existing output without a record is replaced if it is the beginning of the new one.
 
     Parameters
     ----------
-    target : Path
+    path : str, optional
     made_of : dict
     keeps : bool
-        Whether a record is kept; without, an output begins with its first line.
+        Whether to keep a record and resume; otherwise the output starts with its first line.
 
     Raises
     ------
     DataError
-        What is there was made of something else; the message names it.
+        The existing output was made of something else; the message names it.
     """
 
-    def __init__(self, target: Path, made_of: MadeOf, keeps: bool) -> None:
-        self._target, self._part, self._made_of, self._keeps = target, part_of(target), made_of, keeps
+    def __init__(self, path: str | None, made_of: MadeOf, keeps: bool) -> None:
+        self._target, self._made_of, self._keeps = Path(path or "-"), made_of, keeps
+        self._part = part_of(self._target)
         self._path = self._part.with_suffix(".resume.json")
         self.lines, self._size, self._digest, self._saved = 0, 0, hashlib.sha256(), 0.0
         self._before: IO[bytes] | None = None
         self._record = Record.read(self._path) if keeps else None
         if self._record is not None and (self._part.exists() or self._is_whole(self._record)):
-            _check_made_of(self._record.made_of, made_of, target)
+            _check_made_of(self._record.made_of, made_of, self._target)
 
     def _is_whole(self, record: Record) -> bool:
         return not self._part.exists() and self._target.exists() and self._target.stat().st_size == record.size
 
     def is_complete(self, lines: Iterator[str]) -> bool:
-        """Whether the output is in its place, with each of these lines of the candidates done."""
+        """Whether the output is finished, with all of these lines of the candidates."""
         record = self._record
         if record is None or not self._is_whole(record):
             return False
@@ -165,11 +167,10 @@ class Resumption:
 
     @contextmanager
     def recording(self, out: IO[bytes], lines: Iterator[str]) -> Iterator[None]:
-        """Have `out` stand after what is there already of these lines of the candidates; save the record at the end."""
+        """Position `out` after the part of these lines that is done; save the record at the end."""
         self.lines = 0
         if not self._keeps:
-            if self._target.name:
-                self._path.unlink(missing_ok=True)
+            self._path.unlink(missing_ok=True)
             yield
             return
         with ExitStack() as opened:
@@ -181,11 +182,13 @@ class Resumption:
             out.truncate()
             try:
                 yield
+                self._check_before(b"")
             finally:
                 if self.lines:
                     self._save()
                 else:
                     out.truncate(0)
+                    self._path.unlink(missing_ok=True)
 
     def _go_on_from(self, record: Record, lines: Iterator[str]) -> None:
         self.lines, self._size, self._digest = record.lines, record.size, _sha256(islice(lines, record.lines))
@@ -198,19 +201,24 @@ class Resumption:
         say(f"{self._target}: goes on after {counted(self.lines, 'line')}")
 
     def wrote(self, text: bytes, block: list[ScoredLine]) -> None:
-        """Count a block that has been written and flushed."""
+        """Record a block that has been written and flushed."""
         if not self._keeps:
             return
-        if self._before is not None and not text.startswith(self._before.read(len(text))):
+        self._check_before(text)
+        self.lines, self._size = self.lines + len(block), self._size + len(text)
+        self._digest.update("".join(f"{scored.line.text}\n" for scored in block).encode())
+        if time.monotonic() - self._saved > _SECONDS_BETWEEN_RECORDS:
+            self._save()
+
+    def _check_before(self, text: bytes) -> None:
+        """Compare an output without a record with the next bytes of the new one; no bytes are its end."""
+        if self._before is not None and not text.startswith(self._before.read(len(text) or 1)):
+            self.lines = 0  # nothing to go on from
             raise DataError(
                 "is not an output of this model, these candidates and options",
                 hint="--force replaces it without --resume-output",
                 path=self._target,
             )
-        self.lines, self._size = self.lines + len(block), self._size + len(text)
-        self._digest.update("".join(f"{scored.line.text}\n" for scored in block).encode())
-        if time.monotonic() - self._saved > _SECONDS_BETWEEN_RECORDS:
-            self._save()
 
     def _save(self) -> None:
         record = Record(self._made_of, self.lines, self._size, self._digest.hexdigest())

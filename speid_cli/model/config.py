@@ -178,6 +178,31 @@ class ScoringConfig:
 
 
 @dataclass(frozen=True)
+class StreamSettings:
+    """Settings for reading and scoring candidates.
+
+    Attributes
+    ----------
+    promoter_first : bool
+        Columns 1-3 are the promoter.
+    on_invalid : {"error", "na"}
+        Stop at the first line that cannot be scored, or give such lines no probability.
+    block_size : int
+        Lines held at a time, at most.
+    batch_size : int, optional
+        Pairs computed together, where PyTorch runs the network.
+    cache_bytes : int, optional
+        Memory for computed elements.
+    """
+
+    promoter_first: bool = False
+    on_invalid: Literal["error", "na"] = "error"
+    block_size: int = ScoringConfig.block_size
+    batch_size: int | None = None
+    cache_bytes: int | None = None
+
+
+@dataclass(frozen=True)
 class Preset:
     """A network and its training settings.
 

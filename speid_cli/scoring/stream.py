@@ -17,38 +17,13 @@ from speid_cli.genome.bedpe import BedpeLine, PairReader
 from speid_cli.genome.intervals import ElementPair, Interval, window_start
 from speid_cli.genome.onehot import encode
 from speid_cli.genome.reference import Reference
-from speid_cli.model.config import ScoringConfig
+from speid_cli.model.config import StreamSettings
 from speid_cli.model.device import Device
 from speid_cli.model.processes import ALONE, Processes
 from speid_cli.model.speid import Speid
 from speid_cli.scoring.scorer import Scorer
 
 Item = TypeVar("Item")
-
-
-@dataclass(frozen=True)
-class StreamSettings:
-    """Settings for reading and scoring candidates.
-
-    Attributes
-    ----------
-    promoter_first : bool
-        Columns 1-3 are the promoter.
-    on_invalid : {"error", "na"}
-        Stop at the first line that cannot be scored, or give such lines no probability.
-    block_size : int
-        Lines held at a time, at most.
-    batch_size : int, optional
-        Pairs computed together, where PyTorch runs the network.
-    cache_bytes : int, optional
-        Memory for computed elements.
-    """
-
-    promoter_first: bool = False
-    on_invalid: str = "error"
-    block_size: int = ScoringConfig.block_size
-    batch_size: int | None = None
-    cache_bytes: int | None = None
 
 
 @dataclass

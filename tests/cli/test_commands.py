@@ -24,8 +24,9 @@ from speid_cli.errors import DataError, Terminated
 from speid_cli.evaluation.evaluate import network_logits
 from speid_cli.genome.reference import Reference
 from speid_cli.model.checkpoint import Checkpoint
+from speid_cli.model.config import StreamSettings
 from speid_cli.model.device import Device
-from speid_cli.scoring.stream import PairStream, StreamSettings
+from speid_cli.scoring.stream import PairStream
 from tests import builders, plain
 from tests.builders import TINY_OPTIONS, run
 

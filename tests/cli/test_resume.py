@@ -250,11 +250,11 @@ def test_a_pipe_is_not_read_twice(scored: list[str], option: list[str], fails: C
 
 
 def test_another_output_is_not_replaced(scored: list[str], fails: Callable[..., str]) -> None:
-    before = "".join([*scored[:5], scored[6]])
-    Path("out.bedpe").write_text(before)
-    message = fails(*PREDICT, "-o", "out.bedpe", "--resume-output")
-    assert "out.bedpe: is not an output of this model, these candidates and options; --force replaces" in message
-    assert Path("out.bedpe").read_text() == before
+    for before in ("".join([*scored[:5], scored[6]]), "".join([*scored, "more\n"])):
+        Path("out.bedpe").write_text(before)
+        message = fails(*PREDICT, "-o", "out.bedpe", "--resume-output")
+        assert "out.bedpe: is not an output of this model, these candidates and options; --force replaces" in message
+        assert Path("out.bedpe").read_text() == before
     assert "needs an uncompressed -o" in fails(*PREDICT, "-o", "out.gz", "--resume-output", status=2)
 
 
