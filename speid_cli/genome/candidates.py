@@ -18,7 +18,7 @@ from speid_cli.genome.overlaps import overlap_both_sides
 
 NAME_SEPARATOR = "~"
 # Bounds the memory of `candidates`, also where all promoters of a chromosome are within reach.
-_ENHANCERS_AT_A_TIME = 32
+_ENHANCERS_AT_A_TIME = 16
 
 
 @dataclass

@@ -36,22 +36,23 @@ class Neighbours:
             return starts, ends
 
         starts, ends = keys(targets)
-        self._by_start, self._by_end = np.argsort(starts, kind="stable"), np.argsort(ends, kind="stable")
-        self._starts, self._ends = starts[self._by_start], ends[self._by_end]
+        self._by_start, by_end = np.argsort(starts, kind="stable"), np.argsort(ends, kind="stable")
+        self._by_either = np.concatenate([self._by_start, by_end])
+        self._starts, self._ends = starts[self._by_start], ends[by_end]
         self._end_of, self._longest = ends, int((ends - starts).max(initial=0))
         self._query_starts, self._query_ends = keys(queries)
 
     def within(self, low: int, high: int, queries: slice = slice(None)) -> Ranges:
         """The pairs of some queries at `low` to `high` bp, `high` itself left out."""
         query_starts, query_ends = self._query_starts[queries], self._query_ends[queries]
-        apart, query = max(low, 1), np.arange(len(self._query_starts))[queries]
+        apart, query = max(low, 1), np.arange(*queries.indices(len(self._query_starts)))
         after = np.searchsorted(self._starts, [query_ends + apart, query_ends + high])
         before = np.searchsorted(self._ends, [query_starts - high, query_starts - apart], "right")
         touching, touched = self._touching(query) if low < 1 else (query[:0], query[:0])
         return Ranges(
-            np.concatenate([after[0], before[0] + len(self._starts), np.arange(len(touching)) + 2 * len(self._starts)]),
+            np.concatenate([after[0], before[0] + len(self._starts), np.arange(len(touching)) + len(self._by_either)]),
             np.concatenate([after[1] - after[0], before[1] - before[0], np.ones_like(touching)]).clip(0),
-            np.concatenate([self._by_start, self._by_end, touching]),
+            np.concatenate([self._by_either, touching]) if len(touching) else self._by_either,
             np.concatenate([query, query, touched]),
         )
 
