@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import chain
-from typing import TYPE_CHECKING
 
 import click
 
@@ -12,11 +11,9 @@ from speid_cli.cli import options
 from speid_cli.cli.console import say, warn
 from speid_cli.errors import DataError, OptionError, counted
 from speid_cli.genome.bed import BedElement, read_elements
+from speid_cli.genome.candidates import CandidateCounts, candidate_header, candidates, joined_by_loops, read_loops
 from speid_cli.genome.contigs import ContigNames
 from speid_cli.genome.intervals import MAX_DISTANCE_BP, MIN_DISTANCE_BP
-
-if TYPE_CHECKING:
-    from speid_cli.genome.candidates import CandidateCounts
 
 
 @click.command()
@@ -60,41 +57,20 @@ def command(
       speid candidates enhancers.bed promoters.bed | speid predict model.pt - > scored.bedpe
       speid candidates enhancers.bed promoters.bed --anchors loops.bedpe > pairs.bedpe
     """
-    from speid_cli.genome.candidates import (
-        CandidateCounts,
-        candidate_header,
-        candidates,
-        joined_by_loops,
-        read_loops,
-    )
-
     if min_distance > max_distance:
         raise OptionError(f"--min-distance {min_distance} is above --max-distance {max_distance}")
     output.check_text(enhancers, promoters, anchors)
-    check_one_stdin(enhancers, promoters, anchors)
     reach, contigs = (min_distance, max_distance), ContigNames()
     first, second = read_both(enhancers, promoters, contigs)
     joined = None
     if anchors is not None:
         joined = joined_by_loops(read_loops(anchors, contigs), first, second, reach)
         _refuse_unlabelled(len(joined), contigs, anchors)
-    warn_of_aliases(contigs)
+    warn(contigs.alias_warning())
     counts = CandidateCounts()
     header = candidate_header(anchors is not None)
     output.write_lines(chain([header], candidates(first, second, reach, joined, counts)))
     _report(counts, (len(first), len(second)), anchors is not None)
-
-
-def check_one_stdin(*inputs: str | None) -> None:
-    """Refuse to read several inputs from standard input.
-
-    Raises
-    ------
-    OptionError
-        More than one is ``-``.
-    """
-    if inputs.count("-") > 1:
-        raise OptionError("only one input can be standard input")
 
 
 def read_both(enhancers: str, promoters: str, contigs: ContigNames) -> tuple[list[BedElement], list[BedElement]]:
@@ -113,12 +89,6 @@ def read_both(enhancers: str, promoters: str, contigs: ContigNames) -> tuple[lis
         sides.append(elements)
     _compare_contigs(sides, (enhancers, promoters))
     return sides[0], sides[1]
-
-
-def warn_of_aliases(contigs: ContigNames) -> None:
-    """One line on contig names that differ between the inputs, if any do."""
-    if warning := contigs.alias_warning():
-        warn(warning)
 
 
 def _compare_contigs(sides: Sequence[Sequence[BedElement]], paths: tuple[str, str]) -> None:

@@ -25,9 +25,10 @@ def say(text: str) -> None:
         click.echo(text, err=True)
 
 
-def warn(text: str) -> None:
-    """One line that asks for attention."""
-    say(click.style("warning: ", fg="yellow") + text)
+def warn(text: str | None) -> None:
+    """One line that asks for attention; nothing where there is no text."""
+    if text:
+        say(click.style("warning: ", fg="yellow") + text)
 
 
 def format_value(value: object) -> str:
@@ -113,7 +114,8 @@ class Progress:
     def advance(self, amount: int) -> None:
         """Count `amount` more."""
         self._done += amount
-        done, rate, left = self._done + self._before, self._rate(), self._left()
+        done, rate = self._done + self._before, f"{self._done / max(self.seconds, 1e-9):,.0f} {self._unit}/s"
+        left = "" if self.seconds_left is None else f"{duration(self.seconds_left)} left"
         if self._show is not None:
             self._show(completed=done, description=self.title, rate=rate, left=left)
         elif self._clock.seconds > self._next_line:
@@ -132,12 +134,6 @@ class Progress:
     def seconds(self) -> float:
         """Since it was begun."""
         return self._clock.seconds
-
-    def _rate(self) -> str:
-        return f"{self._done / max(self._clock.seconds, 1e-9):,.0f} {self._unit}/s"
-
-    def _left(self) -> str:
-        return "" if self.seconds_left is None else f"{duration(self.seconds_left)} left"
 
 
 @contextmanager

@@ -11,13 +11,12 @@ import click
 
 from speid_cli.cli import options
 from speid_cli.cli.console import Progress, progress, report_leaks, say, warn
-from speid_cli.dataset.pairs import SUBSETS
+from speid_cli.dataset.pairs import SUBSETS, PairDataset
 from speid_cli.errors import located
 from speid_cli.evaluation.settings import EvaluationSettings
 from speid_cli.files import atomic_file, atomic_folder, check_output_folder, check_writable_folder
 
 if TYPE_CHECKING:
-    from speid_cli.dataset.pairs import PairDataset
     from speid_cli.evaluation.evaluate import Evaluation
     from speid_cli.evaluation.measures import Estimate
     from speid_cli.model.checkpoint import Checkpoint
@@ -30,10 +29,6 @@ _SHOWN = tuple(_WIDTHS)
 
 def _number(context: click.Context, parameter: click.Parameter, subset: str) -> int:
     return SUBSETS.index(subset)
-
-
-def _opposite(context: click.Context, parameter: click.Parameter, value: bool) -> bool:
-    return not value
 
 
 @click.command()
@@ -51,7 +46,7 @@ def _opposite(context: click.Context, parameter: click.Parameter, value: bool) -
 @click.option("--subset", type=click.Choice(SUBSETS), default="test", callback=_number, help="Pairs to judge on.")
 @click.option("--fit", is_flag=True, help="First fit threshold and calibration on validation; store them in MODEL.pt.")
 @click.option("--replicates", type=click.IntRange(0, 100_000), default=1000, help="Bootstrap replicates.")
-@click.option("--no-baselines", "baselines", is_flag=True, callback=_opposite, help="Leave the baselines out.")
+@click.option("--no-baselines", is_flag=True, help="Leave the baselines out.")
 @click.option("--allow-seen", is_flag=True, help="Judge also on pairs that the model was trained on.")
 @options.seed
 @options.compute_options
@@ -76,7 +71,6 @@ def command(
     Example:
       speid evaluate pairs.pt pairs.npz --fit -o evaluation
     """
-    from speid_cli.dataset.pairs import PairDataset
     from speid_cli.evaluation import evaluate as evaluation
     from speid_cli.model.checkpoint import Checkpoint
 
@@ -137,7 +131,6 @@ def _cell(estimate: Estimate, width: int) -> str:
 
 
 def _report_fit(model: str, checkpoint: Checkpoint) -> None:
-    """What `--fit` stored, and what it did not."""
     stored = " and a calibration" if checkpoint.calibration else ""
     say(f"{model}: stored a threshold of {checkpoint.threshold:.4g} for uncalibrated probabilities{stored}")
     if not checkpoint.calibration:

@@ -10,6 +10,7 @@ import click
 from speid_cli.cli import options
 from speid_cli.cli.console import warn
 from speid_cli.cli.training import ConsoleObserver, announce, presets_table, training_run
+from speid_cli.dataset.pairs import PairDataset
 from speid_cli.errors import located
 from speid_cli.model.config import PRESETS
 
@@ -44,7 +45,6 @@ def command(
     compute: options.ComputeOptions,
 ) -> None:
     """Read, train, write."""
-    from speid_cli.dataset.pairs import PairDataset
     from speid_cli.model.checkpoint import Checkpoint
     from speid_cli.training.stages import finetune
 

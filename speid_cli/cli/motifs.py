@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import click
 
@@ -13,9 +12,7 @@ from speid_cli.errors import DataError, OptionError, counted
 from speid_cli.files import atomic_file
 from speid_cli.genome.motif_files import JASPAR_RELEASES, Motif, read_jaspar_release, read_motifs
 from speid_cli.model.config import PRESETS
-
-if TYPE_CHECKING:
-    from speid_cli.model.motif_kernels import KernelInitialisers
+from speid_cli.model.motif_kernels import KernelInitialisers, choose, fit, place
 
 
 @dataclass(frozen=True)
@@ -49,8 +46,6 @@ class PlacingOptions:
 
     def place(self, motifs: list[Motif]) -> KernelInitialisers:
         """Kernels for the motifs, or for as many as there is room for."""
-        from speid_cli.model.motif_kernels import choose, fit, place
-
         length = self.kernel_length or PRESETS[self.preset].model.kernel_length
         _report_long(motifs, length, refuse=self.long_motifs == "refuse")
         limit = PRESETS[self.preset].motif_kernels if self.max_kernels is None else self.max_kernels
@@ -67,12 +62,7 @@ class PlacingOptions:
 @click.option("--collection", default="CORE", help="JASPAR collection.")
 @click.option("--tax-group", default="vertebrates", metavar="GROUP,...", help="JASPAR groups.")
 @options.output_options("Initialisers to write.  [default: kernels.npz]")
-@click.option(
-    "--preset",
-    type=click.Choice(list(PRESETS)),
-    default="paper",
-    help="Network that the kernels are for.",
-)
+@click.option("--preset", type=click.Choice(list(PRESETS)), default="paper", help="Network that the kernels are for.")
 @click.option("--kernel-length", type=click.IntRange(1, 10_000), help="Kernel length in bp.  [default: the preset's]")
 @click.option(
     "--max-kernels",
@@ -85,12 +75,7 @@ class PlacingOptions:
     default="none",
     help="Give each motif a second kernel for the other strand.",
 )
-@click.option(
-    "--pseudocount",
-    type=options.FiniteFloat(0, 1e9),
-    default=0.0,
-    help="Added to each letter's count.",
-)
+@click.option("--pseudocount", type=options.FiniteFloat(0, 1e9), default=0.0, help="Added to each letter's count.")
 @click.option(
     "--long-motifs",
     type=click.Choice(["cut", "refuse"]),
@@ -98,8 +83,7 @@ class PlacingOptions:
     help="Motifs longer than the kernel: take the middle, or stop.",
 )
 @options.seed
-@options.verbose
-@options.debug
+@options.common
 @options.group("source", MotifSource)
 @options.group("placing", PlacingOptions)
 def command(source: MotifSource, placing: PlacingOptions, output: options.OutputOptions, verbose: bool) -> None:

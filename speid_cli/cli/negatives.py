@@ -9,7 +9,7 @@ from itertools import chain
 import click
 
 from speid_cli.cli import options
-from speid_cli.cli.candidates import check_one_stdin, read_both, warn_of_aliases
+from speid_cli.cli.candidates import read_both
 from speid_cli.cli.console import say, warn
 from speid_cli.dataset.labels import read_positives
 from speid_cli.dataset.negatives import BinCount, NegativeSettings, draw_negatives, pair_distance
@@ -61,12 +61,11 @@ def command(
       speid negatives labelled.bedpe enhancers.bed promoters.bed --with-positives > pairs.bedpe
     """
     output.check_text(positives, enhancers, promoters)
-    check_one_stdin(positives, enhancers, promoters)
     contigs = ContigNames()
     found = read_positives(positives, contigs)
     _remark(found.labelled_0, found.between_chromosomes, positives)
     first, second = read_both(enhancers, promoters, contigs)
-    warn_of_aliases(contigs)
+    warn(contigs.alias_warning())
     settings = replace(settings, test_chroms=tuple(contigs.find(chrom) or chrom for chrom in settings.test_chroms))
     if unknown := set(settings.test_chroms) - {pair.enhancer.chrom for pair in found.pairs}:
         raise OptionError(f"--test-chroms: no positive lies on {', '.join(sorted(unknown))}")

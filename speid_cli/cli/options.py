@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields, replace
 from decimal import Decimal
-from functools import reduce, wraps
+from functools import partial, reduce, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,6 +19,7 @@ import click
 from speid_cli import __version__
 from speid_cli.cli.console import say
 from speid_cli.cli.outputs import text_output
+from speid_cli.errors import OptionError
 from speid_cli.files import check_output_path
 from speid_cli.model.config import TrainingConfig
 
@@ -81,8 +82,6 @@ def group(parameter: str, record: type, *options: Decorator) -> Decorator:
     names = {field.name for field in fields(record)}
 
     def decorate(function: Function) -> Function:
-        """The command with the options."""
-
         @wraps(function)
         def command(**values: object) -> None:
             given = {name: values.pop(name) for name in names & values.keys()}
@@ -112,7 +111,9 @@ class OutputOptions:
         return target
 
     def check_text(self, *inputs: str | None) -> None:
-        """Check the output of `write_lines` in the same way."""
+        """Check the output of `write_lines` in the same way, and that one input at most is standard input."""
+        if inputs.count("-") > 1:
+            raise OptionError("only one input can be standard input")
         if self.path not in (None, "-"):
             self.file("", *inputs)
 
@@ -152,23 +153,18 @@ def _say_what_runs(context: click.Context, parameter: click.Parameter, value: bo
     return value
 
 
-def _verbose(expose_value: bool) -> Decorator:
-    return click.option(
-        "-v",
-        "--verbose",
-        is_flag=True,
-        is_eager=True,
-        expose_value=expose_value,
-        callback=_say_what_runs,
-        help="Say more on standard error.",
-    )
-
-
-verbose = _verbose(expose_value=True)
-# -v/--verbose, which only says what runs, and --debug: no arguments.
+_verbose = partial(
+    click.option,
+    "-v",
+    "--verbose",
+    is_flag=True,
+    is_eager=True,
+    callback=_say_what_runs,
+    help="Say more on standard error.",
+)
+# -v/--verbose, which says what runs, and --debug; in `common`, -v/--verbose is an argument of the command too.
 common_options = _with_options(_verbose(expose_value=False), debug)
-# The same, with -v/--verbose as an argument.
-common = _with_options(verbose, debug)
+common = _with_options(_verbose(), debug)
 
 
 @dataclass(frozen=True)

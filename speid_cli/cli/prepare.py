@@ -8,11 +8,13 @@ import click
 
 from speid_cli.cli import options
 from speid_cli.cli.console import Stopwatch, report, report_leaks, say, warn
-from speid_cli.dataset.assembly import PrepareSettings
+from speid_cli.dataset.assembly import PrepareSettings, assemble
+from speid_cli.dataset.checks import median_gc, warnings
 from speid_cli.dataset.pairs import LONGEST_WINDOW
 from speid_cli.dataset.splits import SplitSettings
 from speid_cli.errors import OptionError
 from speid_cli.files import atomic_file
+from speid_cli.genome.reference import Reference
 from speid_cli.model.config import SpeidConfig
 
 WINDOW = click.IntRange(1, LONGEST_WINDOW)
@@ -23,18 +25,8 @@ FRACTION = options.FiniteFloat(0, 1, max_open=True)
 @click.argument("pairs", type=options.INPUT_OR_DASH, metavar="PAIRS.bedpe")
 @click.argument("reference", type=options.INPUT, metavar="REFERENCE.fa")
 @options.output_options("Data set to write.  [default: PAIRS.npz in the current folder]")
-@click.option(
-    "--enhancer-window",
-    type=WINDOW,
-    default=SpeidConfig.enhancer_window,
-    help="Enhancer input in bp.",
-)
-@click.option(
-    "--promoter-window",
-    type=WINDOW,
-    default=SpeidConfig.promoter_window,
-    help="Promoter input in bp.",
-)
+@click.option("--enhancer-window", type=WINDOW, default=SpeidConfig.enhancer_window, help="Enhancer input in bp.")
+@click.option("--promoter-window", type=WINDOW, default=SpeidConfig.promoter_window, help="Promoter input in bp.")
 @click.option(
     "--label-column",
     metavar="NAME|NUMBER",
@@ -49,16 +41,10 @@ FRACTION = options.FiniteFloat(0, 1, max_open=True)
     "random: the paper's, which leaks; none: train on all; test: test on all.",
 )
 @click.option(
-    "--test-fraction",
-    type=FRACTION,
-    default=SplitSettings.test_fraction,
-    help="Share of the pairs to test on.",
+    "--test-fraction", type=FRACTION, default=SplitSettings.test_fraction, help="Share of the pairs to test on."
 )
 @click.option(
-    "--validation-fraction",
-    type=FRACTION,
-    default=SplitSettings.validation_fraction,
-    help="Share to validate on.",
+    "--validation-fraction", type=FRACTION, default=SplitSettings.validation_fraction, help="Share to validate on."
 )
 @options.chromosomes("--test-chroms", "Test on these chromosomes.")
 @options.chromosomes("--validation-chroms", "Validate on these.")
@@ -83,10 +69,6 @@ def command(pairs: str, reference: str, output: options.OutputOptions, settings:
     Example:
       speid prepare pairs.bedpe hg19.fa --test-chroms chr8,chr9
     """
-    from speid_cli.dataset.assembly import assemble
-    from speid_cli.dataset.checks import median_gc, warnings
-    from speid_cli.genome.reference import Reference
-
     if pairs == "-" and output.path is None:
         raise OptionError("PAIRS is standard input; name the data set by -o")
     default = Path(pairs).name.removesuffix(".gz").removesuffix(".bedpe") + ".npz"
@@ -94,8 +76,7 @@ def command(pairs: str, reference: str, output: options.OutputOptions, settings:
     _check_split(settings.split)
     with Reference(reference) as genome:
         dataset = assemble(pairs, genome, settings)
-        if warning := genome.contigs.alias_warning():
-            warn(warning)
+        warn(genome.contigs.alias_warning())
     with atomic_file(target, output.force) as stream:
         dataset.write(stream)
     say(f"{target}:")

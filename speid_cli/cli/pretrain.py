@@ -8,15 +8,11 @@ from pathlib import Path
 import click
 
 from speid_cli.cli import options
-from speid_cli.cli.training import (
-    ConsoleObserver,
-    announce,
-    assignments,
-    presets_table,
-    training_run,
-)
+from speid_cli.cli.training import ConsoleObserver, announce, assignments, presets_table, training_run
+from speid_cli.dataset.pairs import PairDataset
 from speid_cli.errors import located
 from speid_cli.model.config import PRESETS
+from speid_cli.model.motif_kernels import KernelInitialisers
 
 HELP = f"""Train a network on augmented pairs (Singh et al. 2016, section 2.2.1).
 
@@ -41,10 +37,7 @@ def by_preset(setting: str) -> str:
 @click.argument("data", type=options.INPUT, metavar="DATA.npz")
 @options.output_options("Model to write.  [default: DATA.pretrained.pt in the current folder]")
 @click.option(
-    "--preset",
-    type=click.Choice(list(PRESETS)),
-    default="paper",
-    help="Sizes of the network and how it trains.",
+    "--preset", type=click.Choice(list(PRESETS)), default="paper", help="Sizes of the network and how it trains."
 )
 @click.option("--motifs", type=options.INPUT, metavar="KERNELS.npz", help="Start kernels as these motifs.")
 @click.option(
@@ -79,8 +72,6 @@ def command(
     compute: options.ComputeOptions,
 ) -> None:
     """Read, train, write."""
-    from speid_cli.dataset.pairs import PairDataset
-    from speid_cli.model.motif_kernels import KernelInitialisers
     from speid_cli.training.stages import pretrain
 
     with training_run(output, f"{Path(data).stem}.pretrained.pt", training, data, motifs) as run:

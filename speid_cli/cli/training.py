@@ -13,12 +13,12 @@ import click
 
 from speid_cli.cli.console import Progress, Stopwatch, duration, progress, say, warn
 from speid_cli.cli.options import OutputOptions, TrainingOptions
+from speid_cli.dataset.pairs import SUBSETS, TRAIN, VALIDATION, PairDataset
 from speid_cli.errors import DataError, Terminated, counted
 from speid_cli.files import atomic_file, check_output_path
 from speid_cli.model.config import PRESETS, TrainingConfig
 
 if TYPE_CHECKING:
-    from speid_cli.dataset.pairs import PairDataset
     from speid_cli.model.checkpoint import Checkpoint
     from speid_cli.model.processes import Processes
     from speid_cli.training.state import TrainingState
@@ -173,7 +173,6 @@ class ConsoleObserver:
 
 def announce(dataset: PairDataset, settings: TrainingConfig) -> None:
     """Say what is about to be trained on."""
-    from speid_cli.dataset.pairs import SUBSETS, TRAIN, VALIDATION
     from speid_cli.training.batches import copies_of_positives
 
     if not len(dataset.members(VALIDATION)):

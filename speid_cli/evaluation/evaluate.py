@@ -151,7 +151,7 @@ def _all_logits(
     logits = np.full(len(dataset), np.nan)
     logits[needed] = network_logits(checkpoint, dataset, device, needed)
     yield MODEL_NAME, logits
-    if settings.baselines:
+    if not settings.no_baselines:
         train = dataset.label[dataset.members(TRAIN)]
         if not has_both_classes(train):
             say("no baselines: the training subset lacks positives or negatives")

@@ -19,8 +19,8 @@ class EvaluationSettings:
         Bootstrap replicates.
     seed : int
         Of the bootstrap and of the baselines.
-    baselines : bool
-        Whether to train and judge them.
+    no_baselines : bool
+        Leave them out.
     allow_seen : bool
         Judge also on pairs that the model may have been trained on.
     """
@@ -28,5 +28,5 @@ class EvaluationSettings:
     subset: int = TEST
     replicates: int = 1000
     seed: int = 0
-    baselines: bool = True
+    no_baselines: bool = False
     allow_seen: bool = False
