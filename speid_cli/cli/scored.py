@@ -5,10 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import time
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -16,7 +14,7 @@ from typing import IO, TYPE_CHECKING
 from speid_cli.cli.console import progress, say
 from speid_cli.cli.outputs import text_output
 from speid_cli.errors import DataError, OptionError, counted
-from speid_cli.files import atomic_file, check_output_path, part_of, read_lines
+from speid_cli.files import check_output_path, part_of, read_lines
 
 if TYPE_CHECKING:
     from speid_cli.model.processes import Processes
@@ -25,7 +23,6 @@ if TYPE_CHECKING:
 
 # Names and plain values: the model, the reference, and the options that decide what a line says.
 MadeOf = dict[str, str | float | bool | None]
-_SECONDS_BETWEEN_RECORDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -48,10 +45,9 @@ class ScoredOutput:
 
     def check(self, inputs: Iterable[str | None]) -> None:
         """Refuse an output that cannot be written, before any work is done."""
-        to_file = self.path not in (None, "-")
-        if self.resume and (not to_file or str(self.path).endswith(".gz")):
+        if self.resume and (self.path in (None, "-") or str(self.path).endswith(".gz")):
             raise OptionError("--resume-output needs an uncompressed -o, to which it can add lines")
-        if to_file:
+        if self.path not in (None, "-"):
             check_output_path(str(self.path), self.force or self.resume, inputs)
 
     def fill(
@@ -69,162 +65,39 @@ class ScoredOutput:
         `total` is the number of lines of `candidates`, where it is known. Only the main process writes.
         """
         if not processes.is_main:
-            if (there := processes.broadcast(None)) is not None:
-                for _ in stream.score(candidates, portion.after(there), processes):
+            if (done := processes.broadcast(None)) is not None:
+                for _ in stream.score(candidates, portion.after(done), processes):
                     pass
-            return there or 0
-        resumption = Resumption(self.path, made_of, self.resume)
-        if resumption.is_complete(_lines(candidates, portion)):
+            return done or 0
+        target = Path(self.path or "-")
+        record = Record(target, made_of, self.force) if self.resume else None
+        if record is not None and record.is_complete(_lines(candidates, portion)):
             processes.broadcast(None)
-            say(f"{self.path}: complete, with {counted(resumption.lines, 'line')}; left as it is")
-            return resumption.lines
-        with (
-            text_output(self.path, self.force or self.resume, keep=self.resume) as out,
-            resumption.recording(out, _lines(candidates, portion)),
-        ):
-            rest = portion.after(processes.broadcast(resumption.lines))
+            say(f"{self.path}: complete, with {counted(record.lines, 'line')}; left as it is")
+            return record.lines
+        if record is None:
+            record_path(target).unlink(missing_ok=True)
+        with text_output(self.path, self.force or self.resume, keep=self.resume) as out:
+            done = record.begin(out, _lines(candidates, portion)) if record else 0
+            rest = portion.after(processes.broadcast(done))
             stop = total if rest.stop is None else rest.stop
             with progress("scoring", None if stop is None else stop - rest.first, "lines") as bar:
                 for block in stream.score(candidates, rest, processes):
                     text = "".join(map(format_.text, block)).encode()
+                    if record is not None:
+                        record.compare(text)
                     out.write(text)
                     out.flush()
-                    resumption.wrote(text, block)
+                    if record is not None:
+                        record.add(block, text)
                     bar.advance(len(block))
-        return rest.first - portion.first
+            if record is not None:
+                record.compare(b"")
+        return done
 
 
 def _lines(path: str, portion: Portion) -> Iterator[str]:
     return islice((text for _, text in read_lines(path)), *portion)
-
-
-@dataclass(frozen=True)
-class Record:
-    """The progress of an output.
-
-    Attributes
-    ----------
-    made_of : dict
-        What its lines depend on, such as the model.
-    lines, size : int
-        Lines of the candidates that are done, and bytes written for them.
-    candidates : str
-        SHA-256 of those lines of the candidates.
-    """
-
-    made_of: MadeOf
-    lines: int
-    size: int
-    candidates: str
-
-    @classmethod
-    def read(cls, path: Path) -> Record | None:
-        """The record in a file; None where it is missing or unreadable."""
-        try:
-            return cls(**json.loads(path.read_text()))
-        except (FileNotFoundError, ValueError, TypeError):
-            return None
-
-
-class Resumption:
-    """The record of an output, saved beside it as JSON while it is written, and where to resume it.
-
-    An existing output without a record is replaced if it is the beginning of the new one.
-
-    Parameters
-    ----------
-    path : str, optional
-    made_of : dict
-    keeps : bool
-        Whether to keep a record and resume; otherwise the output starts with its first line.
-
-    Raises
-    ------
-    DataError
-        The existing output was made of something else; the message names it.
-    """
-
-    def __init__(self, path: str | None, made_of: MadeOf, keeps: bool) -> None:
-        self._target, self._made_of, self._keeps = Path(path or "-"), made_of, keeps
-        self._part = part_of(self._target)
-        self._path = self._part.with_suffix(".resume.json")
-        self.lines, self._size, self._digest, self._saved = 0, 0, hashlib.sha256(), 0.0
-        self._before: IO[bytes] | None = None
-        self._record = Record.read(self._path) if keeps else None
-        if self._record is not None and (self._part.exists() or self._is_whole(self._record)):
-            _check_made_of(self._record.made_of, made_of, self._target)
-
-    def _is_whole(self, record: Record) -> bool:
-        return not self._part.exists() and self._target.exists() and self._target.stat().st_size == record.size
-
-    def is_complete(self, lines: Iterator[str]) -> bool:
-        """Whether the output is finished, with all of these lines of the candidates."""
-        record = self._record
-        if record is None or not self._is_whole(record):
-            return False
-        self.lines = record.lines
-        return _sha256(islice(lines, record.lines)).hexdigest() == record.candidates and next(lines, None) is None
-
-    @contextmanager
-    def recording(self, out: IO[bytes], lines: Iterator[str]) -> Iterator[None]:
-        """Position `out` after the part of these lines that is done; save the record at the end."""
-        self.lines = 0
-        if not self._keeps:
-            self._path.unlink(missing_ok=True)
-            yield
-            return
-        with ExitStack() as opened:
-            if self._record is not None and 0 < self._record.size <= os.fstat(out.fileno()).st_size:
-                self._go_on_from(self._record, lines)
-            elif self._target.exists():
-                self._before = opened.enter_context(self._target.open("rb"))
-            out.seek(self._size)
-            out.truncate()
-            try:
-                yield
-                self._check_before(b"")
-            finally:
-                if self.lines:
-                    self._save()
-                else:
-                    out.truncate(0)
-                    self._path.unlink(missing_ok=True)
-
-    def _go_on_from(self, record: Record, lines: Iterator[str]) -> None:
-        self.lines, self._size, self._digest = record.lines, record.size, _sha256(islice(lines, record.lines))
-        if self._digest.hexdigest() != record.candidates:
-            raise DataError(
-                f"the first {counted(record.lines, 'line')} of the candidates have changed since it was begun",
-                hint="go on with the same candidates, or without --resume-output to start anew",
-                path=self._target,
-            )
-        say(f"{self._target}: goes on after {counted(self.lines, 'line')}")
-
-    def wrote(self, text: bytes, block: list[ScoredLine]) -> None:
-        """Record a block that has been written and flushed."""
-        if not self._keeps:
-            return
-        self._check_before(text)
-        self.lines, self._size = self.lines + len(block), self._size + len(text)
-        self._digest.update("".join(f"{scored.line.text}\n" for scored in block).encode())
-        if time.monotonic() - self._saved > _SECONDS_BETWEEN_RECORDS:
-            self._save()
-
-    def _check_before(self, text: bytes) -> None:
-        """Compare an output without a record with the next bytes of the new one; no bytes are its end."""
-        if self._before is not None and not text.startswith(self._before.read(len(text) or 1)):
-            self.lines = 0  # nothing to go on from
-            raise DataError(
-                "is not an output of this model, these candidates and options",
-                hint="--force replaces it without --resume-output",
-                path=self._target,
-            )
-
-    def _save(self) -> None:
-        record = Record(self._made_of, self.lines, self._size, self._digest.hexdigest())
-        with atomic_file(self._path, force=True) as stream:
-            stream.write(json.dumps(asdict(record)).encode())
-        self._saved = time.monotonic()
 
 
 def _sha256(lines: Iterable[str]) -> hashlib._Hash:
@@ -232,6 +105,93 @@ def _sha256(lines: Iterable[str]) -> hashlib._Hash:
     for text in lines:
         digest.update(f"{text}\n".encode())
     return digest
+
+
+class Record:
+    """How far an output is, saved beside it as JSON after each block of lines.
+
+    Parameters
+    ----------
+    target : Path
+        The output.
+    made_of : dict
+        What its lines depend on.
+    force : bool
+        Replace an existing output, even if it is not the beginning of the new one.
+
+    Attributes
+    ----------
+    lines : int
+        Lines of the candidates that are done.
+
+    Raises
+    ------
+    DataError
+        The existing output was made of something else; the message names it.
+    """
+
+    def __init__(self, target: Path, made_of: MadeOf, force: bool) -> None:
+        self._target, self._part, self._made_of, self._force = target, part_of(target), made_of, force
+        self._path = record_path(target)
+        self.lines, self._size, self._candidates = 0, 0, ""
+        try:
+            found = json.loads(self._path.read_text())
+            before, lines, size, candidates = (
+                dict(found["made_of"]),
+                int(found["lines"]),
+                int(found["size"]),
+                found["candidates"],
+            )
+        except (FileNotFoundError, ValueError, TypeError, LookupError):
+            return
+        if self._part.exists() or (target.exists() and target.stat().st_size == size):
+            _check_made_of(before, made_of, target)
+            self.lines, self._size, self._candidates = lines, size, candidates
+
+    def is_complete(self, lines: Iterator[str]) -> bool:
+        """Whether the output is finished, with all of these lines of the candidates."""
+        if not self.lines or self._part.exists():
+            return False
+        return _sha256(islice(lines, self.lines)).hexdigest() == self._candidates and next(lines, None) is None
+
+    def begin(self, out: IO[bytes], lines: Iterator[str]) -> int:
+        """Position `out` after the part of these lines that is done, and return their number."""
+        if self._size > os.fstat(out.fileno()).st_size:
+            self.lines = self._size = 0
+        self._digest = _sha256(islice(lines, self.lines))
+        if self.lines and self._digest.hexdigest() != self._candidates:
+            found = f"the first {counted(self.lines, 'line')} of the candidates have changed since it was begun"
+            hint = "go on with the same candidates, or without --resume-output to start anew"
+            raise DataError(found, hint=hint, path=self._target)
+        if self.lines:
+            say(f"{self._target}: goes on after {counted(self.lines, 'line')}")
+        out.seek(self._size)
+        out.truncate()
+        return self.lines
+
+    def compare(self, text: bytes) -> None:
+        """Refuse to replace an output with other bytes in this place; no text is the end."""
+        if self._force or not self._target.exists():
+            return
+        with self._target.open("rb") as before:
+            before.seek(self._size)
+            if not text.startswith(before.read(len(text) or 1)):
+                found = "is not an output of this model, these candidates and options"
+                raise DataError(found, hint="--force replaces it", path=self._target)
+
+    def add(self, block: list[ScoredLine], text: bytes) -> None:
+        """Record a block that has been written and flushed."""
+        self.lines, self._size = self.lines + len(block), self._size + len(text)
+        self._digest.update("".join(f"{scored.line.text}\n" for scored in block).encode())
+        done = {"made_of": self._made_of, "lines": self.lines, "size": self._size}
+        beside = self._path.with_suffix(".part")
+        beside.write_text(json.dumps(done | {"candidates": self._digest.hexdigest()}))
+        beside.replace(self._path)
+
+
+def record_path(target: Path) -> Path:
+    """Where the record of an output is."""
+    return part_of(target).with_suffix(".resume.json")
 
 
 def _check_made_of(before: MadeOf, now: MadeOf, path: Path) -> None:

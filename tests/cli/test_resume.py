@@ -249,12 +249,22 @@ def test_a_pipe_is_not_read_twice(scored: list[str], option: list[str], fails: C
     assert "pipe is a pipe: it is read once, and shards, --resume-output and torchrun need a file" in message
 
 
-def test_another_output_is_not_replaced(scored: list[str], fails: Callable[..., str]) -> None:
-    for before in ("".join([*scored[:5], scored[6]]), "".join([*scored, "more\n"])):
-        Path("out.bedpe").write_text(before)
-        message = fails(*PREDICT, "-o", "out.bedpe", "--resume-output")
-        assert "out.bedpe: is not an output of this model, these candidates and options; --force replaces" in message
+@pytest.mark.parametrize("change", [lambda lines: [*lines[:5], lines[6]], lambda lines: [*lines, "more\n"]])
+def test_another_output_is_not_replaced(
+    scored: list[str], change: Callable[[list[str]], list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = "".join(change(scored))
+    Path("out.bedpe").write_text(before)
+    for _ in range(2):
+        assert builders.run(*PREDICT, "-o", "out.bedpe", "--resume-output") == 1
+        message = "out.bedpe: is not an output of this model, these candidates and options; --force replaces it\n"
+        assert message in capsys.readouterr().err
         assert Path("out.bedpe").read_text() == before
+    assert builders.run(*PREDICT, "-o", "out.bedpe", "--resume-output", "--force") == 0
+    assert Path("out.bedpe").read_text() == "".join(scored)
+
+
+def test_a_compressed_output_is_not_gone_on_with(scored: list[str], fails: Callable[..., str]) -> None:
     assert "needs an uncompressed -o" in fails(*PREDICT, "-o", "out.gz", "--resume-output", status=2)
 
 
