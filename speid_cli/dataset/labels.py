@@ -1,21 +1,25 @@
-"""Pairs that say whether they interact: one rule for every command that reads labels."""
+"""Labelled pairs: one rule, for every command, on which pairs interact.
+
+The label, 1 (interacting) or 0 (not), is in the column headed ``label``; without one, in column 8,
+where that holds only 0 and 1.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from speid_cli.errors import DataError, OptionError, counted, located
 from speid_cli.genome.bedpe import COLUMNS, MISSING, SCORE_COLUMN, BedpeLine, PairReader
 from speid_cli.genome.contigs import ContigNames
-from speid_cli.genome.intervals import ElementPair, Interval
+from speid_cli.genome.intervals import ElementPair
 
 LABELS = {"0": 0, "1": 1}
 _NAME_COLUMN = COLUMNS.index("name")
 
 
 class LabelledPair(NamedTuple):
-    """One pair of the input, with its label (1 interacting, 0 not) and its name (``.``: none)."""
+    """One pair of the input with its label and its name (``.``: none)."""
 
     pair: ElementPair
     label: int
@@ -23,7 +27,7 @@ class LabelledPair(NamedTuple):
 
 
 class Positives(NamedTuple):
-    """Interacting pairs, each once and sorted, and how many lines were left out and why."""
+    """Interacting pairs, sorted, each once, and how many lines were left out, by reason."""
 
     pairs: list[ElementPair]
     labelled_0: int
@@ -38,33 +42,28 @@ def read_labelled_pairs(
     Parameters
     ----------
     choice : str, optional
-        The label column's name in the header or its number, from 1; default: the column headed
-        ``label``, else column 8 where it holds only 0 and 1.
+        The label column's name in the header, or its number, from 1.
     all_positive : bool
-        Where there is no such column: whether all pairs have label 1, instead of an error.
+        Whether all pairs of a file without a label column have label 1; default: that is an error.
 
     Raises
     ------
     DataError
-        The first line at fault, named, or there is no label column or no pair.
+        A line is not valid, or there is no label column or no pair.
     OptionError
         A column number below 1.
     """
     read = [(line.number, line.fields, pair) for line, pair in reader]
     if not read:
         raise DataError("no pairs", expected="at least one BEDPE line of 6 or more columns", path=reader.path)
-    lines = [(number, fields) for number, fields, _ in read]
-    column: int | None = None
-    try:
-        with located(reader.path):
-            column = label_column(choice, reader.header, lines)
-    except DataError:
-        if not all_positive:
-            raise
+    with located(reader.path):
+        column = _named_column(choice, reader.header)
+        if column is None:
+            column = _score_column(((number, fields) for number, fields, _ in read), all_positive)
     found = []
     for number, fields, pair in read:
         with located(reader.path, number):
-            label = 1 if column is None else parse_label(fields, column)
+            label = 1 if column is None else _label(fields, column)
         name = fields[_NAME_COLUMN] if len(fields) > _NAME_COLUMN else MISSING
         found.append((number, LabelledPair(pair, label, name)))
     return found
@@ -76,45 +75,26 @@ def read_positives(path: str, contigs: ContigNames) -> Positives:
     Parameters
     ----------
     contigs : ContigNames
-        The names to use; those that are new are added.
+        The names to use; new ones are added.
 
     Raises
     ------
     DataError
-        A line is at fault, or no positive on one chromosome is left.
+        A line is not valid, or no positive on one chromosome is left.
     """
     read = [labelled for _, labelled in read_labelled_pairs(PairReader(path), all_positive=True)]
-    names = contigs.adopt(path, (side.chrom for labelled in read for side in labelled.pair))
-    positive = [
-        ElementPair(*(Interval(names[side.chrom], side.start, side.end) for side in labelled.pair))
-        for labelled in read
-        if labelled.label == 1
-    ]
-    within = {pair for pair in positive if pair.enhancer.chrom == pair.promoter.chrom}
+    sides = contigs.adopt(path, [side for labelled in read for side in labelled.pair])
+    pairs = zip(read, sides[::2], sides[1::2], strict=True)
+    positive = [ElementPair(enhancer, promoter) for (_, label, _), enhancer, promoter in pairs if label == 1]
+    within = [pair for pair in positive if pair.enhancer.chrom == pair.promoter.chrom]
     if not within:
         found = "no positives on one chromosome" if positive else f"label 0 throughout, in {counted(len(read), 'pair')}"
         raise DataError(found, expected="at least one positive", path=path)
-    between = sum(pair.enhancer.chrom != pair.promoter.chrom for pair in positive)
-    return Positives(sorted(within), len(read) - len(positive), between)
+    return Positives(sorted(set(within)), len(read) - len(positive), len(positive) - len(within))
 
 
-def label_column(choice: str | None, header: BedpeLine | None, pairs: Sequence[tuple[int, list[str]]]) -> int:
-    """Index of the label column.
-
-    Parameters
-    ----------
-    choice : str or None
-        A column's name in the header or its number, from 1; None: the column headed ``label``,
-        else column 8 where it holds only 0 and 1.
-    pairs : sequence of (line number, fields)
-
-    Raises
-    ------
-    DataError
-        There is no such column. Its place is the offending line.
-    OptionError
-        A column number below 1.
-    """
+def _named_column(choice: str | None, header: BedpeLine | None) -> int | None:
+    """Index of the column that was chosen, by name or number, or is headed ``label``; None where there is neither."""
     names = header.fields if header else []
     if choice is not None and choice.isdecimal():
         if not 1 <= int(choice[:9]) <= 1_000_000:
@@ -129,31 +109,28 @@ def label_column(choice: str | None, header: BedpeLine | None, pairs: Sequence[t
             expected="one of the header's: " + ", ".join(names) if names else "a header line",
             hint="give the column's number, from 1",
         )
-    return _score_column(pairs)
+    return None
 
 
-def _score_column(pairs: Sequence[tuple[int, list[str]]]) -> int:
-    for number, fields in pairs:
+def _score_column(lines: Iterable[tuple[int, list[str]]], may_lack: bool) -> int | None:
+    """Index of column 8, where it holds the labels; where it does not, None or, unless `may_lack`, an error."""
+    for number, fields in lines:
         value = fields[SCORE_COLUMN] if len(fields) > SCORE_COLUMN else None
-        if value not in LABELS:
-            found = "there is no column 8" if value is None else f"column 8 holds {value!r}"
-            raise DataError(
-                f"no label column: none is headed 'label', and {found}",
-                expected="0 or 1 for every pair",
-                hint="name it by --label-column NAME or NUMBER",
-                line=number,
-            )
+        if value in LABELS:
+            continue
+        if may_lack:
+            return None
+        found = "there is no column 8" if value is None else f"column 8 holds {value!r}"
+        raise DataError(
+            f"no label column: none is headed 'label', and {found}",
+            expected="0 or 1 for every pair",
+            hint="name it by --label-column NAME or NUMBER",
+            line=number,
+        )
     return SCORE_COLUMN
 
 
-def parse_label(fields: Sequence[str], column: int) -> int:
-    """The label of one pair.
-
-    Raises
-    ------
-    DataError
-        The line has no such column, or it holds neither 0 nor 1.
-    """
+def _label(fields: list[str], column: int) -> int:
     if column >= len(fields):
         raise DataError(f"no column {column + 1} for the label; the line has {len(fields)}")
     if fields[column] not in LABELS:

@@ -1,8 +1,8 @@
 """BED: tab-separated intervals, one a line, 0-based and half-open.
 
-Columns 1-3 are chromosome, start and end; 4 is a name, 6 a strand, where there are any. Read are
-LF and CRLF and gzip; skipped are ``#``, ``track`` and ``browser`` lines, and a first line that names
-the columns.
+Columns 1-3 are chromosome, start and end; 4 and 6, which may be missing, are name and strand. Lines
+may end in LF or CRLF, and the file may be gzip-compressed. ``#``, ``track`` and ``browser`` lines are
+skipped, and so is a first line that names the columns.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from speid_cli.errors import DataError, located
 from speid_cli.files import read_lines
-from speid_cli.genome.bedpe import MISSING, is_column_name
+from speid_cli.genome.bedpe import MISSING, is_column_name, is_comment
 from speid_cli.genome.contigs import ContigNames, ReferenceContigs
 from speid_cli.genome.intervals import Interval
 from speid_cli.kinds import BED, expecting
@@ -23,7 +23,7 @@ _NAME, _STRAND = 3, 5
 
 
 class BedElement(NamedTuple):
-    """An interval with its name (its place, where the file gives none) and its strand (``.``: unknown)."""
+    """An interval with its name (``chrom:start-end`` where the file gives none) and its strand (``.``: unknown)."""
 
     interval: Interval
     name: str
@@ -37,11 +37,11 @@ def read_bed_elements(path: str) -> Iterator[BedElement]:
     ------
     DataError
         The file cannot be read, a line has fewer than 3 columns or no valid coordinates, or the
-        first one holds two intervals, as BEDPE does.
+        first line with an interval holds two, as in BEDPE.
     """
     header = elements = 0
     for number, text in read_lines(path):
-        if not text.strip() or text.startswith(("#", "track ", "track\t", "browser ", "browser\t")):
+        if is_comment(text):
             continue
         fields = text.split("\t")
         if not header + elements and len(fields) >= 3 and all(map(is_column_name, fields[1:3])):
@@ -65,13 +65,13 @@ def _element(fields: list[str]) -> BedElement:
 
 
 def _bounds(fields: list[str], column: int) -> tuple[int, int] | None:
-    """Start and end from this column on; None where there are none."""
+    """Start and end in this column and the next; None where they are not valid."""
     numbers = [int(field) for field in fields[column : column + 2] if _POSITION.fullmatch(field)]
     return (numbers[0], numbers[1]) if len(numbers) == 2 and numbers[0] < numbers[1] else None
 
 
 def place_of(interval: Interval) -> str:
-    """``chrom:start-end``, as the file has it: 0-based, half-open."""
+    """``chrom:start-end``, 0-based and half-open as in the file."""
     return f"{interval.chrom}:{interval.start}-{interval.end}"
 
 
@@ -81,20 +81,19 @@ def read_elements(path: str, contigs: ContigNames) -> tuple[list[BedElement], in
     Parameters
     ----------
     contigs : ContigNames
-        The names to use; those that are new are added.
+        The names to use; new ones are added.
 
     Raises
     ------
     DataError
-        The file holds no element or none on a known contig, or a line is at fault.
+        The file holds no element or none on a known contig, or a line is not valid.
     """
     elements = list(read_bed_elements(path))
     if not elements:
         raise DataError("no intervals", expected="at least one BED line", path=path)
-    names = contigs.adopt(path, (element.interval.chrom for element in elements))
     unique: dict[Interval, BedElement] = {}
-    for (chrom, start, end), name, strand in elements:
-        interval = Interval(names[chrom], start, end)
+    intervals = contigs.adopt(path, [element.interval for element in elements])
+    for interval, (_, name, strand) in zip(intervals, elements, strict=True):
         unique.setdefault(interval, BedElement(interval, name, strand))
     return [unique[interval] for interval in sorted(unique)], len(elements) - len(unique)
 
@@ -108,14 +107,12 @@ def read_regions(path: str, contigs: ReferenceContigs) -> tuple[list[Interval], 
         A line has fewer than 3 columns or no valid coordinates, or all lie on other contigs.
     """
     intervals, elsewhere = [], []
-    for element in read_bed_elements(path):
-        chrom, start, end = element.interval
-        if (contig := contigs.find(chrom)) is None:  # an exclusion list may name contigs that this reference leaves out
+    for (chrom, start, end), *_ in read_bed_elements(path):
+        contig = contigs.find(chrom)
+        if contig is None:  # an exclusion list may name contigs that this reference does not have
             elsewhere.append(chrom)
-            continue
-        start, end = (min(position, contigs.lengths[contig]) for position in (start, end))
-        if start < end:
-            intervals.append(Interval(contig, start, end))
+        elif start < contigs.lengths[contig]:
+            intervals.append(Interval(contig, start, min(end, contigs.lengths[contig])))
     if elsewhere and not intervals:
         raise DataError(
             f"none of its contigs, such as {elsewhere[0]!r}, is in {contigs.path}, which has {min(contigs.lengths)!r}",

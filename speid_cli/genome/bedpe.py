@@ -1,10 +1,11 @@
 """BEDPE: tab-separated pairs of intervals, one pair a line, 0-based and half-open.
 
 Columns 1-3 are one side, 4-6 the other, then ``name``, ``score``, two strands and anything else.
-Side 1 is the enhancer and side 2 the promoter, unless told otherwise. Read are LF and CRLF, gzip,
-``#`` comments, ``track`` and ``browser`` lines, coordinates such as ``1.05e+08``, and a header with
-or without ``#`` as Juicer writes it: the first line whose four coordinate columns are words. Where
-it says that its columns stand in another order, the file is refused.
+Side 1 is the enhancer and side 2 the promoter, unless ``--promoter-first`` is given. Lines may end
+in LF or CRLF, the file may be gzip-compressed, and coordinates may be written like ``1.05e+08``.
+``#`` comments and ``track`` and ``browser`` lines are skipped. The header, with or without ``#``, is
+the first line whose four coordinate columns are words; a file whose header names the columns in
+another order is refused.
 """
 
 from __future__ import annotations
@@ -24,16 +25,16 @@ MISSING = "."
 
 _COORDINATES = (1, 2, 4, 5)
 _WORD = re.compile(r"[A-Za-z_][\w.]*")
-# Words that tell what a column holds; Juicer writes x1, x2, y1 and y2.
+# Words in a header by which a column is recognised; Juicer writes x1, x2, y1 and y2.
 _KINDS = {"chrom": ("chr", "seqname"), "start": ("start", "x1", "y1"), "end": ("end", "stop", "x2", "y2")}
 _NO_VALUE = ("na", "nan", "null", "none", "inf")
-# Each text matches in one way only: of two ways, all would be tried on a long field that matches in none.
+# Each text can match in one way only; otherwise a long field that does not match takes very long.
 _SCIENTIFIC = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,2})?", re.ASCII)
 _LONGEST_NUMBER = 40
 
 
 class BedpeLine(NamedTuple):
-    """One line of a BEDPE file, as it stands."""
+    """One line of a BEDPE file, unchanged."""
 
     number: int
     role: Literal["pair", "header", "comment"]
@@ -47,12 +48,12 @@ class BedpeLine(NamedTuple):
 
 
 class PairReader:
-    """The pairs of a BEDPE file (``-``: standard input): the one way in which commands read pairs.
+    """The pairs of a BEDPE file (``-``: standard input); all commands read pairs by it.
 
     Attributes
     ----------
     header : BedpeLine or None
-        The header, once it has been read.
+        None until the header has been read.
     """
 
     def __init__(self, path: str, promoter_first: bool = False) -> None:
@@ -60,12 +61,12 @@ class PairReader:
         self.header: BedpeLine | None = None
 
     def lines(self) -> Iterator[BedpeLine]:
-        """Every line, told apart into pairs, header and comments.
+        """Every line, marked as pair, header or comment.
 
         Raises
         ------
         DataError
-            The file cannot be read, is not text, or its header names other columns than are read.
+            The file cannot be read, is not text, or its header names the columns in another order.
         """
         for line in read_bedpe(self.path):
             if line.role == "header":
@@ -80,7 +81,7 @@ class PairReader:
         Raises
         ------
         DataError
-            The line is at fault; the message names it.
+            The line is not valid; the message gives its number.
         """
         with expecting(BEDPE), located(self.path, line.number):
             return parse_pair(line.fields, self._promoter_first)
@@ -90,7 +91,7 @@ class PairReader:
 
 
 def read_bedpe(path: str) -> Iterator[BedpeLine]:
-    """Every line of a BEDPE file (``-``: standard input), told apart into pairs, header and comments.
+    """Every line of a BEDPE file (``-``: standard input), marked as pair, header or comment.
 
     Raises
     ------
@@ -102,11 +103,16 @@ def read_bedpe(path: str) -> Iterator[BedpeLine]:
         if header_possible and _is_header(text):
             header_possible = False
             yield BedpeLine(number, "header", text)
-        elif not text.strip() or text.startswith(("#", "track ", "track\t", "browser ", "browser\t")):
+        elif is_comment(text):
             yield BedpeLine(number, "comment", text)
         else:
             header_possible = False
             yield BedpeLine(number, "pair", text)
+
+
+def is_comment(text: str) -> bool:
+    """Whether a line of BED or BEDPE is empty, a comment, or tells a genome browser what to show."""
+    return not text.strip() or text.startswith(("#", "track ", "track\t", "browser ", "browser\t"))
 
 
 def _is_header(text: str) -> bool:
@@ -115,12 +121,12 @@ def _is_header(text: str) -> bool:
 
 
 def is_column_name(text: str) -> bool:
-    """Whether a field in the place of a coordinate is the name of a column."""
+    """Whether a field where a coordinate is expected is the name of a column."""
     return _WORD.fullmatch(text) is not None and text.casefold() not in _NO_VALUE
 
 
 def _check_header(names: list[str], promoter_first: bool) -> None:
-    """Refuse a header whose names say that chromosomes, starts, ends or sides stand elsewhere."""
+    """Refuse a header by which chromosomes, starts, ends or sides are in other columns."""
     for number, (name, wanted) in enumerate(zip(names, COLUMNS[:6], strict=False), start=1):
         kinds = [kind for kind, words in _KINDS.items() if any(word in name.casefold() for word in words)]
         if len(kinds) == 1 and not wanted.startswith(kinds[0]):
@@ -142,11 +148,11 @@ def parse_pair(fields: list[str], promoter_first: bool = False) -> ElementPair:
     Raises
     ------
     DataError
-        Fewer than 6 columns, a coordinate that is no whole number or negative, or a start that is
-        not below its end. The caller adds the place.
+        Fewer than 6 columns, a coordinate that is negative or not a whole number, or a start that is
+        not below its end. The caller adds the file and the line.
     """
     if len(fields) < 6:
-        hint = "" if "\t" in "".join(fields) or len(fields) > 1 else "columns are separated by tabs, not blanks"
+        hint = "columns are separated by tabs, not spaces" if len(fields) == 1 else ""
         raise DataError(counted(len(fields), "column"), expected="6 or more tab-separated columns", hint=hint)
     first, second = _side(fields, 0), _side(fields, 3)
     return ElementPair(second, first) if promoter_first else ElementPair(first, second)
@@ -177,8 +183,8 @@ def _coordinate(fields: list[str], column: int) -> int:
 def with_probability(fields: list[str], text: str, append: bool, header_columns: int = 0) -> str:
     """A BEDPE line with a value in column 8 (`append`: in a new last column), padded with ``.``.
 
-    Takes the fields of a pair with its probability, or those of a header with the column's name.
-    An appended value stands below its name also where the line is shorter than the header.
+    The fields are those of a pair, with its probability as text, or of a header, with the column's
+    name. A line shorter than the header is padded, so that an appended value is below its name.
     """
     wanted = max(SCORE_COLUMN + 1, header_columns if append else 0)
     columns = list(fields) + [MISSING] * (wanted - len(fields))
@@ -190,7 +196,7 @@ def with_probability(fields: list[str], text: str, append: bool, header_columns:
 
 
 def header_with_probability(header: BedpeLine, append: bool) -> str:
-    """The header of a scored BEDPE, in step with its lines."""
+    """The header of a scored BEDPE, whose columns match those of its lines."""
     fields = header.fields
     padded = fields + list(COLUMNS[len(fields) : SCORE_COLUMN + 1])
     prefix = header.text[: len(header.text) - len("\t".join(fields))]

@@ -100,19 +100,19 @@ def _counts_of(keys: NDArray[np.int64], among: NDArray[np.int64]) -> NDArray[np.
 
 
 def read_loops(path: str, contigs: ContigNames) -> list[ElementPair]:
-    """Both anchors of each chromatin loop of a BEDPE file, in either order: two pairs a loop.
+    """The anchors of each chromatin loop of a BEDPE file, in both orders: two pairs for each loop.
 
     Raises
     ------
     DataError
-        The file holds no loop or none on a known contig, or a line is at fault.
+        The file holds no loop or none on a known contig, or a line is not valid.
     """
-    loops = [pair for _, pair in PairReader(path)]
-    if not loops:
+    anchors = [anchor for _, loop in PairReader(path) for anchor in loop]
+    if not anchors:
         raise DataError("no loops", expected="at least one BEDPE line of 6 or more columns", path=path)
-    names = contigs.adopt(path, (anchor.chrom for loop in loops for anchor in loop))
-    anchors = [tuple(Interval(names[anchor.chrom], anchor.start, anchor.end) for anchor in loop) for loop in loops]
-    return [ElementPair(*pair) for first, second in anchors for pair in ((first, second), (second, first))]
+    anchors = contigs.adopt(path, anchors)
+    firsts, seconds = anchors[::2], anchors[1::2]
+    return list(map(ElementPair, firsts + seconds, seconds + firsts))
 
 
 def joined_by_loops(

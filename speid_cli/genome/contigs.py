@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from speid_cli.errors import DataError
 from speid_cli.genome.intervals import Interval
@@ -11,16 +11,16 @@ _MITOCHONDRION = ("chrM", "MT", "M", "chrMT")
 
 
 class ContigNames:
-    """The contig names of one or more files, found also under the other common spelling.
+    """The contig names of one or more files, found also under another common spelling.
 
-    ``chr1`` stands for ``1`` and the reverse; ``chrM``, ``MT``, ``M`` and ``chrMT`` for one another.
+    ``chr1`` and ``1`` are the same contig, and so are ``chrM``, ``MT``, ``M`` and ``chrMT``.
 
     Attributes
     ----------
     path : object
         The file whose names are used.
     aliases : dict of str
-        The names that were found under another spelling, and that spelling.
+        The names that other files spell differently, and the known spelling of each.
     """
 
     def __init__(self, names: Iterable[str] = (), path: object = None) -> None:
@@ -30,25 +30,23 @@ class ContigNames:
         self._examples: dict[str, str] = {}
 
     def find(self, chrom: str) -> str | None:
-        """The known spelling of a name; None where it is not known in any."""
+        """The known spelling of a name; None where no spelling of it is known."""
         if chrom in self._names:
             return chrom
-        if chrom not in self.aliases:
-            known = next((name for name in _spellings(chrom) if name in self._names), None)
-            if known is None:
-                return None
+        known = self.aliases.get(chrom) or next((name for name in _spellings(chrom) if name in self._names), None)
+        if known is not None:
             self.aliases[chrom] = known
-        return self.aliases[chrom]
+        return known
 
-    def adopt(self, path: str, names: Iterable[str]) -> dict[str, str]:
-        """What each contig name of a further file is called here; names that are new stay as they are.
+    def adopt(self, path: str, intervals: Sequence[Interval]) -> list[Interval]:
+        """The intervals of another file with the contig names known here; new names are kept, and known from now on.
 
         Raises
         ------
         DataError
             The file shares no contig with those before it.
         """
-        names = dict.fromkeys(names)
+        names = dict.fromkeys(interval.chrom for interval in intervals)
         known = {name: found for name in names if (found := self.find(name)) is not None}
         if self._names and not known:
             raise DataError(
@@ -63,14 +61,14 @@ class ContigNames:
         for name in names:
             known.setdefault(name, self.find(name) or name)
             self._names.setdefault(known[name])
-        return known
+        return [Interval(known[chrom], start, end) for chrom, start, end in intervals]
 
     def examples(self) -> str:
-        """A contig name of each file that was adopted, as that file spells it."""
+        """One contig name of each file, as that file spells it."""
         return ", ".join(f"{name!r} in {path}" for path, name in self._examples.items())
 
     def alias_warning(self) -> str | None:
-        """One sentence on the names that were matched by another spelling, if any were."""
+        """One sentence on the names that other files spell differently, if there are any."""
         if not self.aliases:
             return None
         (given, contig), *others = self.aliases.items()
@@ -91,7 +89,7 @@ class ReferenceContigs(ContigNames):
         Raises
         ------
         DataError
-            No contig has that name or an alias of it.
+            No contig has that name or another spelling of it.
         """
         if (contig := self.find(chrom)) is not None:
             return contig
@@ -103,7 +101,7 @@ class ReferenceContigs(ContigNames):
         )
 
     def locate(self, interval: Interval) -> Interval:
-        """The interval under the reference's own contig name.
+        """The interval with the reference's own contig name.
 
         Raises
         ------

@@ -42,17 +42,21 @@ def test_unknown_contigs_and_ends_beyond_are_refused() -> None:
 
 def test_a_further_file_takes_the_names_of_the_first() -> None:
     contigs = ContigNames()
-    assert contigs.adopt("a.bed", ["chr2", "chr1", "2"]) == {"chr2": "chr2", "chr1": "chr1", "2": "chr2"}
-    assert contigs.adopt("b.bed", ["1", "X", "KI1"]) == {"1": "chr1", "X": "X", "KI1": "KI1"}
-    assert contigs.adopt("c.bed", ["chrX", "1"]) == {"chrX": "X", "1": "chr1"}
+
+    def adopted(path: str, *names: str) -> list[str]:
+        return [place.chrom for place in contigs.adopt(path, [Interval(name, 5, 9) for name in names])]
+
+    assert adopted("a.bed", "chr2", "chr1", "2") == ["chr2", "chr1", "chr2"]
+    assert adopted("b.bed", "1", "X", "KI1", "1") == ["chr1", "X", "KI1", "chr1"]
+    assert adopted("c.bed", "chrX", "1") == ["X", "chr1"]
     assert contigs.alias_warning() == "contig names differ from those of a.bed: took '2' for 'chr2' and 2 more"
     assert contigs.examples() == "'chr2' in a.bed, '1' in b.bed, 'chrX' in c.bed"
 
 
 def test_files_without_a_common_contig_are_refused() -> None:
     contigs = ContigNames()
-    contigs.adopt("a.bed", ["chr1", "chr2"])
+    contigs.adopt("a.bed", [Interval("chr1", 5, 9)])
     with pytest.raises(
         DataError, match="b.bed: none of its contigs, such as 'scaffold_1', is in a.bed, which has 'chr1'; expected the"
     ):
-        contigs.adopt("b.bed", ["scaffold_1"])
+        contigs.adopt("b.bed", [Interval("scaffold_1", 5, 9)])
