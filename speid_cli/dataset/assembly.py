@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speid_cli import __version__
-from speid_cli.dataset.composition import composition, nearby_gc
+from speid_cli.dataset.composition import Composition, composition, nearby_gc
 from speid_cli.dataset.labels import LabelledPair, read_labelled_pairs
 from speid_cli.dataset.leakage import leak_report
-from speid_cli.dataset.pairs import SUBSETS, Elements, PairDataset
+from speid_cli.dataset.pairs import SIDES, SUBSETS, Elements, PairDataset
 from speid_cli.dataset.splits import DROPPED, SplitSettings, split
 from speid_cli.errors import DataError, OptionError, located
 from speid_cli.files import sha256_of
@@ -28,13 +27,13 @@ from speid_cli.genome.reference import Reference
 
 _ROWS_AT_A_TIME = 1024
 CONTRADICTIONS = "with both labels, taken as 1"
-# Of the positives: more than measurements repeated by hand would leave.
+# The share of the positives above which contradictions are a mistake, not repeated measurements.
 MOST_CONTRADICTIONS = 0.05
 
 
 @dataclass(frozen=True)
 class PrepareSettings:
-    """What ``speid prepare`` is told; windows in bp (Singh et al. 2016, section 3.1)."""
+    """Settings of ``speid prepare``; windows in bp (Singh et al. 2016, section 3.1)."""
 
     enhancer_window: int
     promoter_window: int
@@ -50,41 +49,59 @@ def assemble(pairs_path: str, reference: Reference, settings: PrepareSettings) -
     Raises
     ------
     DataError
-        Any line or file is at fault; the message names it.
+        A line or a file is not valid; the message names it.
     """
     read = _read_pairs(pairs_path, reference.contigs, settings)
     consistent, remarks = _without_contradictions(read, pairs_path)
     kept, excluded = _without_excluded(consistent, settings.exclude, reference.contigs)
-    order = {contig: rank for rank, contig in enumerate(reference.contigs.lengths)}
-    chromosomes = tuple(sorted({side.chrom for labelled in kept for side in labelled.pair}, key=order.__getitem__))
+    chroms = {side.chrom for labelled in kept for side in labelled.pair}
+    chromosomes = tuple(contig for contig in reference.contigs.lengths if contig in chroms)
     rank = {contig: index for index, contig in enumerate(chromosomes)}
-    subset = _split(settings, kept, rank, pairs_path, reference.contigs)
-    used = [labelled for labelled, part in zip(kept, subset, strict=True) if part != DROPPED]
-    enhancers, enhancer_index = _unique([labelled.pair.enhancer for labelled in used], rank)
-    promoters, promoter_index = _unique([labelled.pair.promoter for labelled in used], rank)
+    first, second = (
+        np.array([(rank[chrom], start, end) for chrom, start, end in side], np.int64)
+        for side in zip(*(labelled.pair for labelled in kept), strict=True)
+    )  # int64 (N, 3): chromosome rank, start, end
+    label = np.array([labelled.label for labelled in kept], np.int8)
+    window = max(settings.enhancer_window, settings.promoter_window)
+    with located(pairs_path):
+        subset = split(_on_reference(settings.split, reference.contigs), first, second, label, chromosomes, window)
+    used = np.flatnonzero(subset != DROPPED)
+    enhancers, enhancer_index = _elements(first[used], settings.enhancer_window, chromosomes, reference)
+    promoters, promoter_index = _elements(second[used], settings.promoter_window, chromosomes, reference)
     dataset = PairDataset(
-        _elements(enhancers, settings.enhancer_window, rank, reference),
-        _elements(promoters, settings.promoter_window, rank, reference),
+        enhancers,
+        promoters,
         enhancer_index,
         promoter_index,
-        np.array([labelled.label for labelled in used], np.int8),
-        subset[subset != DROPPED],
+        label[used],
+        subset[used],
         chromosomes,
         metadata={},
-        name=tuple(labelled.name for labelled in used),
+        name=tuple(kept[row].name for row in used),
     )
+    unique = set(zip(enhancer_index.tolist(), promoter_index.tolist(), strict=True))
     remarks |= excluded | {"dropped, across subsets or near a border": len(kept) - len(used)}
-    remarks |= {"repeated": len(used) - len({labelled.pair for labelled in used})}
+    remarks |= {"repeated": len(used) - len(unique)}
     return replace(dataset, metadata=_metadata(pairs_path, reference, settings, dataset, remarks))
 
 
+def _read_pairs(path: str, contigs: ReferenceContigs, settings: PrepareSettings) -> list[LabelledPair]:
+    """Every pair with its label, under the reference's contig names."""
+    found = []
+    reader = PairReader(path, settings.promoter_first)
+    for number, (pair, label, name) in read_labelled_pairs(reader, settings.label_column):
+        with located(path, number):
+            found.append(LabelledPair(ElementPair(*map(contigs.locate, pair)), label, name))
+    return found
+
+
 def _without_contradictions(read: list[LabelledPair], path: str) -> tuple[list[LabelledPair], dict[str, int]]:
-    """Of pairs that stand with both labels, the lines with label 1."""
+    """All lines but those with label 0 of pairs that also have label 1."""
     positive = {labelled.pair for labelled in read if labelled.label == 1}
     both = {labelled.pair for labelled in read if labelled.label == 0 and labelled.pair in positive}
     if len(both) > MOST_CONTRADICTIONS * len(positive):
         raise DataError(
-            f"{len(both):,} of {len(positive):,} positive pairs also stand with label 0",
+            f"{len(both):,} of {len(positive):,} positive pairs also have label 0",
             expected="one label for each pair",
             hint="were the negatives drawn for these positives, with the same contig names?",
             path=path,
@@ -93,83 +110,57 @@ def _without_contradictions(read: list[LabelledPair], path: str) -> tuple[list[L
     return kept, {CONTRADICTIONS: len(both)}
 
 
-def _read_pairs(path: str, contigs: ReferenceContigs, settings: PrepareSettings) -> list[LabelledPair]:
-    """Every pair with its label, on the reference's contig names."""
-    found = []
-    for number, (pair, label, name) in read_labelled_pairs(
-        PairReader(path, settings.promoter_first), settings.label_column
-    ):
-        with located(path, number):
-            found.append(LabelledPair(ElementPair(*map(contigs.locate, pair)), label, name))
-    return found
-
-
 def _without_excluded(
     read: list[LabelledPair], exclude: str | None, contigs: ReferenceContigs
 ) -> tuple[list[LabelledPair], dict[str, int]]:
     if exclude is None:
         return read, {}
     regions, elsewhere = read_regions(exclude, contigs)
-    hit = np.zeros(len(read), bool)
-    for side in (0, 1):
-        hit |= overlaps([labelled.pair[side] for labelled in read], regions)
-    kept = [labelled for labelled, out in zip(read, hit, strict=True) if not out]
+    hit = overlaps([side for labelled in read for side in labelled.pair], regions)
+    kept = [labelled for labelled, out in zip(read, hit[::2] | hit[1::2], strict=True) if not out]
     if not kept:
         raise DataError("no pair is left outside the excluded regions", path=exclude)
     return kept, {"regions to exclude on unknown contigs": elsewhere, "dropped, excluded": len(read) - len(kept)}
 
 
-def _split(
-    settings: PrepareSettings, kept: list[LabelledPair], rank: dict[str, int], path: str, contigs: ReferenceContigs
-) -> NDArray[np.int8]:
-    def places(side: int) -> NDArray[np.int64]:
-        """Chromosome rank, start and end int64 (N, 3) of a side."""
-        sides = (labelled.pair[side] for labelled in kept)
-        return np.array([(rank[chrom], start, end) for chrom, start, end in sides], np.int64).reshape(-1, 3)
-
-    def resolved(names: tuple[str, ...]) -> tuple[str, ...]:
-        """The names as the reference has them."""
-        try:
-            return tuple(map(contigs.resolve, names))
-        except DataError as error:
-            raise OptionError(f"cannot hold out: {error}") from None
-
-    named = replace(
-        settings.split,
-        test_chroms=resolved(settings.split.test_chroms),
-        validation_chroms=resolved(settings.split.validation_chroms),
-    )
-    if both := set(named.test_chroms) & set(named.validation_chroms):
+def _on_reference(chosen: SplitSettings, contigs: ReferenceContigs) -> SplitSettings:
+    """The settings with the chromosomes to hold out under the reference's names."""
+    try:
+        test = tuple(map(contigs.resolve, chosen.test_chroms))
+        validation = tuple(map(contigs.resolve, chosen.validation_chroms))
+    except DataError as error:
+        raise OptionError(f"cannot hold out: {error}") from None
+    if both := set(test) & set(validation):
         raise OptionError(f"--test-chroms and --validation-chroms both name {', '.join(sorted(both))}")
-    label = np.array([labelled.label for labelled in kept], np.int8)
-    window = max(settings.enhancer_window, settings.promoter_window)
-    with located(path):
-        return split(named, places(0), places(1), label, tuple(rank), window)
+    return replace(chosen, test_chroms=test, validation_chroms=validation)
 
 
-def _unique(intervals: Sequence[Interval], rank: dict[str, int]) -> tuple[list[Interval], NDArray[np.int32]]:
-    """Unique intervals in genome order, and where each one given stands among them."""
-    unique = sorted(set(intervals), key=lambda interval: (rank[interval.chrom], interval.start, interval.end))
-    place = {interval: index for index, interval in enumerate(unique)}
-    return unique, np.array([place[interval] for interval in intervals], np.int32)
-
-
-def _elements(intervals: Sequence[Interval], window: int, rank: dict[str, int], reference: Reference) -> Elements:
-    start = np.array([interval.start for interval in intervals], np.int64)
-    end = np.array([interval.end for interval in intervals], np.int64)
-    shift = np.stack(shift_range(start, end, window), axis=1).astype(np.int16).reshape(-1, 2)
+def _elements(
+    places: NDArray[np.int64], window: int, chromosomes: tuple[str, ...], reference: Reference
+) -> tuple[Elements, NDArray[np.int32]]:
+    """The unique elements among places (N, 3), in genome order, and the index (N,) of each place among them."""
+    interval, index = np.unique(places, axis=0, return_inverse=True)
+    chrom, start, end = interval.T
+    shift = np.stack(shift_range(start, end, window), axis=1).astype(np.int16)
     margin = int(np.abs(shift).max(initial=0))
     width = window + 2 * margin
-    packed = np.empty((len(intervals), -(-width // 2)), np.uint8)
-    for row, interval, first in zip(packed, intervals, window_start(start, end, window) - margin, strict=True):
-        row[:] = pack_sequence(reference.fetch(interval.chrom, int(first), int(first) + width))
-    chrom = np.array([rank[interval.chrom] for interval in intervals], np.int64)
-    return Elements(packed, width, window, shift, np.stack([chrom, start, end], axis=1).reshape(-1, 3))
+    packed = np.empty((len(interval), -(-width // 2)), np.uint8)
+    first = (window_start(start, end, window) - margin).tolist()
+    for row, rank, position in zip(packed, chrom, first, strict=True):
+        row[:] = pack_sequence(reference.fetch(chromosomes[rank], position, position + width))
+    return Elements(packed, width, window, shift, interval), index.reshape(-1).astype(np.int32)
 
 
 def _metadata(
     path: str, reference: Reference, settings: PrepareSettings, dataset: PairDataset, remarks: dict[str, int]
 ) -> dict[str, Any]:
+    lengths = np.array([reference.contigs.lengths[name] for name in dataset.chromosomes], np.int64)
+    sides = {
+        side: _describe(side, elements, lengths)
+        for side, elements in zip(SIDES, (dataset.enhancers, dataset.promoters), strict=True)
+    }
+    promoters = [Interval(dataset.chromosomes[chrom], *place) for chrom, *place in dataset.promoters.interval.tolist()]
+    nearby = nearby_gc(reference, promoters, dataset.promoters.window, settings.split.seed)
     return {
         "reference": {
             "path": str(reference.path.resolve()),
@@ -182,22 +173,23 @@ def _metadata(
         "promoter_first": settings.promoter_first,
         "seed": settings.split.seed,
         "speid_version": __version__,
-        "counts": counts(dataset, reference.contigs, remarks),
-        "composition": _composition(dataset, reference, settings.split.seed),
+        "counts": _counts(dataset, remarks, [counts for counts, _ in sides.values()]),
+        "composition": {side: found._asdict() for side, (_, found) in sides.items()} | {"gc near promoters": nearby},
         "leaks": leak_report(dataset),
     }
 
 
-def counts(dataset: PairDataset, contigs: ReferenceContigs, remarks: dict[str, int]) -> dict[str, Any]:
-    """What a reader of the data set wants to know of it, ready to print."""
+def _counts(dataset: PairDataset, remarks: dict[str, int], sides: list[dict[str, Any]]) -> dict[str, Any]:
+    """What a data set holds, in the order in which it is printed."""
+    positives = int((dataset.label == 1).sum())
     table: dict[str, Any] = {
         "pairs": len(dataset),
-        "positives": int((dataset.label == 1).sum()),
-        "negatives": int((dataset.label == 0).sum()),
+        "positives": positives,
+        "negatives": len(dataset) - positives,
         **remarks,
     }
-    for side, elements in (("enhancer", dataset.enhancers), ("promoter", dataset.promoters)):
-        table |= _element_counts(side, elements, [contigs.lengths[name] for name in dataset.chromosomes])
+    for side in sides:
+        table |= side
     for part, name in enumerate(SUBSETS):
         members = dataset.subset == part
         table[name] = {
@@ -208,33 +200,20 @@ def counts(dataset: PairDataset, contigs: ReferenceContigs, remarks: dict[str, i
     return table
 
 
-def _element_counts(side: str, elements: Elements, contig_lengths: Iterable[int]) -> dict[str, Any]:
+def _describe(side: str, elements: Elements, contig_lengths: NDArray[np.int64]) -> tuple[dict[str, Any], Composition]:
+    """Counts of the elements of one side, to print, and what their windows look like."""
     chrom, start, end = elements.interval.T
     first = window_start(start, end, elements.window)
-    overhang = (first < 0) | (first + elements.window > np.array(list(contig_lengths), np.int64)[chrom])
-    unknown = sum(
-        int((_window_codes(elements, row) == N_CODE).sum()) for row in range(0, len(elements), _ROWS_AT_A_TIME)
-    )
-    return {
+    overhang = (first < 0) | (first + elements.window > contig_lengths[chrom])
+    unknown, gc = 0, []
+    for row in range(0, len(elements), _ROWS_AT_A_TIME):
+        codes = elements.window_codes(slice(row, row + _ROWS_AT_A_TIME))
+        unknown += int((codes == N_CODE).sum())
+        gc.append(gc_content(codes))
+    counts = {
         f"unique {side}s": len(elements),
         f"{side}s longer than the window": int((end - start > elements.window).sum()),
         f"{side} windows that overhang": int(overhang.sum()),
         f"N fraction of {side} windows": round(unknown / max(len(elements) * elements.window, 1), 6),
     }
-
-
-def _composition(dataset: PairDataset, reference: Reference, seed: int) -> dict[str, Any]:
-    """What the elements of both sides look like, and the sequence near the promoters."""
-    sides = {}
-    for side, elements in (("enhancer", dataset.enhancers), ("promoter", dataset.promoters)):
-        rows = range(0, len(elements), _ROWS_AT_A_TIME)
-        gc = np.concatenate([gc_content(_window_codes(elements, row)) for row in rows])
-        sides[side] = composition(elements.interval[:, 2] - elements.interval[:, 1], gc)._asdict()
-    promoters = [
-        Interval(dataset.chromosomes[chrom], start, end) for chrom, start, end in dataset.promoters.interval.tolist()
-    ]
-    return sides | {"gc near promoters": nearby_gc(reference, promoters, dataset.promoters.window, seed)}
-
-
-def _window_codes(elements: Elements, row: int) -> NDArray[np.uint8]:
-    return elements.codes(slice(row, row + _ROWS_AT_A_TIME))[:, elements.margin : elements.margin + elements.window]
+    return counts, composition(end - start, np.concatenate(gc))

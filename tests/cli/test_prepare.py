@@ -219,7 +219,7 @@ def test_pairs_with_both_labels_are_taken_as_positive(
     assert "warning: both labels for 1 pair: taken as positive, with the lines with label 0 left out" in message
     builders.write_pairs(Path("pairs.bedpe"), [*positives, *(line[:-1] + "0" for line in positives[:2])], None)
     assert (
-        "pairs.bedpe: 2 of 20 positive pairs also stand with label 0; expected one label for each pair; were the "
+        "pairs.bedpe: 2 of 20 positive pairs also have label 0; expected one label for each pair; were the "
         "negatives drawn for these positives, with the same contig names?"
     ) in fails("prepare", "pairs.bedpe", "genome.fa", "-o", "other.npz")
 
