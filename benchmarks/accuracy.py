@@ -22,11 +22,12 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from accuracy_report import write_report
+from measurements import SilentObserver
 from numpy.typing import NDArray
 from rivals import RIVALS
 from rivals.training import train
@@ -75,19 +76,6 @@ class Scored(NamedTuple):
     logits: NDArray[np.floating]
     epochs: float = 0.0
     seconds: float | None = None
-
-
-class SilentObserver:
-    """Nobody watches."""
-
-    def epoch_begins(self, epoch: int, epochs: int, samples: int) -> None:
-        """Nothing."""
-
-    def samples_done(self, samples: int) -> None:
-        """Nothing."""
-
-    def epoch_ended(self, row: dict[str, Any], best: bool) -> None:
-        """Nothing."""
 
 
 def main() -> None:

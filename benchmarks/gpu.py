@@ -19,6 +19,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from measurements import SilentObserver
 
 import speid_cli
 from speid_cli.dataset.pairs import Elements, PairDataset
@@ -133,20 +134,12 @@ def train(config: SpeidConfig, rounds: int) -> None:
             torch.cuda.set_sync_debug_mode("error" if epoch else "default")
             with timed(times):
                 trainer.position.batches, before = 0, trainer.position.loss.clone()
-                trainer.steps(_Nobody(), TrainingState())
+                trainer.steps(SilentObserver(), TrainingState())
                 losses.append((trainer.position.loss - before) / 400)
             torch.cuda.set_sync_debug_mode("default")
         values = [float(loss) for loss in losses]
         rate = 400 / statistics.median(times[1:])
         print(f"| {precision} | {rate:,.0f} | {values[0]:.4f}, {values[-1]:.4f} |")
-
-
-class _Nobody:
-    def epoch_begins(self, epoch: int, epochs: int, samples: int) -> None: ...
-
-    def samples_done(self, samples: int) -> None: ...
-
-    def epoch_ended(self, row: dict[str, object], best: bool) -> None: ...
 
 
 def random_dataset(config: SpeidConfig, pairs: int) -> PairDataset:

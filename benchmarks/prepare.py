@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from measurements import Run
 
 from speid_cli.genome.bedpe import parse_pair, read_bedpe
 from speid_cli.genome.intervals import window_start
@@ -23,20 +22,6 @@ HG19 = {
     "21": 48129895, "22": 51304566, "X": 155270560, "Y": 59373566,
 }  # fmt: skip
 CELL = "targetfinder.GM12878.hg19.bedpe.gz"
-
-
-@dataclass
-class Run:
-    """Seconds of each round, largest memory in MB, and bytes written."""
-
-    seconds: list[float] = field(default_factory=list)
-    memory: float = 0
-    written: int = 0
-
-    @property
-    def median(self) -> float:
-        """Median seconds."""
-        return statistics.median(self.seconds)
 
 
 def measure_prepare(data: Path, genome: Path | None, folder: Path, rounds: int) -> dict[str, Run]:

@@ -22,8 +22,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from measurements import machine_line
 from numpy.typing import NDArray
-from report import machine
 from torch import nn
 from work import DISTANCE_BP, WINDOWS, apart, real_elements, unpacked_chr22, windows
 
@@ -52,7 +52,7 @@ def main() -> None:
         text = "\n".join(
             [
                 "# On real chr22\n\nWritten by `python benchmarks/real.py`.\n",
-                "; ".join(f"{key} {value}" for key, value in machine().items()) + f"; PyTorch {torch.__version__}.\n",
+                f"{machine_line()}\n",
                 exactness(Checkpoint.read(str(model)).model(), codes, lines),
                 gradients(Checkpoint.read(str(model)).model(), [side[:20] for side in codes]),
                 end_to_end(model, codes, lines, elements, folder, options.rounds),

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import platform
 import statistics
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+from measurements import Run, Times
+from work import Work
 
 from speid_cli.model.config import PRESETS
-from speid_cli.model.device import Device
-
-if TYPE_CHECKING:
-    from prepare import Run
-    from run import Times
-    from work import Work
 
 C = PRESETS["paper"].model
 BATCH = 100
@@ -50,11 +44,6 @@ def training_flop() -> float:
 def finetuning_flop() -> float:
     """One pair: the dense layer forwards, and its weights' gradient."""
     return 2 * 2 * C.steps * 2 * C.lstm_units * C.dense_units
-
-
-def machine() -> dict[str, str]:
-    """What the run stands on."""
-    return {"Python": platform.python_version(), "system": platform.platform(), "cpu": Device("cpu").description}
 
 
 class Report:

@@ -15,18 +15,17 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
+from measurements import Times, machine
 from prepare import measure_prepare
-from report import Report, machine
+from report import Report
 from work import make_work
 
 HERE = Path(__file__).parent
@@ -119,19 +118,6 @@ def environment() -> str:
         subprocess.run([python, "-m", "pip", "install", "--quiet", "keras>=3.10", "tensorflow-cpu>=2.19"], check=True)
         (folder / "ready").touch()
     return str(python)
-
-
-@dataclass
-class Times:
-    """Seconds of a work, and how many cores others kept busy meanwhile."""
-
-    seconds: list[float] = field(default_factory=list)
-    foreign: list[float] = field(default_factory=list)
-
-    @property
-    def median(self) -> float:
-        """Median seconds."""
-        return statistics.median(self.seconds)
 
 
 def measure(peers: dict[str, Peer], wanted: list[tuple[str, str]], rounds: int) -> dict[tuple[str, str], Times]:

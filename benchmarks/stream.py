@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from report import machine
+from measurements import machine_line
 
 from speid_cli.model.checkpoint import Checkpoint
 from speid_cli.model.config import PRESETS
@@ -110,7 +110,7 @@ def write_page(path: Path, command: str, runs: list[Run]) -> None:
     peaks = [run.peak_bytes for run in runs if run.what == "all lines"]
     lines = [
         "# What a line costs", "", f"Written by `{command}`.", "",
-        "; ".join(f"{key} {value}" for key, value in machine().items()) + f"; PyTorch {torch.__version__}.", "",
+        machine_line(), "",
         "`speid predict -o`, start to end, an untrained network of preset tiny, pairs of 100 enhancers and 100",
         "promoters.", "",
         "| | lines | seconds | lines/s | peak memory, MB | output, bytes a line |", "|---|---|---|---|---|---|",

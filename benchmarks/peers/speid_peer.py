@@ -32,8 +32,8 @@ Index = NDArray[np.int64]
 Codes = NDArray[np.uint8]
 
 
-class Nobody:
-    """An observer that looks away."""
+class SilentObserver:
+    """Watches training and shows nothing."""
 
     def epoch_begins(self, epoch: int, epochs: int, samples: int) -> None:
         """Nothing."""
@@ -153,7 +153,7 @@ def training(device: Device, arrays: dict[str, NDArray[Any]]) -> Work:
 def epoch(trainer: Trainer) -> float:
     """The first epoch's batches, again; the sum of their losses."""
     trainer.position.batches = 0
-    trainer.steps(Nobody(), TrainingState())
+    trainer.steps(SilentObserver(), TrainingState())
     return float(trainer.position.loss)
 
 
