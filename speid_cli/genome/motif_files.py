@@ -1,7 +1,7 @@
 """Motif matrices from JASPAR, PFM and minimal-MEME files, and from the JASPAR releases.
 
-Matrices are counts or probabilities by letter; in memory their columns stand in the order of the
-network's channels, A, T, C, G, whatever the order in the file. Four formats are told by content:
+Matrices are counts or probabilities by letter; in memory their columns are in the order of the
+network's channels, A, T, C, G, whatever the order in the file. The content tells the format:
 
 JASPAR
     ``>identifier name``, then four rows ``A [ 1 2 3 ]``, in any order of letters.
@@ -11,9 +11,9 @@ MEME
     ``MEME version``, then per motif ``MOTIF identifier name``, ``letter-probability matrix:`` and
     one row a position. Alphabet and background may be missing.
 
-Biopython reads the first two, one matrix at a time so that an error has a line. MEME is read here:
-Biopython's reader demands a background, does not compare a matrix with its stated width, and
-rounds probabilities to counts of ``nsites``.
+Biopython reads the first two, one matrix at a time, so that an error message has a line number.
+MEME is read here: Biopython's reader requires a background, does not compare a matrix with its
+stated width, and rounds probabilities to counts of ``nsites``.
 """
 
 from __future__ import annotations
@@ -35,16 +35,14 @@ from speid_cli.kinds import MOTIFS, expecting
 
 COMPLEMENT = [ALPHABET.index({"A": "T", "T": "A", "C": "G", "G": "C"}[letter]) for letter in ALPHABET]
 SUM_TOLERANCE = 0.02
-# Far above any motif and any collection: the whole of JASPAR is 6,000 matrices, none longer than 40 bp.
-LONGEST_MOTIF_BP = 10_000
-MOST_LINES = 1 << 20
+# Far above any collection: the whole of JASPAR has 6,000 matrices, none longer than 40 bp.
 MOST_CHARACTERS = 1 << 26
 JASPAR_RELEASES = ("2014", "2016", "2018", "2020", "2022", "2024", "2026")
 
 _FILE_ORDER = "ACGT"
 _BRACKETS = str.maketrans("[]|:", "    ")
 _NUMBER = re.compile(r"[-+]?[\d.][\d.eE+-]*", re.ASCII)
-_MATRIX_KEY = re.compile(r"\b(alength|w|nsites)=\s*(\S+)")
+_MATRIX_KEY = re.compile(r"\b(w|nsites)=\s*(\S+)")
 
 Line = tuple[int, str]
 
@@ -57,7 +55,7 @@ class Motif:
     ----------
     identifier, name : str
     matrix : float64 (length, 4)
-        Counts or probabilities, columns A, T, C, G; every row has a sum above 0.
+        Counts or probabilities, columns A, T, C, G; every row adds up to more than 0.
     source : str
         File or JASPAR release.
     strand : {"+", "-"}
@@ -97,8 +95,7 @@ def read_motifs(path: str) -> list[Motif]:
     Raises
     ------
     DataError
-        The file holds no motif, is far longer than motif files are, or a line of it cannot be taken
-        as it stands.
+        The file holds no motif, is far longer than motif files are, or a line is not valid.
     """
     lines = _lines_of(path)
     first = next((text for _, text in lines if text.strip() and not text.startswith("#")), "")
@@ -110,13 +107,13 @@ def read_motifs(path: str) -> list[Motif]:
 
 
 def _lines_of(path: str) -> list[Line]:
-    """All lines of a file; a few compressed bytes may be endless text."""
+    """All lines of a file, unless it is as long as a genome."""
     lines: list[Line] = []
     characters = 0
     for number, text in read_lines(path):
-        characters += len(text)
-        if number > MOST_LINES or characters > MOST_CHARACTERS:
-            most = f"at most {MOST_LINES:,} lines and {MOST_CHARACTERS:,} characters"
+        characters += len(text) + 1
+        if characters > MOST_CHARACTERS:
+            most = f"at most {MOST_CHARACTERS:,} characters"
             raise DataError("too long for a file of motifs", expected=most, path=path, line=number)
         lines.append((number, text.rstrip()))
     return lines
@@ -138,7 +135,7 @@ def read_jaspar_release(release: str, collection: str, tax_groups: Sequence[str]
     database = jaspardb(release=source)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that nothing was found, which is told below
+            warnings.simplefilter("ignore")  # pyjaspar warns where nothing is found, which is an error below
             groups = {name: database.fetch_motifs(collection=collection, tax_group=name) for name in tax_groups}
     finally:
         database.conn.close()
@@ -166,7 +163,7 @@ def _read_pfm(lines: Sequence[Line], path: str) -> Iterator[Motif]:
 
 
 def _blocks(lines: Sequence[Line], start: str) -> Iterator[list[Line]]:
-    """Runs of lines, each begun by a line that starts with `start`; what stands before it comes first."""
+    """Runs of lines, each beginning with a line that starts with `start`; lines before the first come first."""
     block: list[Line] = []
     for line in lines:
         if line[1].startswith(start) and block:
@@ -178,7 +175,7 @@ def _blocks(lines: Sequence[Line], start: str) -> Iterator[list[Line]]:
 
 
 def _pfm_matrix(rows: Sequence[Line], number: int) -> NDArray[np.float64]:
-    """Matrix (length, 4) of four rows, one a letter; rows without letters are A, C, G, T."""
+    """Matrix (length, 4) of four rows, one for each letter; rows without letters are A, C, G, T."""
     from Bio.motifs import jaspar
 
     if len(rows) != 4:
@@ -193,12 +190,12 @@ def _pfm_matrix(rows: Sequence[Line], number: int) -> NDArray[np.float64]:
         headings = " ".join(letter or "-" for letter in letters)
         raise DataError(f"rows are headed {headings}", expected="A, C, G, T (or U), once each", line=rows[0][0])
     if len(set(map(len, counts))) != 1:
-        raise DataError("rows of different lengths", expected="four rows of as many numbers", line=rows[0][0])
+        raise DataError("rows of different lengths", expected="four rows of equally many numbers", line=rows[0][0])
     text = "".join(f"{letter} [{' '.join(row)}]\n" for letter, row in zip(letters, counts, strict=True))
     try:
         (record,) = jaspar.read(io.StringIO(f">matrix\n{text}"), "jaspar")
     except ValueError as error:
-        raise DataError(f"no matrix ({error!s:.100})", expected="four rows of numbers", line=rows[0][0]) from error
+        raise DataError(f"not a matrix ({error!s:.100})", expected="four rows of numbers", line=rows[0][0]) from error
     return _by_letter(record.counts)
 
 
@@ -207,15 +204,9 @@ def _pfm_row(row: Line) -> tuple[str, list[str]]:
     line, text = row
     words = text.translate(_BRACKETS).split()
     letter = words.pop(0).upper().replace("U", "T") if words and words[0].isalpha() else ""
-    _check_length(len(words), line)
     if len(letter) > 1 or not all(_NUMBER.fullmatch(word) for word in words):
         raise DataError(f"{text[:40]!r}", expected="a row of counts, such as: A [ 1 2 3 ]", line=line)
     return letter, words
-
-
-def _check_length(positions: int, line: int) -> None:
-    if positions > LONGEST_MOTIF_BP:
-        raise DataError(f"{positions:,} numbers", expected=f"a motif of at most {LONGEST_MOTIF_BP:,} bp", line=line)
 
 
 def _checked(motif: Motif, rows: Sequence[Line]) -> Motif:
@@ -223,8 +214,8 @@ def _checked(motif: Motif, rows: Sequence[Line]) -> Motif:
         sums = motif.matrix.sum(axis=1)
     if not motif.length or (motif.matrix < 0).any() or not ((sums > 0) & (sums < np.inf)).all():
         raise DataError(
-            f"motif {motif.identifier:.60} has a position that is empty, negative or no number",
-            expected="counts or probabilities with a sum above 0",
+            f"motif {motif.identifier:.60} has a position that is empty, negative or not a number",
+            expected="counts or probabilities that add up to more than 0",
             line=rows[0][0] if rows else None,
         )
     return motif
@@ -246,7 +237,7 @@ def _read_meme(lines: Sequence[Line], path: str) -> Iterator[Motif]:
 
 
 def _meme_alphabet(preamble: Sequence[Line]) -> str:
-    """The letters of the matrix columns, in order; ACGT where nothing is said."""
+    """The letters of the matrix columns, in order; ACGT where the file does not say."""
     for number, text in preamble:
         if text.startswith("ALPHABET"):
             letters = text.partition("=")[2].strip().upper().replace("U", "T")
@@ -257,7 +248,7 @@ def _meme_alphabet(preamble: Sequence[Line]) -> str:
 
 
 def _meme_matrix(lines: Sequence[Line], order: str) -> NDArray[np.float64]:
-    """Matrix (w, 4) of the lines from ``letter-probability matrix:`` on, as counts where nsites is given."""
+    """Matrix (w, 4) of the lines from ``letter-probability matrix:`` on; counts, where nsites is given."""
     number, head = lines[0]
     rows: list[list[float]] = []
     ended = False
@@ -265,9 +256,10 @@ def _meme_matrix(lines: Sequence[Line], order: str) -> NDArray[np.float64]:
         words = text.split()
         if words and re.match(r"[-+.\d]", words[0]):
             if ended:
-                raise DataError(f"{text[:60]!r} after the end of the matrix", expected="one matrix a motif", line=line)
+                raise DataError(
+                    f"{text[:60]!r} after the end of the matrix", expected="one matrix per motif", line=line
+                )
             rows.append(_meme_row(words, line))
-            _check_length(len(rows), line)
         else:
             ended = bool(rows)
     stated = dict(_MATRIX_KEY.findall(head))
@@ -275,8 +267,6 @@ def _meme_matrix(lines: Sequence[Line], order: str) -> NDArray[np.float64]:
         width, sites = int(stated.get("w", len(rows))), float(stated.get("nsites", 1))
     except ValueError as error:
         raise DataError(f"{head[:200]!r}", expected="numbers after w= and nsites=", line=number) from error
-    if stated.get("alength", "4") != "4":
-        raise DataError(f"alength= {stated['alength']:.60}", expected="4", line=number)
     if width != len(rows) or not rows:
         raise DataError(
             f"a matrix of {counted(len(rows), 'row')} that states w= {width}", expected="as many rows", line=number

@@ -23,7 +23,7 @@ from speid_cli.files import sha256_of_lines, unreadable
 from speid_cli.genome.contigs import ReferenceContigs
 from speid_cli.kinds import FASTA, GZIP_MAGIC, expecting
 
-# What htslib says comes back as an exception; its own lines on standard error would be noise.
+# The messages of htslib come as exceptions too; they need not also go to standard error.
 pysam.set_verbosity(0)
 
 SAMPLES, SAMPLE_BP = 1024, 64
@@ -33,12 +33,12 @@ class Reference:
     """An indexed FASTA, plain or bgzip-compressed.
 
     The index ``.fai`` (and ``.gzi``) is made where it is missing or older than the FASTA; where the
-    folder cannot be written, it is made for this run beside a temporary link to the FASTA.
+    folder cannot be written, it is made in a temporary folder, beside a link to the FASTA.
 
     Raises
     ------
     DataError
-        The file is missing, no FASTA, or compressed by plain gzip.
+        The file is missing, not a FASTA, or compressed by plain gzip.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -68,9 +68,9 @@ class Reference:
 
     @property
     def sample(self) -> str:
-        """SHA-256 over bases at `SAMPLES` places spread evenly over all contigs, whatever their case.
+        """SHA-256 over bases, in upper case, at `SAMPLES` places spread evenly over all contigs.
 
-        It tells another sequence behind the same names and lengths, though not every single change.
+        Another sequence with the same names and lengths gives another hash; a small change may not.
         """
         lengths = dict(sorted(self.contigs.lengths.items()))
         ends = list(itertools.accumulate(lengths.values()))
@@ -83,7 +83,7 @@ class Reference:
         return digest.hexdigest()
 
     def fetch(self, contig: str, start: int, end: int) -> bytes:
-        """Sequence of [start, end) as it stands in the file; N where that lies beyond the contig.
+        """Sequence of [start, end) in the letters of the file; N beyond the ends of the contig.
 
         Returns
         -------
@@ -91,17 +91,16 @@ class Reference:
             ``end - start`` letters.
         """
         length = self.contigs.lengths[contig]
-        inside_start, inside_end = min(max(start, 0), length), min(max(end, 0), length)
+        first, last = min(max(start, 0), length), min(max(end, 0), length)
         try:
-            inside = self._fasta.fetch(contig, inside_start, inside_end) if inside_start < inside_end else ""
+            inside = self._fasta.fetch(contig, first, last) if first < last else ""
         except (OSError, ValueError) as error:
-            raise DataError(f"cannot read {contig}:{inside_start}-{inside_end} ({error})", path=self.path) from error
-        if len(inside) != max(inside_end - inside_start, 0):
+            raise DataError(f"cannot read {contig}:{first}-{last} ({error})", path=self.path) from error
+        if len(inside) != last - first:
             raise DataError(
                 f"{contig} is shorter than its index says", hint=f"rm {self.path}.fai and run again", path=self.path
             )
-        left = max(min(-start, end - start), 0)
-        return b"N" * left + inside.encode("ascii", "replace") + b"N" * (end - start - left - len(inside))
+        return inside.encode("ascii", "replace").rjust(min(last, end) - start, b"N").ljust(end - start, b"N")
 
     def _open(self) -> pysam.FastaFile:
         path = self.path
@@ -117,7 +116,7 @@ class Reference:
             self.close()
             raise DataError(
                 "cannot be indexed or read",
-                expected="a FASTA whose lines are of one length in each sequence",
+                expected="a FASTA in which all lines of a sequence have the same length",
                 hint=f"rm -f {self.path}.fai; samtools faidx {self.path} may say more",
                 path=self.path,
             ) from error
@@ -132,7 +131,7 @@ def _index_is_current(fasta: Path) -> bool:
 
 
 def _make_index(fasta: Path) -> bool:
-    """Index a FASTA; False where the folder cannot be written. Appears whole, also for a neighbour."""
+    """Index a FASTA; False where the folder cannot be written. Other processes see only the complete index."""
     try:
         descriptor, temporary = tempfile.mkstemp(prefix=f".{fasta.name}.", suffix=".fai", dir=fasta.parent)
     except OSError:
