@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speid_cli import __version__
+from speid_cli.dataset.blocks import DROPPED
 from speid_cli.dataset.composition import Composition, composition, nearby_gc
 from speid_cli.dataset.labels import LabelledPair, read_labelled_pairs
 from speid_cli.dataset.leakage import leak_report
 from speid_cli.dataset.pairs import SIDES, SUBSETS, Elements, PairDataset
-from speid_cli.dataset.splits import DROPPED, SplitSettings, split
+from speid_cli.dataset.splits import SplitSettings, split
 from speid_cli.errors import DataError, OptionError, located
 from speid_cli.files import sha256_of
 from speid_cli.genome.bed import read_regions

@@ -1,19 +1,19 @@
-"""Negatives in which each element appears as often, against its positives, as every other."""
+"""Negatives in which every element appears equally often for each of its positives."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from speid_cli.genome.intervals import ElementPair, Interval, distance_bp
+from speid_cli.genome.intervals import ElementPair, Interval, bounds_of, distance_bp
 from speid_cli.genome.neighbours import Neighbours
 
 _SWAPS_A_PAIR = 40
-# Partners are exchanged with one of so many pairs beside, in the order of the enhancers: farther ones are mostly
-# out of reach of each other.
+# A pair exchanges partners with one of the 50 pairs before or after it, in the order of the enhancers: those
+# farther away are mostly out of reach.
 _BESIDE = 50
 Keys = NDArray[np.int64]
 
@@ -30,9 +30,9 @@ def balanced_pairs(
 ) -> Keys:
     """Keys (enhancer * P + promoter) of negatives among the positives' own elements.
 
-    As many as a maximum flow finds, none using an element more than `ratio` times as often as the
-    positives do; then exchanges of partners, which keep how often each element appears, bring the
-    distances nearer to those asked for.
+    A maximum flow finds as many as possible that use no element more than `ratio` times as often as
+    the positives do. Then pairs exchange partners, so that the distances come nearer to those asked
+    for while each element appears as often as before.
 
     Parameters
     ----------
@@ -41,28 +41,24 @@ def balanced_pairs(
     asked : int64 (bins,)
         Negatives wanted in each.
     """
-    ranges = Neighbours(enhancers, promoters, int(edges[-1])).within(int(edges[0]), int(edges[-1]))
-    first, second = ranges.pairs()
+    nearest, farthest = int(edges[0]), int(edges[-1])
+    first, second = Neighbours(enhancers, promoters, farthest).within(nearest, farthest).pairs()
     keys = np.setdiff1d(first * len(promoters) + second, interacting)
     if not len(keys):
         return keys
-    capacity = [Counter(pair[side] for pair in positives) for side in (0, 1)]
     limits = [
-        np.array([ratio * capacity[side][place] for place in places])
-        for side, places in enumerate((enhancers, promoters))
+        np.array([ratio * uses[place] for place in places])
+        for places, uses in zip((enhancers, promoters), map(Counter, zip(*positives, strict=True)), strict=True)
     ]
     chosen = _flow(keys, limits[0], limits[1], generator)
-    distance = distance_bp(
-        *(np.array([places[i] for i in index])[:, column].astype(np.int64)
-          for places, index in ((enhancers, keys // len(promoters)), (promoters, keys % len(promoters)))
-          for column in (1, 2))
-    )  # fmt: skip
+    first, second = np.divmod(keys, len(promoters))
+    distance = distance_bp(*bounds_of(enhancers)[first].T, *bounds_of(promoters)[second].T)
     bins = np.searchsorted(edges, distance, "right") - 1
     return _exchanged(chosen, dict(zip(keys.tolist(), bins.tolist(), strict=True)), asked, len(promoters), generator)
 
 
 def _flow(keys: Keys, first: Keys, second: Keys, generator: np.random.Generator) -> Keys:
-    """As many keys as can be, none of the elements used more often than `first` (E,) and `second` (P,) say.
+    """As many keys as possible that use no element more often than `first` (E,) and `second` (P,) allow.
 
     Elements are shuffled, since a flow algorithm prefers those that come first.
     """
@@ -83,18 +79,20 @@ def _flow(keys: Keys, first: Keys, second: Keys, generator: np.random.Generator)
 def _exchanged(
     chosen: Keys, bin_of: dict[int, int], asked: NDArray[np.int64], width: int, generator: np.random.Generator
 ) -> Keys:
-    """The same number of pairs, each element as often, their bins nearer to what is asked.
+    """As many pairs, with each element as often as before, in bins nearer to those asked for.
 
-    Two random pairs near each other exchange promoters where both new pairs are candidates, not
-    yet chosen, and the bins come no farther from their share of the pairs.
+    Two random pairs near each other exchange promoters if both new pairs are candidates and not yet
+    chosen, and if the bins then hold no more pairs too many or too few.
     """
     pairs = chosen.tolist()  # in the order of the enhancers, which exchanges keep
     if len(pairs) < 2:
         return chosen
     present = set(pairs)
-    excess = np.bincount([bin_of[key] for key in pairs], minlength=len(asked)) - asked * len(pairs) / max(
-        asked.sum(), 1
-    )
+
+    def per_bin(keys: Iterable[int]) -> NDArray[np.int64]:
+        return np.bincount([bin_of[key] for key in keys], minlength=len(asked))
+
+    excess = per_bin(pairs) - asked * len(pairs) / max(asked.sum(), 1)
     first = generator.integers(0, len(pairs), _SWAPS_A_PAIR * len(pairs))
     second = (first + generator.integers(-_BESIDE, _BESIDE + 1, len(first))).clip(0, len(pairs) - 1)
     for i, j in zip(first.tolist(), second.tolist(), strict=True):
@@ -102,9 +100,7 @@ def _exchanged(
         new = old[0] - old[0] % width + old[1] % width, old[1] - old[1] % width + old[0] % width
         if new[0] not in bin_of or new[1] not in bin_of or new[0] in present or new[1] in present:
             continue
-        moved = np.zeros(len(asked))
-        for key, sign in ((old[0], -1), (old[1], -1), (new[0], 1), (new[1], 1)):
-            moved[bin_of[key]] += sign
+        moved = per_bin(new) - per_bin(old)
         if np.abs(excess + moved).sum() > np.abs(excess).sum():
             continue
         excess += moved

@@ -9,17 +9,17 @@ from numpy.typing import NDArray
 
 from speid_cli.dataset.pairs import TEST, TRAIN, VALIDATION
 
-NOWHERE = -1
-# Places of a chromosome where a border may stand, at most.
+DROPPED = -1
+# The most places of a chromosome where a border may be.
 _BORDERS = 257
-# With fewer positives a chromosome cannot give one to each of three subsets.
+# A chromosome with fewer positives cannot have one in each of three subsets.
 _FEWEST_TO_SHARE = 3
-# Blocks that come this much less near the fractions than the best are drawn from too.
+# A block is drawn among those at most this much farther from the fractions than the best.
 _TOLERANCE = 0.02
 
 
 class Block(NamedTuple):
-    """A stretch of a chromosome: what lies between both borders, in bp."""
+    """The part of a chromosome between two borders, in bp."""
 
     start: int
     end: int
@@ -36,9 +36,9 @@ def block_subsets(
 ) -> tuple[NDArray[np.int8], NDArray[np.int8]]:
     """Subset of each pair's enhancer (N,) and promoter (N,): 0 train, 1 validation, 2 test, -1 near a border.
 
-    Each chromosome has one test and one validation block, drawn among those that come nearest the
-    fractions, with the pairs left whole and with the positives among them. Both are counted on from
-    chromosome to chromosome, so that small ones add up.
+    Each chromosome has one test and one validation block, drawn among those nearest to the fractions,
+    both of the pairs that are not divided and of the positives among them. Counts go on from one
+    chromosome to the next, so that small chromosomes add up to the fractions.
 
     Parameters
     ----------
@@ -46,10 +46,10 @@ def block_subsets(
         Chromosome index, start and end.
     label : int8 (N,)
     window : int
-        How near a border an element may not be, in bp.
+        Elements nearer to a border than this, in bp, are in no subset.
     """
     generator = np.random.default_rng(seed)
-    subsets = np.full((2, len(enhancers)), NOWHERE, np.int8)
+    subsets = np.full((2, len(enhancers)), DROPPED, np.int8)
     fractions = {TEST: test_fraction, VALIDATION: validation_fraction}
     taken, seen = {part: np.zeros(2) for part in fractions}, np.zeros(2)
     sides = np.stack([enhancers, promoters])
@@ -74,7 +74,7 @@ class _Table:
     Attributes
     ----------
     borders : int64 (G,)
-        Where borders may stand.
+        Where borders may be.
     inside, outside : float64 (G, G, 2)
         Pairs, and positives, that lie wholly inside or outside the block between two borders.
     """
@@ -90,7 +90,7 @@ class _Table:
         np.add.at(table, (starts, ends), counts)
         self.inside = np.cumsum(np.cumsum(table[::-1], axis=0)[::-1], axis=1)
         before = np.cumsum(table.sum(axis=0), axis=0)  # pairs that end before a border
-        after = np.cumsum(table.sum(axis=1)[::-1], axis=0)[::-1]  # pairs that start behind it
+        after = np.cumsum(table.sum(axis=1)[::-1], axis=0)[::-1]  # pairs that start after it
         self.outside = before[:, None] + after[None, :]
         self.total = counts.sum(axis=0)
 
@@ -102,15 +102,15 @@ class _Table:
         others: list[Block],
         generator: np.random.Generator,
     ) -> tuple[int, int]:
-        """Borders, by position, of a block that comes near a fraction of what was seen and overlaps no other.
+        """Indices of the borders of a block that brings the subset near its fraction and overlaps no other block.
 
-        `taken` (2,) pairs and positives are in this subset already, of `seen` (2,).
+        `taken` (2,) pairs and positives of `seen` (2,) are in this subset already.
         """
         reached = taken + self.inside
         lost = self.total - self.inside - self.outside
         distance = (np.abs(reached / np.maximum(seen, 1) - fraction) + lost / np.maximum(seen, 1)).sum(axis=-1)
         if self.total[1] >= _FEWEST_TO_SHARE:
-            distance[reached[..., 1] == 0] += 4  # only where no block has a positive
+            distance[reached[..., 1] == 0] += 4  # chosen only where no block has a positive
         start, end = np.meshgrid(self.borders, self.borders, indexing="ij")
         distance[start > end] = np.inf
         for other in others:
@@ -121,11 +121,11 @@ class _Table:
 
 
 def _subset_of(elements: NDArray[np.int64], blocks: dict[int, Block], window: int) -> NDArray[np.int8]:
-    """Subset of elements (M, 3) of one chromosome; `NOWHERE` where a border is nearer than a window."""
+    """Subset of elements (M, 3) of one chromosome; `DROPPED` where a border is nearer than a window."""
     first, last = elements[:, 1] - window, elements[:, 2] + window
     subset = np.full(len(elements), TRAIN, np.int8)
     for part, block in blocks.items():
         outside = (last <= block.start) | (first >= block.end)
         inside = (first >= block.start) & (last <= block.end)
-        subset[~outside] = np.where(inside, part, NOWHERE)[~outside]
+        subset[~outside] = np.where(inside, part, DROPPED)[~outside]
     return subset

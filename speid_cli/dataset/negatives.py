@@ -18,7 +18,7 @@ from speid_cli.genome.intervals import ElementPair, Interval, distance_bp
 from speid_cli.genome.neighbours import Neighbours
 from speid_cli.genome.overlaps import overlap_both_sides
 
-# Each bin is drawn in so many parts, so that distances also follow the positives' inside it.
+# Each bin is drawn in this many parts, so that distances also follow the positives' within it.
 _PARTS = 10
 
 
@@ -33,10 +33,10 @@ class NegativeSettings:
     bins : int
         Quantile bins of the positives' distances.
     balance : {"none", "elements"}
-        Whether each element is to appear `ratio` times as often among the negatives as among the
-        positives, so that element names tell nothing.
+        Whether each element appears `ratio` times as often among the negatives as among the
+        positives, so that element names do not tell the classes apart.
     test_chroms : tuple of str
-        Drawn for on their own, so that these and the others both have the ratio.
+        Chromosomes drawn for separately, so that these and the others both have the ratio.
     seed : int
     """
 
@@ -63,7 +63,7 @@ def draw_negatives(
     promoters: Sequence[Interval],
     settings: NegativeSettings,
 ) -> tuple[list[ElementPair], list[BinCount]]:
-    """Negatives, sorted, and what each bin of distances holds.
+    """Negatives, sorted, and how many each bin of distances holds.
 
     A candidate is any pair on one chromosome at a distance (of the nearest edges, 0 where they
     touch or overlap) between the positives' lowest and highest; it interacts where its sides
@@ -82,22 +82,17 @@ def draw_negatives(
     generator = np.random.default_rng(settings.seed)
     drawn: list[ElementPair] = []
     counts: list[BinCount] = []
-    names = {False: "rest" if settings.test_chroms else "all", True: "test"}
-    for test in (False, True):
-        some, firsts, seconds = (
-            [item for item in items if (chrom_of(item) in settings.test_chroms) == test]
-            for items in (positives, enhancers, promoters)
+    for subset, held_out in (("rest" if settings.test_chroms else "all", False), ("test", True)):
+        some = [pair for pair in positives if (pair.enhancer.chrom in settings.test_chroms) == held_out]
+        firsts, seconds = (
+            [place for place in side if (place.chrom in settings.test_chroms) == held_out]
+            for side in (enhancers, promoters)
         )
         if some:
-            pairs, bins = _draw(some, firsts, seconds, settings, generator)  # type: ignore[arg-type]
+            pairs, bins = _draw(some, firsts, seconds, settings, generator)
             drawn += pairs
-            counts += [BinCount(names[test], *row) for row in bins]
+            counts += [BinCount(subset, *row) for row in bins]
     return sorted(drawn), counts
-
-
-def chrom_of(item: ElementPair | Interval) -> str:
-    """The chromosome of an element, or of a pair's enhancer."""
-    return item.enhancer.chrom if isinstance(item, ElementPair) else item.chrom
 
 
 def _draw(
@@ -152,7 +147,7 @@ def _by_distance(
     settings: NegativeSettings,
     generator: np.random.Generator,
 ) -> NDArray[np.int64]:
-    """Keys of negatives, uniform over the candidates of each part of a bin; what a part lacks comes from its bin."""
+    """Keys of negatives, drawn uniformly in each part of a bin; where a part has too few, from the whole bin."""
     bins, parts = edges
     taken = interacting
     for low, high in zip(bins[:-1], bins[1:], strict=True):
@@ -175,11 +170,11 @@ def _uniform(
     taken: NDArray[np.int64],
     generator: np.random.Generator,
 ) -> NDArray[np.int64]:
-    """`count` keys, or as many as there are, drawn without replacement from the pairs within reach but those taken."""
+    """`count` keys, or fewer where there are fewer, drawn from the pairs within reach that are not taken."""
     ranges = neighbours.within(*reach)
     if not count or not len(ranges):
         return np.empty(0, np.int64)
-    # As many more as may be taken already, so that one draw is enough.
+    # All those drawn that are taken already are left out, and one draw is still enough.
     numbers = generator.choice(len(ranges), min(len(ranges), count + len(taken)), replace=False)
     enhancer, promoter = ranges.pairs(numbers)
     keys = enhancer * width + promoter

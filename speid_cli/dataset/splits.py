@@ -1,9 +1,9 @@
 """Which pairs train, validate and test.
 
-``chrom`` holds out whole chromosomes, so that no element and no window is on both sides. ``block``
-holds out contiguous blocks of each chromosome and drops what lies across a border or closer to it
-than a window. ``random`` is the paper's (Singh et al. 2016, section 2.2.3, step 2):
-uniform over pairs, whatever elements they share. ``none`` trains on everything, ``test`` tests on it.
+``chrom`` holds out whole chromosomes, so that subsets share no element and no window. ``block``
+holds out contiguous blocks of each chromosome and drops the pairs across a border or closer to it
+than a window. ``random``, as in the paper (Singh et al. 2016, section 2.2.3, step 2), draws pairs
+uniformly, whatever elements they share. ``none`` trains on all pairs, ``test`` tests on all.
 """
 
 from __future__ import annotations
@@ -16,20 +16,18 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from speid_cli.dataset.blocks import NOWHERE, block_subsets
+from speid_cli.dataset.blocks import DROPPED, block_subsets
 from speid_cli.dataset.pairs import SUBSETS, TEST, TRAIN, VALIDATION
 from speid_cli.errors import DataError, OptionError, counted
 
 Method = Literal["chrom", "block", "random", "none", "test"]
-DROPPED = NOWHERE
-
-# How many choices of held-out chromosomes the search begins from.
+# The number of choices of held-out chromosomes from which the search starts.
 _STARTS = 32
 
 
 @dataclass(frozen=True)
 class SplitSettings:
-    """How to divide the pairs; chromosomes named here overrule the fractions."""
+    """How to divide the pairs; where chromosomes are named, their fraction is ignored."""
 
     method: Method = "chrom"
     test_fraction: float = 0.1
@@ -49,8 +47,8 @@ def split(
 ) -> NDArray[np.int8]:
     """Subset (N,) of each pair: 0 train, 1 validation, 2 test, -1 dropped.
 
-    Dropped are pairs whose two sides fall into different subsets, or, by block, one of whose
-    elements is closer to a border than a window.
+    Pairs whose sides are in different subsets are dropped, and, with ``block``, those with an element
+    closer to a border than a window.
 
     Parameters
     ----------
@@ -62,9 +60,9 @@ def split(
     Raises
     ------
     DataError
-        ``chrom`` on fewer than 3 chromosomes, or a subset that was asked for is left without pairs.
+        ``chrom`` with too few chromosomes, or a subset that was asked for has no pairs.
     OptionError
-        A chromosome was named that has no pair.
+        A chromosome to hold out has no pair.
     """
     if settings.method in ("none", "test"):
         return np.full(len(label), TRAIN if settings.method == "none" else TEST, np.int8)
@@ -85,11 +83,7 @@ def split(
     subset = np.where(first == second, first, DROPPED).astype(np.int8)
     for part in wanted:
         if not (subset == part).any():
-            raise DataError(
-                f"no pair lies wholly in the {SUBSETS[part]} subset",
-                expected="at least one",
-                hint=hint,
-            )
+            raise DataError(f"no pair lies wholly in the {SUBSETS[part]} subset", expected="at least one", hint=hint)
     return subset
 
 
@@ -118,11 +112,7 @@ def _by_chromosome(
             hint="use --split block, which divides each chromosome, or --split test, to test a trained model on all",
         )
     counts = np.stack(
-        [
-            np.bincount(pair_chrom, minlength=len(chromosomes)),
-            np.bincount(pair_chrom[label == 1], minlength=len(chromosomes)),
-        ],
-        axis=1,
+        [np.bincount(chroms, minlength=len(chromosomes)) for chroms in (pair_chrom, pair_chrom[label == 1])], axis=1
     )
     subset = np.full(len(chromosomes), TRAIN, np.int8)
     for part, names in named.items():
@@ -145,11 +135,11 @@ def _index_of(name: str, chromosomes: tuple[str, ...]) -> int:
 
 
 def _nearest(counts: NDArray[np.int64], free: list[int], fraction: float, left_over: int) -> list[int]:
-    """Chromosomes whose pairs and positives together come nearest `fraction` of all.
+    """Chromosomes whose shares of the pairs and of the positives come nearest `fraction`.
 
-    From the nearest single chromosomes and couples on, adds, removes or exchanges the one that
-    helps most until none does; the best end wins. `free` is sorted by name, so that ties go to the
-    first name; at least `left_over` of them are not chosen.
+    A local search starts from the best single chromosomes and twos, and adds, removes or exchanges
+    the chromosome that helps most until none does; the best result is taken. `free` is sorted by
+    name, so that ties go to the first name; at least `left_over` of them are not chosen.
     """
     share = (counts / np.maximum(counts.sum(axis=0), 1))[free]  # (C, 2): pairs, positives
     most = len(free) - left_over
@@ -157,13 +147,13 @@ def _nearest(counts: NDArray[np.int64], free: list[int], fraction: float, left_o
         return []
 
     def distance(total: NDArray[np.float64]) -> NDArray[np.float64]:
-        """How far shares (..., 2) of pairs and positives are from what was asked for."""
+        """How far shares (..., 2) of pairs and positives are from the fraction."""
         return np.abs(total - fraction).sum(axis=-1).round(12)
 
     few = range(min(len(free), 2 * _STARTS))
     starts: list[tuple[int, ...]] = [(place,) for place in few] + (list(combinations(few, 2)) if most > 1 else [])
     starts.sort(key=lambda chosen: float(distance(share[list(chosen)].sum(axis=0))))
-    # Of many small contigs any start ends near the fraction, and the search takes longer.
+    # With many small contigs every search ends near the fraction, and takes longer: one is enough.
     starts = starts[: _STARTS if len(free) <= 2 * _STARTS else 1]
     ends = [_improved(set(start), share, distance, most) for start in starts]
     best = min(ends, key=lambda chosen: float(distance(share[sorted(chosen)].sum(axis=0))))
@@ -176,7 +166,7 @@ def _improved(
     distance: Callable[[NDArray[np.float64]], NDArray[np.float64]],
     most: int,
 ) -> set[int]:
-    """Local search: the best single addition, removal or exchange, as long as one helps."""
+    """The chromosomes after the best additions, removals or exchanges, one by one, until none helps."""
     while True:
         inside = np.array(sorted(chosen))
         outside = np.setdiff1d(np.arange(len(share)), inside)

@@ -12,7 +12,7 @@ from speid_cli.errors import DataError
 from speid_cli.genome.bed import BedElement
 from speid_cli.genome.bedpe import COLUMNS, MISSING, PairReader
 from speid_cli.genome.contigs import ContigNames
-from speid_cli.genome.intervals import ElementPair, Interval, distance_bp
+from speid_cli.genome.intervals import ElementPair, Interval, bounds_of, distance_bp
 from speid_cli.genome.neighbours import Neighbours
 from speid_cli.genome.overlaps import overlap_both_sides
 
@@ -23,7 +23,7 @@ _ENHANCERS_AT_A_TIME = 16
 
 @dataclass
 class CandidateCounts:
-    """Pairs, those with label 1, and elements with a partner; complete once the last line is taken."""
+    """Numbers of pairs, of those with label 1, and of elements with a partner."""
 
     pairs: int = 0
     positives: int = 0
@@ -39,7 +39,7 @@ def candidate_header(labelled: bool) -> str:
 def candidate_line(enhancer: BedElement, promoter: BedElement, distance: int, label: int | None = None) -> str:
     """One pair as BEDPE: the names joined by ``~``, the distance between the nearest edges in bp, the label.
 
-    A ``~`` in a name is written ``%7E``, so that the names can be told apart.
+    A ``~`` in a name is written ``%7E``, so that the two names can be separated again.
     """
     (chrom, start, end), first, strand = enhancer
     (other, other_start, other_end), second, other_strand = promoter
@@ -70,11 +70,11 @@ def candidates(
         Sorted keys, enhancer * P + promoter, of the pairs with label 1; the others have 0.
         Default: no labels.
     counts : CandidateCounts
-        Kept up to date as lines are taken.
+        Filled in; complete once the last line is taken.
     """
     width = len(promoters)
     places = [[element.interval for element in side] for side in (enhancers, promoters)]
-    bounds = [np.array([interval[1:] for interval in side], np.int64).reshape(-1, 2) for side in places]
+    bounds = list(map(bounds_of, places))
     neighbours = Neighbours(places[1], places[0], reach[1])
     paired = np.zeros(width, bool)
     for start in range(0, len(enhancers), _ENHANCERS_AT_A_TIME):
@@ -94,7 +94,7 @@ def candidates(
 
 
 def _counts_of(keys: NDArray[np.int64], among: NDArray[np.int64]) -> NDArray[np.int64]:
-    """How often each key (N,) stands among sorted ones."""
+    """How many times each key (N,) is among sorted ones."""
     found: NDArray[np.int64] = np.searchsorted(among, keys, "right") - np.searchsorted(among, keys)
     return found
 
@@ -123,8 +123,8 @@ def joined_by_loops(
 ) -> NDArray[np.int64]:
     """Keys, as `candidates` takes them, of the pairs that lie at opposite anchors of a loop.
 
-    This is how the paper's positives were made (Singh et al. 2016, section 3.1). Empty where no
-    pair on one chromosome, at a distance within reach, does.
+    This is how the paper's positives were made (Singh et al. 2016, section 3.1). Only pairs on one
+    chromosome, at a distance within reach, are returned.
     """
     firsts, seconds = ([element.interval for element in side] for side in (enhancers, promoters))
     keys = overlap_both_sides(loops, firsts, seconds)
@@ -132,6 +132,5 @@ def joined_by_loops(
 
 
 def _is_candidate(enhancer: Interval, promoter: Interval, reach: tuple[int, int]) -> bool:
-    if enhancer.chrom != promoter.chrom:
-        return False
-    return bool(reach[0] <= distance_bp(*enhancer[1:], *promoter[1:]) <= reach[1])
+    near = reach[0] <= distance_bp(*enhancer[1:], *promoter[1:]) <= reach[1]
+    return enhancer.chrom == promoter.chrom and bool(near)

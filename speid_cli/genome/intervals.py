@@ -1,21 +1,23 @@
-"""Windows and shifts: the arithmetic that places a fixed-width input over an element.
+"""Intervals, and the windows of fixed width that are placed over them.
 
-Coordinates are 0-based and half-open. Every function takes integers or integer arrays alike.
+Coordinates are 0-based and half-open. Positions may be integers or integer arrays.
 Singh et al. 2016, sections 2.2.1 and 3.1.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 # TargetFinder's range of candidates: nearer pairs share sequence, farther ones rarely interact.
 MIN_DISTANCE_BP, MAX_DISTANCE_BP = 10_000, 2_000_000
 
 
 class Interval(NamedTuple):
-    """A stretch of one chromosome, 0-based, half-open."""
+    """A part of one chromosome, 0-based, half-open."""
 
     chrom: str
     start: int
@@ -29,10 +31,15 @@ class ElementPair(NamedTuple):
     promoter: Interval
 
 
+def bounds_of(intervals: Iterable[Interval]) -> NDArray[np.int64]:
+    """Starts and ends, int64 (N, 2)."""
+    return np.array([interval[1:] for interval in intervals], np.int64).reshape(-1, 2)
+
+
 def window_start(start: Any, end: Any, length: int) -> Any:
     """Start of the window of `length` bp centred on [start, end): floor((start + end - length) / 2).
 
-    It may be negative, and the window may end beyond the chromosome: what lies outside is N.
+    It may be negative, and the window may end beyond the chromosome; bases outside are N.
     """
     return (start + end - length) // 2
 

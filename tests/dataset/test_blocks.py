@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from speid_cli.dataset.splits import DROPPED, SplitSettings, split
+from speid_cli.dataset.blocks import DROPPED
+from speid_cli.dataset.splits import SplitSettings, split
 from speid_cli.errors import DataError
 from tests import builders
 
