@@ -1,6 +1,6 @@
-"""What can go wrong in ways that a user can mend, and the exit status of each.
+"""Errors that a user can correct, and their exit statuses.
 
-Exit statuses: 0 done, 1 the data or a file is at fault, 2 the command line is,
+Exit statuses: 0 success, 1 an error in the data or a file, 2 an error in the command line,
 128 + N interrupted by signal N.
 """
 
@@ -11,16 +11,16 @@ from contextlib import contextmanager
 
 
 class SpeidError(Exception):
-    """An error that the user can mend; printed without a traceback."""
+    """An error that the user can correct; printed without a traceback."""
 
     exit_status = 1
 
 
 class DataError(SpeidError):
-    """A file or what it holds is at fault.
+    """An error in a file or in its content.
 
-    Printed as ``file:line: what was found; what was expected; what to try``, leaving out the
-    parts that are not known.
+    Printed as ``file:line: what was found; what was expected; what to try``, without the parts that
+    are not known.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class DataError(SpeidError):
         self.path, self.line = path, line
 
     def at(self, path: object, line: int | None = None) -> DataError:
-        """The same error, told where it stands; a place already known is kept."""
+        """This error with its file and line, unless they are known already."""
         self.path = path if self.path is None else self.path
         self.line = line if self.line is None else self.line
         return self
@@ -59,7 +59,7 @@ def counted(count: int, noun: str) -> str:
 
 @contextmanager
 def located(path: object, line: int | None = None) -> Iterator[None]:
-    """Say of the data errors raised inside where they stand."""
+    """Add the file and the line to data errors of the block."""
     try:
         yield
     except DataError as error:
@@ -67,13 +67,13 @@ def located(path: object, line: int | None = None) -> Iterator[None]:
 
 
 class OptionError(SpeidError):
-    """What the command line asks for does not fit, or is not to be had on this machine."""
+    """An option does not fit the others, or is not possible on this machine."""
 
     exit_status = 2
 
 
 class Terminated(BaseException):
-    """A signal asked the process to end; carries the signal's number."""
+    """A signal told the process to end."""
 
     def __init__(self, signal_number: int) -> None:
         super().__init__(signal_number)

@@ -1,4 +1,4 @@
-"""Files: text read line by line whatever its packing, and outputs that appear whole or not at all."""
+"""Text files, plain or gzip-compressed, read line by line; output files that appear complete or not at all."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from typing import IO, Any, BinaryIO, cast
 
 from speid_cli.errors import DataError
 from speid_cli.kinds import GZIP_MAGIC, TEXT, recognised
-from speid_cli.locks import alone
+from speid_cli.locks import exclusive
 
 LONGEST_LINE_BYTES = 1 << 20
 
@@ -28,7 +28,7 @@ def read_lines(path: str) -> Iterator[tuple[int, str]]:
     Parameters
     ----------
     path : str
-        A plain or gzip-compressed file (told by content, not by name); ``-`` is standard input.
+        A plain or gzip-compressed file (recognised by content, not by name); ``-`` is standard input.
 
     Raises
     ------
@@ -53,7 +53,7 @@ def read_lines(path: str) -> Iterator[tuple[int, str]]:
 
 
 def count_lines(path: str) -> int | None:
-    """Lines of a text file, as `read_lines` counts them; None where it is damaged, or a stream, which is read once."""
+    """Number of lines of a text file, as `read_lines` counts them; None for a damaged file, or one that is a stream."""
     if not Path(path).is_file():
         return None
     count, last = 0, b"\n"
@@ -67,13 +67,13 @@ def count_lines(path: str) -> int | None:
 
 
 def unreadable(path: object, error: OSError) -> DataError:
-    """The error of a file that the system will not let us read or write."""
+    """The error for a file that the operating system cannot read or write."""
     return DataError(error.strerror or str(error), path=path)
 
 
 @contextlib.contextmanager
 def _open_bytes(path: str) -> Iterator[IO[bytes]]:
-    """A file's bytes, unpacked; what was opened here is closed, standard input is not."""
+    """A file's bytes, decompressed; standard input stays open."""
     with contextlib.ExitStack() as opened:
         stream = sys.stdin.buffer if path == "-" else opened.enter_context(open(path, "rb"))
         peekable = cast(io.BufferedReader, stream)
@@ -99,18 +99,18 @@ def _decode(raw: bytes, path: str, number: int) -> str:
 
 
 def check_output_path(path: str | Path, force: bool, inputs: Iterable[str | Path | None] = ()) -> None:
-    """Refuse to replace an output, before any work is done for it.
+    """Check, before any work, that an output can be written and that nothing is replaced unasked.
 
     Raises
     ------
     DataError
-        `path` exists and `force` is false, or it is one of the inputs, or its folder does not exist.
+        `path` exists and `force` is false, it is one of the inputs, or its folder does not exist.
     """
     path = Path(path)
     if path.exists() and any(name and Path(name).exists() and path.samefile(name) for name in inputs):
         raise DataError("is an input of this command", expected="another -o", path=path)
     if str(path) == "-" or (path.exists() and not path.is_file()):
-        raise DataError("is no regular file", expected="the name of a file to write", path=path.absolute())
+        raise DataError("not a regular file", expected="the name of a file to write", path=path.absolute())
     if path.exists() and not force:
         raise DataError("exists already", hint="give --force to replace it, or another -o", path=path)
     if not path.parent.is_dir():
@@ -119,15 +119,15 @@ def check_output_path(path: str | Path, force: bool, inputs: Iterable[str | Path
 
 @contextlib.contextmanager
 def atomic_file(path: str | Path, force: bool, keep: bool = False) -> Iterator[BinaryIO]:
-    """A binary file that stands at `path` only once it is complete and on the disk.
+    """A binary file that is at `path` only once it is complete and on disk.
 
-    Written beside `path`, flushed to the disk, then renamed; only one process at a time can. If the
-    block fails, what was written is removed, and whatever stood at `path` is untouched.
+    It is written under another name in the same folder, flushed to disk and renamed; only one process
+    at a time can do so. If the block fails, the new file is removed, and a file at `path` is unchanged.
 
     Parameters
     ----------
     keep : bool
-        Begin with what a block that was cut off had written, and keep what this one has.
+        Start from what an interrupted run has written, and keep what this one writes if it is interrupted.
 
     Raises
     ------
@@ -135,13 +135,13 @@ def atomic_file(path: str | Path, force: bool, keep: bool = False) -> Iterator[B
         `path` cannot be written, or another process is writing it.
     """
     check_output_path(path, force)
-    path = Path(path).resolve()  # through a link, to what it points at
+    path = Path(path).resolve()  # a link stays; its target is replaced
     beside = part_of(path)
-    with _claimed(beside, path) as stream, _removed_if_it_fails(beside, keep):
+    with _open_exclusively(beside, path) as stream, _removed_on_failure(beside, keep):
         if not keep:
             stream.truncate(0)
         yield stream
-        with blamed_on(path):
+        with os_errors_of(path):
             stream.flush()
             os.fsync(stream.fileno())
             check_output_path(path, force)
@@ -149,8 +149,8 @@ def atomic_file(path: str | Path, force: bool, keep: bool = False) -> Iterator[B
 
 
 @contextlib.contextmanager
-def blamed_on(path: object) -> Iterator[None]:
-    """Say of the system errors raised inside that they are this file's."""
+def os_errors_of(path: object) -> Iterator[None]:
+    """Raise system errors of the block as data errors of this file."""
     try:
         yield
     except OSError as error:
@@ -158,20 +158,20 @@ def blamed_on(path: object) -> Iterator[None]:
 
 
 class _Output(io.FileIO):
-    """A file that says which output it is to become when it cannot be written."""
+    """A temporary file whose errors name the output that it will become."""
 
     def __init__(self, descriptor: int, path: Path) -> None:
         super().__init__(descriptor, "r+")
         self.path = path
 
     def write(self, content: Any, /) -> int:
-        """As a file's."""
-        with blamed_on(self.path):
+        """Write bytes."""
+        with os_errors_of(self.path):
             return super().write(content)
 
 
 @contextlib.contextmanager
-def _removed_if_it_fails(path: Path, keep: bool) -> Iterator[None]:
+def _removed_on_failure(path: Path, keep: bool) -> Iterator[None]:
     try:
         yield
     except BaseException:
@@ -182,47 +182,47 @@ def _removed_if_it_fails(path: Path, keep: bool) -> Iterator[None]:
 
 
 def part_of(path: str | Path) -> Path:
-    """Where `atomic_file` writes what becomes `path`."""
+    """The temporary file in which `atomic_file` writes the content of `path`."""
     path = Path(path).resolve()
     return path.with_name(f".{path.name}.part")
 
 
 @contextlib.contextmanager
-def _claimed(beside: Path, path: Path) -> Iterator[BinaryIO]:
-    """`beside` opened for this process alone, made where it is missing.
+def _open_exclusively(beside: Path, path: Path) -> Iterator[BinaryIO]:
+    """`beside`, created if it is missing, opened and locked for this process.
 
-    What a killed process left there bears no lock, and is taken over.
+    A file that a killed process has left is not locked, and is used.
     """
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
     while True:
         with contextlib.ExitStack() as held:
-            with blamed_on(path):
+            with os_errors_of(path):
                 raw = _Output(os.open(beside, flags, 0o666), path)
                 stream = held.enter_context(cast(BinaryIO, io.BufferedRandom(raw)))
-                held.enter_context(alone(stream, beside, path))
-            if _stands_at(stream, beside):
+                held.enter_context(exclusive(stream, beside, path))
+            if _is_at(stream, beside):
                 yield stream
                 return
-        # Its owner has renamed or removed it meanwhile.
+        # The process that held it has renamed or removed it meanwhile: try again.
 
 
-def _stands_at(stream: BinaryIO, path: Path) -> bool:
+def _is_at(stream: BinaryIO, path: Path) -> bool:
     with contextlib.suppress(FileNotFoundError):
         return os.path.samestat(os.fstat(stream.fileno()), path.stat())
     return False
 
 
 def check_output_folder(path: str | Path, force: bool) -> None:
-    """Refuse to write into a folder that exists, before any work is done for it.
+    """Check, before any work, that an output folder can be written and that nothing is replaced unasked.
 
     Raises
     ------
     DataError
-        `path` exists and `force` is false, or it is no folder, or its parent does not exist.
+        `path` exists and `force` is false, it is not a folder, or its parent does not exist.
     """
     path = Path(path)
     if path.exists() and not path.is_dir():
-        raise DataError("is no folder", expected="the name of a folder to write", path=path)
+        raise DataError("not a folder", expected="the name of a folder to write", path=path)
     if path.exists() and not force:
         raise DataError("exists already", hint="give --force to replace what it holds, or another -o", path=path)
     if not path.absolute().parent.is_dir():
@@ -230,12 +230,12 @@ def check_output_folder(path: str | Path, force: bool) -> None:
 
 
 def check_writable_folder(path: Path) -> None:
-    """Refuse a folder in which no file can be made, before any work is done for it.
+    """Check, before any work, that a file can be created in a folder.
 
     Raises
     ------
     DataError
-        The system's reason.
+        It cannot; the message gives the system's reason.
     """
     try:
         with tempfile.TemporaryFile(dir=path):
@@ -246,16 +246,16 @@ def check_writable_folder(path: Path) -> None:
 
 @contextlib.contextmanager
 def atomic_folder(path: str | Path, force: bool) -> Iterator[Path]:
-    """A folder whose files stand in `path` only once all of them are complete.
+    """A folder whose files are in `path` only once all of them are complete.
 
-    Written beside `path`, then renamed; into a folder that exists, file by file, and what else it
-    holds stays. If the block fails, nothing is changed.
+    They are written in a temporary folder, which is then renamed. If `path` exists, they are moved
+    into it one by one, and its other files stay. If the block fails, nothing is changed.
     """
     check_output_folder(path, force)
     path = Path(path).resolve()
-    with blamed_on(path):
+    with os_errors_of(path):
         temporary = tempfile.TemporaryDirectory(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-    with temporary, _blamed_unless_named(path, temporary.name):
+    with temporary, _os_errors_inside(path, temporary.name):
         folder = Path(temporary.name, "folder")
         folder.mkdir()
         yield folder
@@ -270,8 +270,8 @@ def atomic_folder(path: str | Path, force: bool) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def _blamed_unless_named(path: Path, within: str) -> Iterator[None]:
-    """Say of system errors that they are this folder's, unless they name a file that is not in it."""
+def _os_errors_inside(path: Path, within: str) -> Iterator[None]:
+    """Raise system errors as data errors of an output folder, unless they name a file outside `within`."""
     try:
         yield
     except OSError as error:
@@ -281,7 +281,7 @@ def _blamed_unless_named(path: Path, within: str) -> Iterator[None]:
 
 
 def finite(value: Any) -> Any:
-    """The same plain value with None for every number that JSON has no word for."""
+    """The same plain value with None for infinite numbers and NaN, which JSON lacks."""
     if isinstance(value, dict):
         return {name: finite(item) for name, item in value.items()}
     if isinstance(value, list | tuple):

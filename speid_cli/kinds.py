@@ -1,4 +1,4 @@
-"""What kind of file one is, told by its first bytes or lines: for a message where it stands in another's place."""
+"""Recognise the kind of a file by its first bytes or lines, for the message about a file of the wrong kind."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _MAGIC = {
     b"\x43\x27\x41\x1a": "a 2bit file",
     b"%PDF": "a PDF",
 }
-# What the directory at the end of a zip archive names.
+# File names in the directory at the end of a zip archive.
 _MEMBERS = {
     b"enhancer_onehot.npy": DATA_SET,
     b"motifs.npy": KERNELS,
@@ -45,7 +45,7 @@ _FIRST_WORDS = {
 
 
 def recognised(error: DataError, expected: str) -> DataError:
-    """The error of a reader, or, where its file is plainly of another kind than `expected`, one that says so."""
+    """The error of a reader, or one that names the kind of its file where that is clearly not `expected`."""
     kinds = [] if error.path in (None, "-") else _kinds_at(Path(str(error.path)))
     if not kinds or expected in kinds or (expected == TEXT and kinds[0] not in _BINARY):
         return error
@@ -54,7 +54,7 @@ def recognised(error: DataError, expected: str) -> DataError:
 
 @contextmanager
 def expecting(expected: str) -> Iterator[None]:
-    """What a reader raises inside, or that its file is of another kind; also a decorator."""
+    """Apply `recognised` to data errors of the block; also a decorator."""
     try:
         yield
     except DataError as error:
@@ -62,7 +62,7 @@ def expecting(expected: str) -> Iterator[None]:
 
 
 def _kinds_at(path: Path) -> list[str]:
-    """The kinds that a file may be of, the likeliest first; none where nothing is recognised."""
+    """The kinds that a file may be of, the most likely first; empty where none is recognised."""
     try:
         state = path.stat()
         return _kinds(path, state.st_size, state.st_mtime_ns) if path.is_file() else []
@@ -70,7 +70,7 @@ def _kinds_at(path: Path) -> list[str]:
         return []
 
 
-@lru_cache(maxsize=8)  # each line of a file may be at fault
+@lru_cache(maxsize=8)  # many lines of one file may be wrong
 def _kinds(path: Path, size: int, changed: int) -> list[str]:
     with path.open("rb") as stream:
         head = stream.read(_HEAD_BYTES)
@@ -87,7 +87,7 @@ def _kinds(path: Path, size: int, changed: int) -> list[str]:
 
 
 def _unpacked(head: bytes) -> bytes:
-    """The beginning of what a gzip stream holds."""
+    """The beginning of a gzip stream, decompressed."""
     try:
         return zlib.decompressobj(wbits=31).decompress(head, _HEAD_BYTES)
     except zlib.error:
@@ -95,7 +95,7 @@ def _unpacked(head: bytes) -> bytes:
 
 
 def _text_kinds(lines: list[str]) -> Iterator[str]:
-    """What the lines look like; the last of them may be cut off."""
+    """Kinds of text file that have such lines; the last line may be incomplete."""
     first, second = [*filter(str.strip, lines), "", ""][:2]
     if first.startswith(">"):
         yield FASTA if re.fullmatch(r"[A-Za-z*.-]+", second) else MOTIFS

@@ -1,4 +1,4 @@
-"""One process at a time writes an output."""
+"""Locks: only one process at a time writes an output."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from typing import BinaryIO
 from speid_cli.errors import DataError
 
 
-def alone(stream: BinaryIO, beside: Path, path: Path) -> contextlib.AbstractContextManager[None]:
-    """What only one process can hold: a lock on the part of an output, or a file where there are no locks.
+def exclusive(stream: BinaryIO, beside: Path, path: Path) -> contextlib.AbstractContextManager[None]:
+    """Lock the temporary file of an output, or create a lock file where the file system has no locks.
 
     Raises
     ------
     DataError
-        Another process holds it.
+        Another process holds the lock.
     """
     try:
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -32,12 +32,12 @@ def alone(stream: BinaryIO, beside: Path, path: Path) -> contextlib.AbstractCont
 
 @contextlib.contextmanager
 def _lock_file(lock: Path, path: Path) -> Iterator[None]:
-    """A file that only one process can make, and that says which one."""
+    """A file that only one process can create, with that process's number and computer in it."""
     try:
         stream = lock.open("x")
     except FileExistsError:
         found = f"another process is writing it ({lock.read_text()})"
-        hint = f"wait for it, or, if it has ended without removing its lock: rm {lock}"
+        hint = f"wait until it has finished; if it no longer runs, remove its lock: rm {lock}"
         raise DataError(found, hint=hint, path=path) from None
     try:
         with stream:

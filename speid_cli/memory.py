@@ -1,4 +1,4 @@
-"""Memory: how much there is, and how much can still be had, within the limits of job and container."""
+"""Total and available memory, within the limits of the job and the container."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ CGROUPS = Path("/sys/fs/cgroup")
 
 
 def total_bytes() -> int:
-    """Memory of the machine, or what this process's control groups or address space may have of it."""
+    """Memory of the machine, or the smallest limit of this process's control groups and address space."""
     return min([os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), *(limit for limit, _ in _limits())])
 
 
 def available_bytes() -> int:
-    """What of `total_bytes` is free."""
+    """How much of `total_bytes` is free."""
     free = [total_bytes(), *(max(0, limit - used) for limit, used in _limits())]
     with contextlib.suppress(OSError, StopIteration, ValueError):
         lines = Path("/proc/meminfo").read_text().splitlines()
@@ -26,7 +26,7 @@ def available_bytes() -> int:
 
 
 def _limits() -> Iterator[tuple[int, int]]:
-    """Limits on this process, and how much of each is used."""
+    """Memory limits of this process, and how much of each is used."""
     for group, most, current in _groups():
         with contextlib.suppress(OSError, ValueError):  # no such file, or "max"
             yield int((group / most).read_text()), int((group / current).read_text())
@@ -39,7 +39,7 @@ def _limits() -> Iterator[tuple[int, int]]:
 
 
 def _groups() -> Iterator[tuple[Path, str, str]]:
-    """Control groups, of either version, that this process is in, up to the root; the names of their files."""
+    """Folders of this process's control groups (versions 1 and 2) up to the root, and their files of limit and use."""
     own = {"": "", "memory": ""}
     with contextlib.suppress(OSError, ValueError):
         for line in Path("/proc/self/cgroup").read_text().splitlines():

@@ -100,7 +100,7 @@ def test_without_locks_one_process_writes(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(fcntl, "flock", no_locks)
     with atomic_file(tmp_path / "out", False) as stream:
         stream.write(b"first")
-        found = rf"out: another process is writing it \(process {os.getpid()} on .*\); wait for it, or, if it has ended"
+        found = rf"out: another process is writing it \(process {os.getpid()} on .*\); wait until it has finished"
         with pytest.raises(DataError, match=found + " without removing its lock: rm .*out.lock"):
             atomic_file(tmp_path / "out", False).__enter__()
     with atomic_file(tmp_path / "out", True) as stream:
@@ -127,7 +127,7 @@ def test_a_link_is_written_through_and_a_device_is_left_alone(tmp_path: Path) ->
         stream.write(b"after")
     assert (tmp_path / "link").is_symlink()
     assert (tmp_path / "real").read_bytes() == b"after"
-    with pytest.raises(DataError, match="/dev/null: is no regular file"):
+    with pytest.raises(DataError, match="/dev/null: not a regular file"):
         check_output_path("/dev/null", force=True)
 
 
@@ -143,7 +143,7 @@ def test_outputs_that_cannot_be_are_refused(tmp_path: Path) -> None:
     (tmp_path / "there").touch()
     with pytest.raises(DataError, match="there: exists already; give --force to replace it, or another -o"):
         check_output_path(tmp_path / "there", force=False)
-    with pytest.raises(DataError, match="is no regular file; expected the name of a file to write"):
+    with pytest.raises(DataError, match="not a regular file; expected the name of a file to write"):
         check_output_path(tmp_path, force=True)
     with pytest.raises(DataError, match="no such folder; mkdir -p"):
         check_output_path(tmp_path / "no" / "out", force=False)
@@ -168,7 +168,7 @@ def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(DataError, match="file: is no folder; expected the name of a folder to write"):
+    with pytest.raises(DataError, match="file: not a folder; expected the name of a folder to write"):
         check_output_folder(tmp_path / "file", force=True)
 
 

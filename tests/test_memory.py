@@ -48,7 +48,7 @@ def test_memory_that_is_not_had_is_said(
         raise MemoryError
 
     monkeypatch.setattr(PairDataset, "read", nothing)
-    assert fails("pretrain", "pairs.npz").startswith("speid: out of memory; a smaller --cache-memory, ")
+    assert fails("pretrain", "pairs.npz").startswith("speid: out of memory; try a smaller --cache-memory, ")
 
 
 def test_a_limit_on_the_address_space_counts() -> None:

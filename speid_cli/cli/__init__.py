@@ -26,7 +26,7 @@ class LazyGroup(click.Group):
     """A group that imports a command when it is asked for."""
 
     def list_commands(self, context: click.Context) -> list[str]:
-        """The commands, in the order of their use."""
+        """The commands, in the order in which they are used."""
         return list(COMMANDS)
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
@@ -37,12 +37,12 @@ class LazyGroup(click.Group):
         return command
 
     def invoke(self, context: click.Context) -> object:
-        """Run a command; a reader that went away ends it as the signal would, without a word."""
+        """Run a command; when the reader of a pipe has gone, end silently, as on SIGPIPE."""
         try:
             result = super().invoke(context)
             sys.stdout.flush()
         except BrokenPipeError:
-            _abandon_stdout()
+            _discard_stdout()
             raise Terminated(signal.SIGPIPE) from None
         return result
 
@@ -66,7 +66,7 @@ def cli() -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run ``speid`` and give its exit status; the only place where errors become messages."""
+    """Run ``speid`` and return its exit status; the only place that prints error messages."""
     arguments = sys.argv[1:] if arguments is None else arguments
     if not _open_streams():
         return SpeidError.exit_status
@@ -82,32 +82,32 @@ def main(arguments: list[str] | None = None) -> int:
     except Exception as error:
         if "--debug" in arguments:
             traceback.print_exc()
-        return _said(error)
+        return _report_error(error)
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
 
 
 def _interrupted(signal_number: int) -> int:
-    """Say which signal ended the run, and give its exit status."""
+    """Print which signal ended the run, and return the exit status."""
     if signal_number != signal.SIGPIPE:
         print(f"speid: interrupted by {signal.Signals(signal_number).name}", file=sys.stderr)
     return 128 + signal_number
 
 
-def _said(error: Exception) -> int:
-    """Say what went wrong, and give the exit status of it."""
+def _report_error(error: Exception) -> int:
+    """Print an error, and return its exit status."""
     if isinstance(error, click.ClickException):
         error.show()
         return error.exit_code
     if isinstance(error, OSError):
-        if error.filename is None:  # every other file that is written says its name
-            _abandon_stdout()
+        if error.filename is None:  # standard output: errors of other files have a name
+            _discard_stdout()
         text = str(unreadable(error.filename or "standard output", error))
     elif isinstance(error, SpeidError):
         text = str(error)
     elif isinstance(error, MemoryError):
-        text = "out of memory; a smaller --cache-memory, --block-size or --batch-size takes less"
+        text = "out of memory; try a smaller --cache-memory, --block-size or --batch-size"
     else:
         text = f"internal error: {error!r}; run again with --debug and report it"
     print(f"speid: {text}", file=sys.stderr)
@@ -115,11 +115,11 @@ def _said(error: Exception) -> int:
 
 
 def _refuse_many_processes(arguments: list[str]) -> None:
-    """Refuse to do under torchrun, many times over, what one process does."""
+    """Refuse to run a command of one process under torchrun, which would run it several times."""
     count = os.environ.get("WORLD_SIZE", "1")
     name = next((argument for argument in arguments if argument in COMMANDS), None)
     if count.isdecimal() and int(count) > 1 and "RANK" in os.environ and name not in (*SEVERAL_PROCESSES, None):
-        raise OptionError(f"speid {name} runs in one process, and torchrun has started {count}; leave torchrun out")
+        raise OptionError(f"speid {name} runs in one process, and torchrun has started {count}; run without torchrun")
 
 
 def _terminate(signal_number: int, frame: FrameType | None) -> NoReturn:
@@ -127,7 +127,7 @@ def _terminate(signal_number: int, frame: FrameType | None) -> NoReturn:
 
 
 def _open_streams() -> bool:
-    """Put nothing in place of a closed input or error stream; False where the output is closed."""
+    """Replace a closed input or error stream by the null device; False where the output is closed."""
     sys.stdin = sys.stdin or open(os.devnull)  # noqa: SIM115 (for the whole run)
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
     if sys.stdout is None:
@@ -135,6 +135,6 @@ def _open_streams() -> bool:
     return sys.stdout is not None
 
 
-def _abandon_stdout() -> None:
-    """Let the interpreter flush into nothing where the reader of our output is gone."""
+def _discard_stdout() -> None:
+    """Point standard output to the null device, so that flushing it at exit does not fail."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

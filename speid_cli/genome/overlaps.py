@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speid_cli.errors import DataError, OptionError
-from speid_cli.files import blamed_on
+from speid_cli.files import os_errors_of
 from speid_cli.genome.intervals import ElementPair, Interval
 
 # Stands last in both files that bedtools is given, so that the last line of a complete output is this overlap.
@@ -81,7 +81,7 @@ def _overlaps(queries: Sequence[Interval], regions: Sequence[Interval]) -> dict[
 
 def _write_bed(path: Path, intervals: Sequence[Interval]) -> str:
     """A BED file whose names are positions, ended by `_LAST`."""
-    with blamed_on(path), path.open("w") as out:
+    with os_errors_of(path), path.open("w") as out:
         for position, (chrom, start, end) in enumerate((*intervals, _LAST)):
             out.write(f"{chrom}\t{start}\t{end}\t{position}\n")
     return str(path)

@@ -105,7 +105,7 @@ def test_what_one_process_does_is_refused_under_torchrun(
 ) -> None:
     monkeypatch.setenv("RANK", "1")
     monkeypatch.setenv("WORLD_SIZE", "3")
-    message = "speid: speid prepare runs in one process, and torchrun has started 3; leave torchrun out\n"
+    message = "speid: speid prepare runs in one process, and torchrun has started 3; run without torchrun\n"
     assert fails("prepare", "pairs.bedpe", "genome.fa", status=2) == message
 
 
