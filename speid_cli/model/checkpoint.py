@@ -18,7 +18,7 @@ from speid_cli.genome.reference import Reference
 from speid_cli.kinds import MODEL, expecting
 from speid_cli.model.config import SpeidConfig
 from speid_cli.model.speid import Speid
-from speid_cli.model.stored import StoredFile, StoredTensor, save_plain
+from speid_cli.model.stored import load_stored, save_plain
 
 FORMAT_VERSION = 1
 STAGES = ("pretrained", "finetuned")
@@ -148,17 +148,20 @@ class Checkpoint:
             The file is missing or damaged, holds more than tensors and plain values, or lacks or
             misstates any part; nothing in it is run.
         """
-        with StoredFile(path) as file:
-            try:
-                return cls._from_stored(file)
-            except DataError as error:
-                raise error.at(path) from None
-            except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
-                raise DataError(f"not a speid model ({error!r:.100})", path=path) from error
+        content = load_stored(path)
+        try:
+            return cls._from_stored(content)
+        except DataError as error:
+            raise error.at(path) from None
+        except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+            raise DataError(f"not a speid model ({error!r:.100})", path=path) from error
 
     @classmethod
-    def _from_stored(cls, file: StoredFile) -> Checkpoint:
-        content = file.content
+    def _from_stored(cls, content: Any) -> Checkpoint:
+        if not isinstance(content, dict):
+            raise DataError("not a speid model")
+        if not is_plain(content | {"state_dict": None}):
+            raise DataError("a config, history or provenance that speid did not write")
         version = content["format_version"]
         if type(version) is not int or version != FORMAT_VERSION:
             raise DataError(f"format version {reprlib.repr(version)}", expected=str(FORMAT_VERSION))
@@ -175,22 +178,21 @@ class Checkpoint:
             content.get("calibration"),
         )
         checkpoint._check_records()
-        return replace(checkpoint, state_dict=_read_tensors(file, checkpoint.state_dict, checkpoint.config))
+        return replace(checkpoint, state_dict=_copied_tensors(checkpoint.state_dict, checkpoint.config))
 
     def _check_records(self) -> None:
         """Refuse a stage, history or provenance with values of the wrong type."""
         if self.stage not in STAGES:
             raise DataError(f"stage {reprlib.repr(self.stage)}", expected=" or ".join(STAGES))
-        plain = all(map(is_plain, (self.history, self.provenance)))
-        if not (plain and _is_table(self.history) and isinstance(self.provenance, dict) and self._is_known()):
-            raise DataError("a history or provenance that speid did not write")
+        if not (_is_table(self.history) and isinstance(self.provenance, dict) and self._is_known()):
+            raise DataError("a config, history or provenance that speid did not write")
         if not all(type(value) in (int, float) for side in self.composition or () for value in side):
             raise DataError("a composition that is no table of numbers")
         if not is_reference(self._reference):
             raise DataError("a reference that is no path and digest")
         if self.threshold is not None and not (type(self.threshold) in (int, float) and 0 <= self.threshold <= 1):
             raise DataError(f"threshold {reprlib.repr(self.threshold)}", expected="a number from 0 to 1")
-        if self.calibration is not None and not (isinstance(self.calibration, dict) and is_plain(self.calibration)):
+        if self.calibration is not None and not isinstance(self.calibration, dict):
             raise DataError("a calibration that is no table", hint="fit it anew: speid evaluate --fit")
 
     def _is_known(self) -> bool:
@@ -213,8 +215,8 @@ def _is_text(names: Any) -> bool:
     return isinstance(names, list) and all(isinstance(name, str) for name in names)
 
 
-def _read_tensors(file: StoredFile, stored: Any, config: SpeidConfig) -> dict[str, Tensor]:
-    """The tensors of a network, none of which is read before all have the shapes that they must have."""
+def _copied_tensors(stored: Any, config: SpeidConfig) -> dict[str, Tensor]:
+    """Copies of the tensors of a network, after their shapes and types have been checked."""
     with torch.device("meta"):
         wanted = Speid(config).state_dict()
     if not isinstance(stored, dict):
@@ -223,21 +225,18 @@ def _read_tensors(file: StoredFile, stored: Any, config: SpeidConfig) -> dict[st
         raise DataError(f"tensors missing or unknown: {', '.join(sorted(map(str, missing))[:4]):.200}")
     size = sum(like.nbytes for like in wanted.values())
     for name, like in wanted.items():
-        _check_shape(name, stored[name], like, size)
+        _check_shape(name, stored[name], like)
     check_memory("the network", 2 * size)
-    state = {name: file.load(stored[name]) for name in wanted}
+    state = {name: stored[name].detach().clone(memory_format=torch.contiguous_format) for name in wanted}
     for name, values in state.items():
         _check_values(name, values)
     return state
 
 
-def _check_shape(name: str, stored: Any, like: Tensor, size: int) -> None:
-    if not isinstance(stored, StoredTensor) or stored.shape != like.shape or stored.dtype != like.dtype:
-        found = f"{stored.dtype} {stored.shape}" if isinstance(stored, StoredTensor) else repr(type(stored))
+def _check_shape(name: str, stored: Any, like: Tensor) -> None:
+    if not isinstance(stored, Tensor) or stored.shape != like.shape or stored.dtype != like.dtype:
+        found = f"{stored.dtype} {tuple(stored.shape)}" if isinstance(stored, Tensor) else repr(type(stored))
         raise DataError(f"tensor {name} is {found}", expected=f"{like.dtype} {tuple(like.shape)}")
-    if stored.storage.n_bytes > size:
-        expected = f"at most the network's {size:,}"
-        raise DataError(f"tensor {name} lies among {stored.storage.n_bytes:,} bytes", expected=expected)
 
 
 def _check_values(name: str, values: Tensor) -> None:
