@@ -1,4 +1,4 @@
-"""What a data set should make its user look twice at."""
+"""Warnings about a data set."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from speid_cli.dataset.composition import Composition, is_elsewhere, is_exchange
 from speid_cli.dataset.pairs import SUBSETS, PairDataset
 from speid_cli.errors import counted
 
-# Fewer positives than this carry no interval that tells models apart.
+# With fewer positives, confidence intervals are too wide to compare models.
 FEWEST_POSITIVES = 10
 
 
 def warnings(dataset: PairDataset) -> Iterator[str]:
-    """One sentence on each thing that is most likely a mistake, or too little to work with."""
+    """One sentence for each likely mistake, and for each subset that is too small."""
     counts, found = dataset.metadata["counts"], dataset.metadata["composition"]
     if not counts["positives"]:
         yield "no pair is positive: nothing can be trained on this"
@@ -30,22 +30,17 @@ def warnings(dataset: PairDataset) -> Iterator[str]:
             )
     enhancers, promoters = (Composition(**found[side]) for side in ("enhancer", "promoter"))
     if is_exchanged(enhancers, promoters):
-        yield exchanged(enhancers, promoters)
+        sides = " and ".join(
+            f"the {name} are {side.elements:,} of {side.length_bp:,.0f} bp with GC {side.gc:.2f}"
+            for name, side in (("enhancers", enhancers), ("promoters", promoters))
+        )
+        yield f"{sides} (medians): are the sides exchanged? see --promoter-first"
     elif is_elsewhere(promoters, found["gc near promoters"], dataset.promoters.window):
         yield (
             f"the promoters have a median GC of {promoters.gc:.2f}, like the sequence 20 to 200 kb from them "
             f"({found['gc near promoters'][0]:.2f}); those of mammals have about 0.6: are the pairs of another genome "
             "build than the reference?"
         )
-
-
-def exchanged(enhancers: Composition, promoters: Composition) -> str:
-    """A sentence on sides that look exchanged."""
-    sides = " and ".join(
-        f"the {name} are {side.elements:,} of {side.length_bp:,.0f} bp with GC {side.gc:.2f}"
-        for name, side in (("enhancers", enhancers), ("promoters", promoters))
-    )
-    return f"{sides} (medians): are the sides exchanged? see --promoter-first"
 
 
 def median_gc(found: Mapping[str, Any]) -> dict[str, float]:

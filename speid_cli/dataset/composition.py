@@ -1,8 +1,8 @@
-"""What elements look like: how many there are, how long, and of which GC content.
+"""How many elements there are, how long they are, and their GC content.
 
-Promoters of mammals are richer in G and C than the sequence around them. Where those of a file are
-not, its coordinates are most likely of another genome build; where those of the first side are and
-those of the second are not, the sides are most likely exchanged.
+Promoters of mammals are richer in G and C than the sequence around them. If the promoters of a file
+are not, its coordinates are most likely of another genome build; if its enhancers are, the sides are
+most likely exchanged.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from speid_cli.genome.intervals import Interval, window_start
 from speid_cli.genome.onehot import encode, gc_content
 from speid_cli.genome.reference import Reference
 
-# Promoters of the human chr22 are .10 to .14 above the sequence near them, other places within .02.
+# Promoters of human chr22 are 0.10 to 0.14 above the sequence near them, other places at most 0.02.
 _LEAST_DIFFERENCE = 0.04
-# A window of 3 kb dilutes a promoter, so that the difference is smaller where sides are exchanged.
+# An enhancer window of 3 kb holds more than a promoter, so exchanged sides differ less.
 _LEAST_EXCHANGED = 0.02
-# GC content that varies along a genome no more than this many times as much as by chance tells nothing.
+# GC content along a genome must vary this many times as much as by chance to tell anything.
 _LEAST_SPREAD = 1.5
 _FEWEST_ELEMENTS = 20
 _SAMPLED = 1000
@@ -29,7 +29,7 @@ _NEARBY_BP = 20_000, 200_000
 
 
 class Composition(NamedTuple):
-    """The unique elements of one side: how many, their median length in bp, the median GC of their windows."""
+    """The unique elements of one side: their number, their median length in bp, the median GC of their windows."""
 
     elements: int
     length_bp: float
@@ -37,21 +37,21 @@ class Composition(NamedTuple):
 
 
 def composition(length: NDArray[np.int64], gc: NDArray[np.float64]) -> Composition:
-    """Of elements by their lengths (E,) in bp and the GC content (E,) of their windows; NaN is left out."""
+    """The composition of elements of these lengths (E,) in bp and GC contents (E,) of windows; NaN is left out."""
     return Composition(len(length), float(np.median(length)), _median_and_spread(gc)[0])
 
 
 def nearby_gc(reference: Reference, elements: Sequence[Interval], window: int, seed: int) -> tuple[float, float]:
-    """Median and standard deviation of GC in windows 20 to 200 kb from elements, of which 1,000 at most are sampled."""
+    """Median and standard deviation of GC in windows 20 to 200 kb from at most 1,000 of the elements."""
     generator = np.random.default_rng(seed)
     chosen = generator.permutation(len(elements))[:_SAMPLED]
     away = generator.integers(*_NEARBY_BP, len(chosen)) * generator.choice([-1, 1], len(chosen))
-    windows = [
-        encode(reference.fetch(chrom, first, first + window))
-        for (chrom, start, end), shift in zip((elements[row] for row in chosen), away.tolist(), strict=True)
-        for first in (window_start(start, end, window) + shift,)
-    ]
-    return _median_and_spread(gc_content(np.array(windows, np.uint8).reshape(len(windows), -1)))
+    codes = np.empty((len(chosen), window), np.uint8)
+    for row, index, shift in zip(codes, chosen, away.tolist(), strict=True):
+        chrom, start, end = elements[index]
+        first = window_start(start, end, window) + shift
+        row[:] = encode(reference.fetch(chrom, first, first + window))
+    return _median_and_spread(gc_content(codes))
 
 
 def is_exchanged(enhancers: Composition, promoters: Composition) -> bool:
@@ -78,18 +78,18 @@ class ElementSample:
         self._gc: list[float] = []
 
     def add(self, elements: Sequence[Interval], codes: NDArray[np.uint8]) -> None:
-        """Take up elements (E,) with the codes (E, L) of their windows, each element once."""
+        """Add elements (E,) with the codes (E, L) of their windows, each element once."""
         room = _SAMPLED - len(self._length)
         self._length += [element.end - element.start for element in elements[:room]]
         self._gc += gc_content(codes[:room]).tolist()
 
     def composition(self) -> Composition:
-        """Of what was taken up."""
+        """The composition of the elements added."""
         return composition(np.array(self._length or [0]), np.array(self._gc, float))
 
 
 def compare(found: tuple[Composition, Composition], known: tuple[Composition, Composition]) -> str:
-    """How the GC of enhancers and promoters differs from that of known ones, as a sentence; empty where it does not."""
+    """How the GC of enhancers and promoters differs from known ones, as a sentence; empty if it does not."""
     if not _enough(*found, *known):
         return ""
     (enhancers, promoters), (usual_enhancers, usual_promoters) = (
@@ -97,18 +97,20 @@ def compare(found: tuple[Composition, Composition], known: tuple[Composition, Co
     )
     straight = abs(enhancers - usual_enhancers) + abs(promoters - usual_promoters)
     exchanged = abs(enhancers - usual_promoters) + abs(promoters - usual_enhancers)
-    figures = (
-        f"{enhancers:.2f} and {promoters:.2f}, of those trained on {usual_enhancers:.2f} and {usual_promoters:.2f}"
-    )
     if straight - exchanged > _LEAST_DIFFERENCE:
-        return f"median GC of enhancers and promoters is {figures}: are the sides exchanged? see --promoter-first"
-    if usual_promoters - promoters > _LEAST_DIFFERENCE:
-        return f"median GC of enhancers and promoters is {figures}: are the pairs of another genome build?"
-    return ""
+        question = "are the sides exchanged? see --promoter-first"
+    elif usual_promoters - promoters > _LEAST_DIFFERENCE:
+        question = "are the pairs of another genome build?"
+    else:
+        return ""
+    return (
+        f"median GC of enhancers and promoters is {enhancers:.2f} and {promoters:.2f}, of those trained on "
+        f"{usual_enhancers:.2f} and {usual_promoters:.2f}: {question}"
+    )
 
 
 def _median_and_spread(gc: NDArray[np.float64]) -> tuple[float, float]:
-    """Median and standard deviation of what is known; 0 where nothing is."""
+    """Median and standard deviation without NaN; 0 where there is nothing else."""
     known = gc[~np.isnan(gc)]
     return (round(float(np.median(known)), 4), round(float(known.std()), 4)) if len(known) else (0.0, 0.0)
 

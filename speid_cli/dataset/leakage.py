@@ -1,8 +1,8 @@
-"""What a held-out subset gives away: sequence and elements shared with the training subset.
+"""Leakage: sequence and elements that a held-out subset shares with the training subset.
 
 On the paper's data a random split puts the promoter of almost every test pair into the training
-subset, and the names of the elements alone, without any sequence, then rank the test pairs nearly
-as well as published networks do (Cao and Fullwood 2019; Xi and Beer 2018).
+subset. The names of the elements alone, without any sequence, then rank the test pairs nearly as
+well as published networks do (Cao and Fullwood 2019; Xi and Beer 2018).
 """
 
 from __future__ import annotations
@@ -16,20 +16,21 @@ from speid_cli.dataset.metrics import has_both_classes, ranking
 from speid_cli.dataset.pairs import SUBSETS, TEST, TRAIN, Elements, PairDataset
 from speid_cli.genome.intervals import window_start
 
-# Elements not seen in training count as one pair at the base rate; seen ones are drawn that far towards it.
+# Each element counts as having this many more training pairs, which interact at the base rate.
 _PSEUDOCOUNT = 1.0
 
 
 def leak_report(dataset: PairDataset, subset: int = TEST) -> dict[str, Any]:
-    """What a subset shares with the training subset, as plain values.
+    """How much a subset shares with the training subset.
 
     Returns
     -------
     dict
-        ``test pairs`` and ``test positives`` (or ``validation ...``): how many there are, and of
-        them how many share an enhancer, a promoter, or half or more of a window of either side with
-        a training pair. ``element names``: AUROC and AUPRC on these pairs of `element_name_scores`,
-        and the base rate; none where they lack a class. Empty without training pairs or others.
+        ``test pairs`` and ``test positives`` (or ``validation ...``): how many there are, and how
+        many of them share an enhancer, a promoter, or half or more of a window of either side with
+        a training pair. ``element names``: AUROC and AUPRC of `element_name_scores` on these pairs,
+        and the base rate; empty where they are all of one class. The whole is empty where one of
+        the subsets is.
     """
     train, test = dataset.members(TRAIN), dataset.members(subset)
     if not len(train) or not len(test) or subset == TRAIN:
@@ -64,10 +65,10 @@ def _ranking(label: NDArray[np.int8], score: NDArray[np.float64]) -> dict[str, f
 
 
 def _near(elements: Elements, seen: NDArray[np.integer]) -> NDArray[np.bool_]:
-    """Which elements (E,) have a window that overlaps one of the elements `seen` by half or more."""
+    """Which elements (E,) have a window of which half or more overlaps the window of an element `seen`."""
     chrom, start, end = elements.interval.T
     first = window_start(start, end, elements.window)
-    # Chromosomes one after the other, more than a window apart.
+    # Chromosomes are placed one after the other, more than a window apart.
     place = chrom * (int(np.ptp(first)) + 2 * elements.window) + first
     known, half = np.sort(place[seen]), elements.window // 2
     nearby: NDArray[np.bool_] = np.searchsorted(known, place - half) < np.searchsorted(known, place + half, "right")
@@ -75,10 +76,10 @@ def _near(elements: Elements, seen: NDArray[np.integer]) -> NDArray[np.bool_]:
 
 
 def element_name_scores(dataset: PairDataset, train: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Log-odds (N,) of every pair from nothing but which elements it joins.
+    """Log-odds (N,) of every pair from its two elements alone, without their sequence.
 
     Naive Bayes: the sum over both sides of the log-odds that a training pair of the same element
-    interacts, so that elements never seen say nothing.
+    interacts, relative to the base rate; 0 for an element without training pairs.
     """
     label = dataset.label[train].astype(np.float64)
     base = label.mean()

@@ -99,24 +99,15 @@ def read_elements(path: str, contigs: ContigNames) -> tuple[list[BedElement], in
 
 
 def read_regions(path: str, contigs: ReferenceContigs) -> tuple[list[Interval], int]:
-    """Intervals of a BED file on the contigs of a reference, and how many lie on others.
+    """Intervals of a BED file, ended where their contigs end, and how many lie on contigs of other files.
 
     Raises
     ------
     DataError
-        A line has fewer than 3 columns or no valid coordinates, or all lie on other contigs.
+        A line has fewer than 3 columns or no valid coordinates, or no interval is on a known contig.
     """
-    intervals, elsewhere = [], []
-    for (chrom, start, end), *_ in read_bed_elements(path):
-        contig = contigs.find(chrom)
-        if contig is None:  # an exclusion list may name contigs that this reference does not have
-            elsewhere.append(chrom)
-        elif start < contigs.lengths[contig]:
-            intervals.append(Interval(contig, start, min(end, contigs.lengths[contig])))
-    if elsewhere and not intervals:
-        raise DataError(
-            f"none of its contigs, such as {elsewhere[0]!r}, is in {contigs.path}, which has {min(contigs.lengths)!r}",
-            expected="regions of the same genome build",
-            path=path,
-        )
-    return intervals, len(elsewhere)
+    intervals = [element.interval for element in read_bed_elements(path)]
+    known = contigs.find_all(path, intervals)
+    length = {name: contigs.lengths[contig] for name, contig in known.items()}
+    here = [Interval(known[chrom], start, min(end, length[chrom])) for chrom, start, end in intervals if chrom in known]
+    return [region for region in here if region.start < region.end], len(intervals) - len(here)

@@ -38,6 +38,26 @@ class ContigNames:
             self.aliases[chrom] = known
         return known
 
+    def find_all(self, path: str, intervals: Iterable[Interval]) -> dict[str, str]:
+        """The contig names of another file that are known in any spelling, and the known spelling of each.
+
+        Raises
+        ------
+        DataError
+            The file has intervals, and none of them is on a known contig.
+        """
+        names = dict.fromkeys(interval.chrom for interval in intervals)
+        known = {name: found for name in names if (found := self.find(name)) is not None}
+        if names and not known:
+            raise DataError(
+                f"none of its contigs, such as {next(iter(names))!r}, is in {self.path}, "
+                f"which has {next(iter(self._names))!r}",
+                expected="the same contigs, with or without 'chr'",
+                hint="are both files of the same genome build?",
+                path=path,
+            )
+        return known
+
     def adopt(self, path: str, intervals: Sequence[Interval]) -> list[Interval]:
         """The intervals of another file with the contig names known here; new names are kept, and known from now on.
 
@@ -47,15 +67,7 @@ class ContigNames:
             The file shares no contig with those before it.
         """
         names = dict.fromkeys(interval.chrom for interval in intervals)
-        known = {name: found for name in names if (found := self.find(name)) is not None}
-        if self._names and not known:
-            raise DataError(
-                f"none of its contigs, such as {next(iter(names))!r}, is in {self.path}, "
-                f"which has {next(iter(self._names))!r}",
-                expected="the same contigs, with or without 'chr'",
-                hint="are both files of the same genome build?",
-                path=path,
-            )
+        known = self.find_all(path, intervals) if self._names else {}
         self.path = self.path or path
         self._examples[path] = next(iter(names))
         for name in names:

@@ -1,6 +1,6 @@
 """Bases as small integers, as four bits, and as the one-hot matrix of Singh et al. 2016, section 3.1.
 
-A base is held in one of three forms:
+A base is stored in one of three forms:
 
 code
     uint8, the channel of the base: A 0, T 1, C 2, G 3; N and every other letter 4.

@@ -379,6 +379,6 @@ def test_blocks_divide_one_chromosome(folder: Path) -> None:
 def test_regions_that_are_all_on_unknown_contigs_are_refused(pairs: list[str], fails: Fails) -> None:
     Path("exclude.bed").write_text("scaffold1\t0\t100\n")
     assert (
-        "exclude.bed: none of its contigs, such as 'scaffold1', is in genome.fa, which has 'chr1'; expected regions of "
-        "the same genome build"
+        "exclude.bed: none of its contigs, such as 'scaffold1', is in genome.fa, which has 'chr1'; expected the same "
+        "contigs, with or without 'chr'; are both files of the same genome build?"
     ) in fails("prepare", "pairs.bedpe", "genome.fa", "--exclude", "exclude.bed")
