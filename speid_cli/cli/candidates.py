@@ -24,16 +24,20 @@ from speid_cli.genome.intervals import MAX_DISTANCE_BP, MIN_DISTANCE_BP
     type=options.distance,
     default=MIN_DISTANCE_BP,
     metavar="BP",
-    help="Nearest edges at least so far apart: 5000, 10kb, 2M.",
+    help="Shortest distance between the nearest edges, such as 5000, 10kb or 2M.",
 )
 @click.option(
-    "--max-distance", type=options.distance, default=MAX_DISTANCE_BP, metavar="BP", help="And at most so far."
+    "--max-distance",
+    type=options.distance,
+    default=MAX_DISTANCE_BP,
+    metavar="BP",
+    help="Longest distance between the nearest edges.",
 )
 @click.option(
     "--anchors",
     type=options.INPUT_OR_DASH,
     metavar="LOOPS.bedpe",
-    help="Label a pair 1 where it joins the two anchors of one of these loops, as a HiCCUPS list has them, else 0.",
+    help="Label a pair 1 if it joins the two anchors of one of these loops (as in a HiCCUPS list), else 0.",
 )
 @options.output_options("BEDPE to write; compressed if it ends in .gz.  [default: standard output]")
 @options.common_options
@@ -79,13 +83,13 @@ def read_both(enhancers: str, promoters: str, contigs: ContigNames) -> tuple[lis
     Raises
     ------
     DataError
-        A file is at fault, or they share no contig.
+        A file is not valid, or they share no contig.
     """
     sides = []
     for path in (enhancers, promoters):
         elements, repeated = read_elements(path, contigs)
         if repeated:
-            warn(f"{path}: left out {counted(repeated, 'line')} with an interval that was there before")
+            warn(f"{path}: left out {counted(repeated, 'line')} with an interval of an earlier line")
         sides.append(elements)
     _compare_contigs(sides, (enhancers, promoters))
     return sides[0], sides[1]

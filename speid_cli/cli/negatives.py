@@ -24,17 +24,17 @@ from speid_cli.genome.intervals import ElementPair, Interval
 @click.argument("positives", type=options.INPUT_OR_DASH, metavar="POSITIVES.bedpe")
 @click.argument("enhancers", type=options.INPUT_OR_DASH, metavar="ENHANCERS.bed")
 @click.argument("promoters", type=options.INPUT_OR_DASH, metavar="PROMOTERS.bed")
-@click.option("--ratio", type=click.IntRange(1, 10_000), default=NegativeSettings.ratio, help="Negatives a positive.")
+@click.option("--ratio", type=click.IntRange(1, 10_000), default=NegativeSettings.ratio, help="Negatives per positive.")
 @click.option("--bins", type=click.IntRange(1, 1000), default=NegativeSettings.bins, help="Quantile bins of distance.")
 @click.option(
     "--balance",
     type=click.Choice(["none", "elements"]),
     default=NegativeSettings.balance,
-    help="elements: each element of the positives appears RATIO times as often, and no other does.",
+    help="elements: use only the positives' elements, each RATIO times as often as the positives do.",
 )
-@options.chromosomes("--test-chroms", "Draw for these on their own: they will be held out.")
+@options.chromosomes("--test-chroms", "Draw for these separately, because they will be held out.")
 @click.option("--with-positives", is_flag=True, help="Write the positives too, with label 1, for prepare.")
-@click.option("--strict", is_flag=True, help="Too few candidates are an error.")
+@click.option("--strict", is_flag=True, help="Exit with an error if there are too few candidates.")
 @options.output_options("BEDPE to write; compressed if it ends in .gz.  [default: standard output]")
 @options.seed
 @options.common_options

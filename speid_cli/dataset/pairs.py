@@ -1,8 +1,8 @@
 """A study's pairs in memory and in their file, ``PAIRS.npz``.
 
 Each unique element is stored once, packed, with its window and the same margin on both sides, wide
-enough for the largest shift; the unshifted window is the middle. Pairs point to elements by index.
-Names below: N pairs; E enhancers or P promoters; W the stored width in bp.
+enough for the largest shift; the unshifted window is the middle. Pairs refer to elements by index.
+Symbols below: N pairs; E enhancers or P promoters; W the stored width in bp.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Elements:
     Attributes
     ----------
     packed : uint8 (E, ceil(width / 2))
-        Packed sequence of the stored stretch, two bases a byte.
+        Packed stored sequence, two bases a byte.
     width, window : int
         Stored and model width in bp; the margin on each side is half their difference.
     shift : int16 (E, 2)
@@ -68,7 +68,7 @@ class Elements:
         return (self.width - self.window) // 2
 
     def codes(self, rows: slice = slice(None)) -> NDArray[np.uint8]:
-        """Base codes (E, width) of the stored stretches, or of some rows of them."""
+        """Base codes (E, width) of the stored sequences, or of some rows of them."""
         return unpack(self.packed[rows], self.width)
 
     def window_codes(self, rows: slice | list[int]) -> NDArray[np.uint8]:
@@ -88,11 +88,11 @@ class PairDataset:
     subset : int8 (N,)
         0 train, 1 validation, 2 test.
     chromosomes : tuple of str
-        What the chromosome indices of the elements stand for.
+        The names that the chromosome indices of the elements refer to.
     metadata : dict
         Reference path and digest, source and its SHA-256, split settings, seed, version.
     name : tuple of str
-        The pairs' names in the input, ``.`` where it has none; empty where they were not kept.
+        The pairs' names in the input, ``.`` for none; empty if the file has no names.
     """
 
     enhancers: Elements
@@ -113,7 +113,7 @@ class PairDataset:
         return np.flatnonzero((self.subset == subset) & (self.label >= 0))
 
     def check_both_classes(self, subset: int, hint: str = "") -> None:
-        """Refuse a subset that holds nothing to tell apart.
+        """Refuse a subset that does not hold both classes.
 
         Raises
         ------
@@ -220,7 +220,7 @@ def _read_names(archive: Archive) -> tuple[str, ...]:
     try:
         "".join(names).encode()
     except UnicodeEncodeError as error:
-        raise DataError(f"chromosomes: a name is no text ({brief(error)})", path=archive.path) from error
+        raise DataError(f"chromosomes: a name is not text ({brief(error)})", path=archive.path) from error
     return tuple(names)
 
 
@@ -231,7 +231,7 @@ def _read_pair_names(archive: Archive, pairs: int) -> tuple[str, ...]:
     try:
         names = tuple(archive.read("name", "uint8", (None,)).tobytes().decode().split("\n"))
     except UnicodeDecodeError as error:
-        raise DataError(f"name is no UTF-8 text ({brief(error)})", path=archive.path) from error
+        raise DataError(f"name is not UTF-8 text ({brief(error)})", path=archive.path) from error
     if len(names) != pairs:
         raise DataError(f"{len(names):,} names for {pairs:,} pairs", path=archive.path)
     return names
@@ -240,9 +240,9 @@ def _read_pair_names(archive: Archive, pairs: int) -> tuple[str, ...]:
 def _read_metadata(archive: Archive) -> dict[str, Any]:
     metadata = archive.read_json("metadata")
     if not isinstance(metadata, dict):
-        raise DataError("metadata is no JSON object", path=archive.path)
+        raise DataError("metadata is not a JSON object", path=archive.path)
     if not is_reference(metadata.get("reference")):
-        raise DataError("metadata: reference is no path and digest", path=archive.path)
+        raise DataError("metadata: reference is not a path and a digest", path=archive.path)
     return metadata
 
 
@@ -259,7 +259,7 @@ def _read_elements(archive: Archive, side: str, n_chromosomes: int) -> Elements:
     interval = archive.read(f"{side}_interval", "int64", (None, 3))
     chrom, start, end = interval.T
     if len(interval) and (chrom.min() < 0 or chrom.max() >= n_chromosomes or (start >= end).any()):
-        raise DataError(f"{side}_interval holds no intervals", path=archive.path)
+        raise DataError(f"{side}_interval holds rows that are not intervals", path=archive.path)
     if len(interval) and (start.min() < 0 or end.max() > LAST_POSITION):
         raise DataError(f"{side}_interval: positions outside 0..{LAST_POSITION}", path=archive.path)
     margin = (width - window) // 2
@@ -268,7 +268,7 @@ def _read_elements(archive: Archive, side: str, n_chromosomes: int) -> Elements:
         raise DataError(f"{side}_shift: lowest above highest", path=archive.path)
     onehot = archive.read(f"{side}_onehot", "uint8", (len(interval), -(-width // 2)))
     if not all(is_packed(onehot[row : row + _ROWS_AT_A_TIME]) for row in range(0, len(onehot), _ROWS_AT_A_TIME)):
-        raise DataError(f"{side}_onehot holds four bits that are no base", path=archive.path)
+        raise DataError(f"{side}_onehot holds four bits that are not a base", path=archive.path)
     return Elements(onehot, width, window, shift, interval)
 
 

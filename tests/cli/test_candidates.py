@@ -40,7 +40,7 @@ def test_pairs_go_to_standard_output_and_words_to_standard_error(
     captured = capsys.readouterr()
     assert captured.out.splitlines() == [HEADER, *LINES]
     assert captured.err.splitlines() == [
-        "warning: e.bed: left out 1 line with an interval that was there before",
+        "warning: e.bed: left out 1 line with an interval of an earlier line",
         "warning: e.bed: 1 contig in no other file: chr2",
         "warning: p.bed: 1 contig in no other file: chr3",
         "3 pairs; no partner near enough for 1 enhancer and 1 promoter",
