@@ -163,11 +163,7 @@ def _metadata(
     promoters = [Interval(dataset.chromosomes[chrom], *place) for chrom, *place in dataset.promoters.interval.tolist()]
     nearby = nearby_gc(reference, promoters, dataset.promoters.window, settings.split.seed)
     return {
-        "reference": {
-            "path": str(reference.path.resolve()),
-            "digest": reference.digest,
-            "sample": reference.sample,
-        },
+        "reference": {"path": str(reference.path.resolve()), "digest": reference.digest, "sample": reference.sample},
         "source": {"path": path, "sha256": sha256_of(path) if Path(path).is_file() else None},
         "split": asdict(settings.split),
         "exclude": settings.exclude,

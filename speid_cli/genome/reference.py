@@ -14,7 +14,6 @@ import os
 import tempfile
 import zlib
 from pathlib import Path
-from types import TracebackType
 
 import pysam
 
@@ -29,7 +28,7 @@ pysam.set_verbosity(0)
 SAMPLES, SAMPLE_BP = 1024, 64
 
 
-class Reference:
+class Reference(contextlib.AbstractContextManager["Reference"]):
     """An indexed FASTA, plain or bgzip-compressed.
 
     The index ``.fai`` (and ``.gzi``) is made where it is missing or older than the FASTA; where the
@@ -51,10 +50,7 @@ class Reference:
             raise DataError("no sequences in its index", hint=f"rm {self.path}.fai and run again", path=self.path)
         self.contigs = ReferenceContigs(lengths, self.path)
 
-    def __enter__(self) -> Reference:
-        return self
-
-    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:

@@ -57,16 +57,6 @@ def test_each_bin_holds_what_was_asked_for_and_nothing_interacts(test_chroms: tu
 
 
 @needs_bedtools
-def test_the_seed_decides() -> None:
-    enhancers, promoters = random_places(300, 3), random_places(150, 4)
-    positives = random_positives(enhancers, promoters, 50, 5)
-    first, again, other = (
-        draw_negatives(positives, enhancers, promoters, NegativeSettings(seed=seed))[0] for seed in (0, 0, 1)
-    )
-    assert first == again != other
-
-
-@needs_bedtools
 def test_all_candidates_are_found_where_there_are_too_few() -> None:
     enhancers, promoters = random_places(20, 3), random_places(20, 4)
     positives = random_positives(enhancers, promoters, 6, 5)

@@ -1,17 +1,14 @@
-"""Candidates against naive loops, and against bedtools on real elements."""
+"""Candidates against naive loops."""
 
 from __future__ import annotations
 
-import gzip
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from speid_cli.errors import DataError
-from speid_cli.genome import candidates as module
-from speid_cli.genome.bed import BedElement, read_elements
+from speid_cli.genome.bed import BedElement
 from speid_cli.genome.candidates import CandidateCounts, candidates, joined_by_loops, read_loops
 from speid_cli.genome.contigs import ContigNames
 from speid_cli.genome.intervals import Interval
@@ -35,7 +32,7 @@ def lines_of(
 
 @pytest.mark.parametrize(("low", "high"), [(0, 0), (0, 500), (100, 300), (250, 250), (0, 10_000)])
 def test_candidates_are_a_naive_double_loop_s(low: int, high: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_ENHANCERS_AT_A_TIME", 17)
+    monkeypatch.setattr("speid_cli.genome.candidates._ENHANCERS_AT_A_TIME", 17)
     enhancers, promoters = random_elements(70, 1), random_elements(50, 2)
     expected = [
         f"{e.chrom}\t{e.start}\t{e.end}\t{p.chrom}\t{p.start}\t{p.end}\t{first}~{second}\t.\t{s}\t{t}\t{gap(e, p)}"
@@ -79,45 +76,3 @@ def test_a_chromosome_of_any_name_has_its_pairs() -> None:
     assert [line.split("\t")[6] for line in lines_of(elements, elements, 0, 5)] == [
         f"{c.replace('~', '%7E')}~{c.replace('~', '%7E')}" for c, _, _ in places
     ]
-
-
-@needs_bedtools
-def test_counts_on_real_chr22_are_bedtools_window_s(folder: Path) -> None:
-    path = builders.shared_data() / "targetfinder.K562.chr22.hg38.bedpe.gz"
-    rows = [line.split("\t") for line in gzip.decompress(path.read_bytes()).decode().splitlines() if line[0] != "#"]
-    for name, first in (("e.bed", 0), ("p.bed", 3)):
-        places = sorted({tuple(row[first : first + 3]) for row in rows}, key=lambda place: int(place[1]))
-        Path(name).write_text("".join("\t".join(place) + "\n" for place in places))
-    run = subprocess.run(
-        ["bedtools", "window", "-a", "e.bed", "-b", "p.bed", "-w", "500001"], capture_output=True, check=True
-    )
-    enhancers, promoters = (read_elements(name, ContigNames())[0] for name in ("e.bed", "p.bed"))
-    assert len(lines_of(enhancers, promoters, 0, 500_000)) == run.stdout.count(b"\n") > 1000
-
-
-@needs_bedtools
-@pytest.mark.parametrize("spelled", ["enhancers", "promoters", "loops"])
-def test_the_published_positives_of_huvec_are_found(
-    spelled: str, folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Every mixture of ``1`` and ``chr1`` among the files gives the published pairs."""
-    data = builders.shared_data()
-    files = {
-        "enhancers": data / "hic" / "HUVEC.enhancers.bed.gz",
-        "promoters": data / "hic" / "HUVEC.promoters.bed.gz",
-        "loops": data / "hic" / "HUVEC.HiCCUPS_looplist.txt.gz",
-    }
-    rows = [line.split("\t") for line in gzip.decompress(files[spelled].read_bytes()).decode().splitlines()]
-    for row in rows[spelled == "loops" :]:
-        for column in (0, 3)[: 1 + (spelled == "loops")]:
-            row[column] = row[column][3:] if row[column].startswith("chr") else f"chr{row[column]}"
-    files[spelled] = builders.write_gzip(folder / "spelled.gz", "\n".join("\t".join(row) for row in rows))
-    contigs, reach = ContigNames(), (10_000, 2_000_000)
-    enhancers, promoters = (read_elements(str(files[name]), contigs)[0] for name in ("enhancers", "promoters"))
-    joined = joined_by_loops(read_loops(str(files["loops"]), contigs), enhancers, promoters, reach)
-    found = {(*enhancers[key // len(promoters)].interval, *promoters[key % len(promoters)].interval) for key in joined}
-    published = gzip.decompress((data / "targetfinder.HUVEC.hg19.bedpe.gz").read_bytes()).decode().splitlines()
-    rows = [line.split("\t") for line in published]
-    bare = {tuple(str(field).removeprefix("chr") for field in row) for row in found}
-    assert len(found) == 1524
-    assert bare == {tuple(field.removeprefix("chr") for field in row[:6]) for row in rows if row[10] == "1"}
