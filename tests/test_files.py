@@ -101,7 +101,7 @@ def test_without_locks_one_process_writes(tmp_path: Path, monkeypatch: pytest.Mo
     with atomic_file(tmp_path / "out", False) as stream:
         stream.write(b"first")
         found = rf"out: another process is writing it \(process {os.getpid()} on .*\); wait until it has finished"
-        with pytest.raises(DataError, match=found + " without removing its lock: rm .*out.lock"):
+        with pytest.raises(DataError, match=found + "; if it no longer runs, remove its lock: rm .*out.lock"):
             atomic_file(tmp_path / "out", False).__enter__()
     with atomic_file(tmp_path / "out", True) as stream:
         stream.write(b"second")

@@ -89,7 +89,7 @@ def read_both(enhancers: str, promoters: str, contigs: ContigNames) -> tuple[lis
     for path in (enhancers, promoters):
         elements, repeated = read_elements(path, contigs)
         if repeated:
-            warn(f"{path}: left out {counted(repeated, 'line')} with an interval of an earlier line")
+            warn(f"{path}: left out {counted(repeated, 'line')} with a repeated interval")
         sides.append(elements)
     _compare_contigs(sides, (enhancers, promoters))
     return sides[0], sides[1]
@@ -113,7 +113,7 @@ def _refuse_unlabelled(positives: int, contigs: ContigNames, anchors: str) -> No
         raise DataError(
             f"no candidate joins the two anchors of a loop (contigs: {contigs.examples()})",
             expected="at least one pair to label 1",
-            hint="are the loops of the same genome build as the elements?",
+            hint="do the loops and the elements have the same genome build?",
             path=anchors,
         )
 
@@ -121,9 +121,9 @@ def _refuse_unlabelled(positives: int, contigs: ContigNames, anchors: str) -> No
 def _report(counts: CandidateCounts, elements: tuple[int, int], labelled: bool) -> None:
     positives = f", {counts.positives:,} of them labelled 1" if labelled else ""
     say(
-        f"{counted(counts.pairs, 'pair')}{positives}; no partner near enough for "
+        f"{counted(counts.pairs, 'pair')}{positives}; no partner within the distances for "
         f"{counted(elements[0] - counts.enhancers, 'enhancer')} and "
         f"{counted(elements[1] - counts.promoters, 'promoter')}"
     )
     if not counts.pairs:
-        warn("no pairs: are both files of one genome build?")
+        warn("no pairs: do both files have the same genome build?")

@@ -1,4 +1,4 @@
-"""What a person sees: everything here goes to standard error; standard output carries data only."""
+"""Messages, tables and progress on standard error; standard output holds data only."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ SECONDS_BETWEEN_LINES = 60.0
 
 
 def is_first_process() -> bool:
-    """Whether this process speaks for the run; of several that torchrun started, the first does."""
+    """Whether this is the only process of the run, or the first of those that torchrun started."""
     return os.environ.get("RANK", "0") == "0" or "WORLD_SIZE" not in os.environ
 
 
 def say(text: str) -> None:
-    """One line for the person."""
+    """Print a line on standard error."""
     if is_first_process():
         click.echo(text, err=True)
 
 
 def warn(text: str | None) -> None:
-    """One line that asks for attention; nothing where there is no text."""
+    """Print a warning, if there is one."""
     if text:
         say(click.style("warning: ", fg="yellow") + text)
 
 
 def format_value(value: object) -> str:
-    """A figure as people read it: thousands set apart, lists joined."""
+    """A value for people: thousands separated by commas, lists by spaces."""
     if isinstance(value, bool) or value is None:
         return {True: "yes", False: "no", None: "-"}[value]
     if isinstance(value, int):
@@ -50,14 +50,14 @@ def format_value(value: object) -> str:
 
 
 def report(rows: Mapping[str, object]) -> None:
-    """Names and figures in two columns."""
+    """Print names and values in two columns."""
     width = max(map(len, rows), default=0)
     for name, value in rows.items():
         say(f"  {name:<{width}}  {format_value(value)}")
 
 
 def report_leaks(leaks: Mapping[str, Mapping[str, float]]) -> None:
-    """What held-out pairs share with the training subset, as `leak_report` gives it."""
+    """Print what held-out pairs share with the training subset, from `leak_report`."""
     if not leaks:
         say("leaks: there are no held-out pairs that could share anything with training pairs")
         return
@@ -100,7 +100,7 @@ def duration(seconds: float) -> str:
 
 
 class Progress:
-    """What is done, the rate and the time left: a bar on a terminal, a line now and then elsewhere."""
+    """Progress, rate and time left: a bar on a terminal, else a line each minute."""
 
     def __init__(self, title: str, total: int | None, unit: str, show: Callable[..., None] | None = None) -> None:
         self.title, self._total, self._unit, self._show = title, total, unit, show
@@ -108,7 +108,7 @@ class Progress:
         self._clock, self._next_line = Stopwatch(), SECONDS_BETWEEN_LINES
 
     def skip(self, amount: int) -> None:
-        """Count what was done before, which says nothing of the rate."""
+        """Count what an earlier run has done, which does not count for the rate."""
         self._before += amount
 
     def advance(self, amount: int) -> None:
@@ -125,20 +125,20 @@ class Progress:
 
     @property
     def seconds_left(self) -> float | None:
-        """At the rate so far; None where that or the total is not known."""
+        """Seconds left at the rate so far; None where the rate or the total is unknown."""
         if self._total is None or not self._done:
             return None
         return (self._total - self._before - self._done) * self._clock.seconds / self._done
 
     @property
     def seconds(self) -> float:
-        """Since it was begun."""
+        """Seconds since the start."""
         return self._clock.seconds
 
 
 @contextmanager
 def progress(title: str, total: int | None, unit: str = "pairs") -> Iterator[Progress]:
-    """A progress bar over `total` things (None: unknown)."""
+    """Show progress over `total` items (None: unknown)."""
     if not (sys.stderr.isatty() and is_first_process()):
         yield Progress(title, total, unit)
         return

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from speid_cli.evaluation.measures import Estimate
     from speid_cli.model.checkpoint import Checkpoint
 
-# Measures shown, with their columns' widths: all fit 80 columns.
+# Measures shown, and the widths of their columns, which fit in 80 characters.
 _NARROW, _WIDE = 5, 19
 _WIDTHS = {"auprc": _WIDE, "auroc": _WIDE, "f1": _NARROW, "calibrated_brier": _NARROW, "calibrated_ece": _NARROW}
 _SHOWN = tuple(_WIDTHS)
@@ -119,13 +119,13 @@ def _write(
 
 
 def _watch(title: str, trees: int) -> AbstractContextManager[Progress]:
-    """Says which baseline is trained, and shows how far it is."""
+    """Print which baseline is trained, and show its progress."""
     say(title)
     return progress(title, trees, "trees")
 
 
 def _cell(estimate: Estimate, width: int) -> str:
-    """A measure, with its interval where there is room."""
+    """A measure, with its interval where the column is wide."""
     interval = f" ({estimate.low:.3f}-{estimate.high:.3f})" if width > _NARROW else ""
     return f"{estimate.value:.3f}{interval}".ljust(width)
 
@@ -135,8 +135,8 @@ def _report_fit(model: str, checkpoint: Checkpoint) -> None:
     say(f"{model}: stored a threshold of {checkpoint.threshold:.4g} for uncalibrated probabilities{stored}")
     if not checkpoint.calibration:
         warn(
-            "no calibration is stored: it takes 10 validation pairs of either class, and positives that score higher "
-            "than chance explains; predict --calibrated will refuse this model"
+            "no calibration is stored: that takes 10 validation pairs of either class, and positives that score "
+            "significantly higher; predict --calibrated will refuse this model"
         )
 
 

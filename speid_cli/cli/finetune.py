@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 HELP = f"""Train the dense part on the pairs as they are (Singh et al. 2016, section 2.2.2).
 
-Convolution, LSTM and their norms stay as pre-training left them, bit for bit. Where no epoch
+Convolution, LSTM and their norms stay exactly as pre-training left them. Where no epoch
 validates better than PRETRAINED.pt, its weights are kept (--keep best).
 
 {presets_table("finetune")}
@@ -62,7 +62,7 @@ def command(
 
 
 def _compare_with_start(model: Checkpoint) -> None:
-    """Say where fine-tuning left the validation pairs ranked worse than before."""
+    """Warn if fine-tuning ranks the validation pairs worse than before."""
     stage = model.provenance["stages"][-1]
     before = stage["validation_before"]
     after = [row["validation_auprc"] for row in model.history if row["stage"] == "finetuned"]

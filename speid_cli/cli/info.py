@@ -22,12 +22,14 @@ from speid_cli.kinds import expecting
 @click.command()
 @click.argument("file", type=options.INPUT, metavar="[FILE]", required=False)
 @click.option(
-    "--system", is_flag=True, help="Show versions, PyTorch's build, devices and whose kernels run here instead."
+    "--system",
+    is_flag=True,
+    help="Show versions, PyTorch's build, devices and whose kernels run here, in place of a file.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 @options.common_options
 def command(file: str | None, system: bool, as_json: bool) -> None:
-    """Show what a data set, kernel initialisers or a model hold.
+    """Show the content of a data set, kernel initialisers or a model.
 
     \b
     Example:
@@ -64,12 +66,12 @@ def describe_system() -> dict[str, object]:
 
 
 def describe(path: str) -> dict[str, object]:
-    """What a file of speid's holds, as plain values.
+    """Content of a file that speid wrote, as plain values.
 
     Raises
     ------
     DataError
-        The file is none of speid's.
+        speid did not write the file.
     """
     from speid_cli.dataset.archive import Archive
 
@@ -81,7 +83,7 @@ def describe(path: str) -> dict[str, object]:
         return _describe_dataset(path)
     if any(name.endswith("data.pkl") for name in names):
         return _describe_model(path)
-    raise DataError("not a data set, kernel initialisers or a model of speid's", path=path)
+    raise DataError("not a data set, kernel initialisers or a model from speid", path=path)
 
 
 def _describe_dataset(path: str) -> dict[str, object]:

@@ -80,7 +80,7 @@ class PlacingOptions:
     "--long-motifs",
     type=click.Choice(["cut", "refuse"]),
     default="cut",
-    help="Motifs longer than the kernel: take the middle, or stop.",
+    help="Motifs longer than the kernel: use the middle, or stop.",
 )
 @options.seed
 @options.common
@@ -117,7 +117,7 @@ def _report_long(motifs: list[Motif], length: int, refuse: bool) -> None:
         raise DataError(
             f"motif {long[0].identifier} is {long[0].length} bp long",
             expected=f"{length} bp at most",
-            hint="--long-motifs cut takes the middle",
+            hint="--long-motifs cut uses the middle",
             path=long[0].source,
         )
     if long:

@@ -116,7 +116,7 @@ def _report(counts: Sequence[BinCount], strict: bool, path: str) -> None:
         say(f"  {row.subset:<4}{f'{row.low:,} - {row.high:,}':>24}{row.asked:>12,}{row.found:>12,}")
     say(f"  sum {'':>24}{asked:>12,}{found:>12,}")
     if short := sum(max(row.asked - row.found, 0) for row in counts):
-        text = f"negatives: {asked:,} asked for, candidates for {found:,}"
+        text = f"negatives: {asked:,} asked for, {found:,} found"
         if found == asked:
             text = f"{short:,} of {counted(asked, 'negative')} lie in another bin of distances than asked for"
         if strict:

@@ -1,4 +1,4 @@
-"""Options that mean the same wherever they stand."""
+"""Options that several commands share, and groups of options that reach a command as one dataclass."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
 Function = Callable[..., None]
 Decorator = Callable[[Function], Function]
 
-# The readers say what is wrong with a file, and that a file is at fault is exit status 1, not 2.
+# Readers check the files themselves, since an error in a file exits with status 1, and click with 2.
 INPUT = click.Path(allow_dash=False)
 INPUT_OR_DASH = click.Path(allow_dash=True)
 LARGEST_BP = 2_000_000_000  # bedtools keeps distances in 32 bits, and larger ones overflow without an error
 
 
 class FiniteFloat(click.FloatRange):
-    """A number in a range that is neither infinite nor NaN, which a plain range lets through."""
+    """A finite number in a range; click's range also accepts infinity and NaN."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """The number, or a usage error."""
@@ -74,10 +74,10 @@ def shard(value: object) -> tuple[int, int]:
 
 
 def group(parameter: str, record: type, *options: Decorator) -> Decorator:
-    """Pass the values of several options to the command as one argument, an instance of a dataclass.
+    """Pass several options to the command as one argument, an instance of a dataclass.
 
-    Options belong to the dataclass's field of the same name: `options`, and also those of decorators
-    above this one. A group above this one may likewise be a field.
+    An option gives the field of the same name its value. The options may also stand above this
+    decorator, as may another group, which then is a field itself.
     """
     names = {field.name for field in fields(record)}
 
@@ -105,27 +105,27 @@ class OutputOptions:
     force: bool
 
     def file(self, default: str, *inputs: str | None) -> Path:
-        """The file to write, checked before any work: it can be written, replaces nothing unasked and no input."""
+        """The file to write, checked by `check_output_path`."""
         target = Path(self.path or default)
         check_output_path(target, self.force, inputs)
         return target
 
     def check_text(self, *inputs: str | None) -> None:
-        """Check the output of `write_lines` in the same way, and that one input at most is standard input."""
+        """Check the output of `write_lines`, and that at most one input is standard input."""
         if inputs.count("-") > 1:
             raise OptionError("only one input can be standard input")
         if self.path not in (None, "-"):
             self.file("", *inputs)
 
     def write_lines(self, lines: Iterable[str]) -> None:
-        """Write text to the file, by default to standard output."""
+        """Write text lines to the file, or to standard output by default."""
         with text_output(self.path, self.force) as out:
             for line in lines:
                 out.write(f"{line}\n".encode())
 
 
 def output(help_text: str) -> Decorator:
-    """``path`` and ``force``, for a group above."""
+    """``-o/--output`` and ``--force``, for the fields `path` and `force` of a group below."""
     return _with_options(
         click.option("-o", "--output", "path", type=click.Path(dir_okay=False), help=help_text),
         click.option("--force", is_flag=True, help="Replace an output that exists."),
@@ -162,7 +162,7 @@ _verbose = partial(
     callback=_say_what_runs,
     help="Say more on standard error.",
 )
-# -v/--verbose, which says what runs, and --debug; in `common`, -v/--verbose is an argument of the command too.
+# -v/--verbose, which prints what runs, and --debug. `common` also passes `verbose` to the command.
 common_options = _with_options(_verbose(expose_value=False), debug)
 common = _with_options(_verbose(), debug)
 
@@ -176,7 +176,7 @@ class ComputeOptions:
     threads: int | None
 
     def open(self, processes: Processes | None = None) -> Device:
-        """The device, described on standard error."""
+        """The device; prints its description on standard error."""
         from speid_cli.model.device import Device
         from speid_cli.model.processes import ALONE
 
@@ -210,7 +210,7 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
 
 
 def chromosomes(option: str, help_text: str) -> Decorator:
-    """An option that takes chromosomes, with commas between them."""
+    """An option with a list of chromosomes, separated by commas."""
     return click.option(option, callback=_names, metavar="CHROM,...", help=help_text)
 
 
@@ -219,7 +219,7 @@ promoter_first = click.option("--promoter-first", is_flag=True, help="Columns 1-
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """How a stage trains: fields of `TrainingConfig`, None for the preset's value, and those of the run."""
+    """Options of a training stage: fields of `TrainingConfig` (None: the preset's value), and how to run it."""
 
     epochs: int | None
     batch_size: int | None
@@ -234,7 +234,7 @@ class TrainingOptions:
     fixed_shifts: bool | None = None
 
     def change(self, preset: TrainingConfig) -> TrainingConfig:
-        """The preset's settings with what the command line gave."""
+        """The preset's settings with the values from the command line."""
         values = {field.name: getattr(self, field.name, None) for field in fields(preset)}
         return replace(preset, **{name: value for name, value in values.items() if value is not None})
 

@@ -1,4 +1,4 @@
-"""Where text output goes: standard output, or a file that appears whole."""
+"""Text output: standard output, or a file that appears only once it is complete."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ _BLOCK_BYTES = 1 << 16
 
 
 class _Bgzf(BgzfWriter):  # type: ignore[misc]  # Biopython has no types
-    """Text in a file that stays open, packed in the blocks that tabix needs to index it."""
+    """A BGZF writer, whose blocks tabix can index, that does not close the file it writes to."""
 
     def write(self, content: bytes) -> None:
-        """Pack bytes, a block's worth at a time: Biopython copies all that is left for each block."""
+        """Write bytes, one block at a time, since Biopython copies all remaining bytes for each block."""
         for start in range(0, len(content), _BLOCK_BYTES):
             super().write(content[start : start + _BLOCK_BYTES])
 
     def flush(self) -> None:
-        """Write what is there; an empty block would mark the end of the file."""
+        """Write buffered bytes, if any; an empty block would mark the end of the file."""
         if self._buffer:
             super().flush()
 
     def close(self) -> None:
-        """Write what is left and the empty block that marks the end."""
+        """Write buffered bytes and the empty block that marks the end of the file."""
         self.flush()
         self._write_block(b"")
 

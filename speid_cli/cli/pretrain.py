@@ -16,7 +16,7 @@ from speid_cli.model.motif_kernels import KernelInitialisers
 
 HELP = f"""Train a network on augmented pairs (Singh et al. 2016, section 2.2.1).
 
-Each positive comes in shifted copies so that the classes balance. The weights of the epoch
+Each positive is copied with random shifts so that the classes balance. The weights of the epoch
 with the best validation AUPRC are kept.
 
 {presets_table("pretrain")}

@@ -1,4 +1,4 @@
-"""What ``pretrain`` and ``finetune`` show and write alike."""
+"""Options, outputs and messages that ``pretrain`` and ``finetune`` share."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from speid_cli.training.trainer import Row
 
 
-# So long a beginning foretells the whole; what takes longer than an hour is said.
-_SECONDS_TO_FORETELL, _LONG_SECONDS = 20.0, 3600.0
+# The total time is estimated after 20 s of training, and reported if it is more than an hour.
+_SECONDS_TO_ESTIMATE, _LONG_SECONDS = 20.0, 3600.0
 
 
 def presets_table(stage: str) -> str:
-    """Help on what each preset's stage defaults to."""
+    """Help text with each preset's defaults for a stage."""
     rows = []
     for name, preset in PRESETS.items():
         settings: TrainingConfig = getattr(preset, stage)
@@ -42,18 +42,18 @@ def presets_table(stage: str) -> str:
 
 
 def history_path(model: Path) -> Path:
-    """The history TSV that stands beside a model."""
+    """Path of the history TSV of a model."""
     return model.with_suffix(".history.tsv")
 
 
 def state_path(model: Path) -> Path:
-    """The state of an unfinished run, which stands where its model will."""
+    """Path of the state of an unfinished run."""
     return model.with_name(f"{model.name}.state")
 
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """A run whose outputs are its own from beginning to end."""
+    """A training run that no other process can write the outputs of."""
 
     model: Path
     training_state: TrainingState
@@ -61,7 +61,7 @@ class TrainingRun:
     stream: BinaryIO | None
 
     def write(self, checkpoint: Checkpoint) -> None:
-        """Write the model and, beside it, its history; one process does."""
+        """Write the model and its history; only the main process does."""
         from speid_cli.training.trainer import HISTORY_COLUMNS
 
         if self.stream is None:
@@ -79,14 +79,14 @@ class TrainingRun:
 def training_run(
     output: OutputOptions, default: str, training: TrainingOptions, *inputs: str | None
 ) -> Iterator[TrainingRun]:
-    """Outputs checked and claimed before training; the state kept beside them until they are written."""
+    """Check and lock the outputs before training; keep the state of the run until they are written."""
     from speid_cli.model.processes import Processes
     from speid_cli.training.state import TrainingState
 
     processes, model = Processes.of_torchrun(), Path(output.path or default)
     state, resume = state_path(model), training.resume or processes.restarts > 0
     training_state = TrainingState(state, 60 * training.save_every, processes.is_main)
-    _refuse_outputs(model, output.force, resume, inputs)  # in every process: one that waits for another cannot be ended
+    _refuse_outputs(model, output.force, resume, inputs)  # in every process: one that waits for another would hang
     if not processes.is_main:
         with processes.connected():
             yield TrainingRun(model, training_state, processes, None)
@@ -100,19 +100,19 @@ def training_run(
                 yield TrainingRun(model, training_state, processes, stream)
     except Terminated:
         if state.exists():
-            say(f"{state}: training can go on from here; give --resume")
+            say(f"{state}: training can continue from here with --resume")
         raise
     state.unlink(missing_ok=True)
 
 
 def _refuse_outputs(model: Path, force: bool, resume: bool, inputs: tuple[str | None, ...]) -> None:
-    """Refuse to replace a model, its history or the state of an unfinished run that nobody gave up."""
+    """Refuse to replace a model, its history or the state of an unfinished run without being told to."""
     state = state_path(model)
     unfinished = state.exists()
     for path in (model, history_path(model)):
         check_output_path(path, force or (resume and unfinished), inputs)
     if unfinished and not (resume or force):
-        hint = "--resume goes on from it, --force starts anew"
+        hint = "--resume continues from it, --force starts again"
         raise DataError("the state of an unfinished run", hint=hint, path=state)
     check_output_path(state, unfinished, inputs)
 
@@ -122,12 +122,12 @@ def _cell(value: object) -> str:
 
 
 class ConsoleObserver:
-    """Shows training: a bar with pairs/s and the time left of all epochs on a terminal, and a line an epoch.
+    """Shows training: a bar with pairs/s and the time left on a terminal, and a line for each epoch.
 
     Parameters
     ----------
     smaller : str
-        What to say where training foretells more than an hour; empty: nothing.
+        Printed once if training is estimated to take more than an hour; empty: nothing.
     """
 
     def __init__(self, smaller: str = "") -> None:
@@ -136,7 +136,7 @@ class ConsoleObserver:
         self._clock, self._samples = Stopwatch(), 0
 
     def epoch_begins(self, epoch: int, epochs: int, samples: int) -> None:
-        """Name the epoch; the first one opens the bar."""
+        """Show the epoch; the first one opens the bar."""
         self._clock, self._samples = Stopwatch(), samples
         if self._progress is None:
             self._progress = self._stack.enter_context(progress("", epochs * samples))
@@ -149,7 +149,7 @@ class ConsoleObserver:
             return
         self._progress.advance(samples)
         left = self._progress.seconds_left
-        if self._smaller and left is not None and self._progress.seconds > _SECONDS_TO_FORETELL:
+        if self._smaller and left is not None and self._progress.seconds > _SECONDS_TO_ESTIMATE:
             if left > _LONG_SECONDS:
                 say(f"this will take up to {duration(left)}; {self._smaller}")
             self._smaller = ""
@@ -172,11 +172,11 @@ class ConsoleObserver:
 
 
 def announce(dataset: PairDataset, settings: TrainingConfig) -> None:
-    """Say what is about to be trained on."""
+    """Print the sizes of the subsets and the main settings."""
     from speid_cli.training.batches import copies_of_positives
 
     if not len(dataset.members(VALIDATION)):
-        warn("no validation pairs: the last epoch is kept, whatever it is worth")
+        warn("no validation pairs: the last epoch is kept, since the best cannot be told")
     sizes = ", ".join(f"{len(dataset.members(part)):,} {name}" for part, name in enumerate(SUBSETS))
     say(
         f"pairs: {sizes}; up to {counted(settings.epochs, 'epoch')}, batches of {settings.batch_size}, "

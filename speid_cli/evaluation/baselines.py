@@ -1,6 +1,6 @@
-"""What a score is worth without the network: baselines trained on the same training pairs.
+"""Baselines without the network, trained on the same training pairs.
 
-Each gives logits of all pairs, from the training subset's labels alone. Distance, GC content and
+Each gives logits of all pairs and uses the labels of the training subset only. Distance, GC content and
 k-mer counts go through gradient-boosted trees (scikit-learn's `HistGradientBoostingClassifier`).
 """
 
@@ -25,15 +25,15 @@ Features = NDArray[np.float32]
 
 
 class Watched(Protocol):
-    """Who is told how far the trees of a baseline are."""
+    """Receives the progress of a baseline's training."""
 
     def advance(self, amount: int) -> None:
-        """So many trees more are done."""
+        """Count `amount` more trees."""
 
 
 class _Unwatched:
     def advance(self, amount: int) -> None:
-        """Nobody is told."""
+        """Nothing."""
 
 
 Watch = Callable[[str, int], AbstractContextManager[Watched]]
@@ -50,7 +50,7 @@ def baseline_logits(
     names : tuple of str, optional
         Which of `BASELINES`; default: all.
     watch : callable, optional
-        Given a title and a number of trees, a context manager whose value is told of the trees that are done.
+        From a title and a number of trees, a context manager that gives a `Watched`.
     """
     names = names or tuple(BASELINES)
     for number, name in enumerate(names, start=1):
@@ -80,7 +80,7 @@ def _boosted(features: Callable[[PairDataset], Features]) -> Baseline:
 
         members, values = dataset.members(TRAIN), features(dataset)
         trees = HistGradientBoostingClassifier(random_state=seed % 2**32, warm_start=True)
-        for count in range(_TREES_AT_A_TIME, _TREES + 1, _TREES_AT_A_TIME):  # the same trees as all at once
+        for count in range(_TREES_AT_A_TIME, _TREES + 1, _TREES_AT_A_TIME):  # gives the same trees as one fit of all
             trees.set_params(max_iter=count).fit(values[members], dataset.label[members])
             watched.advance(_TREES_AT_A_TIME)
             if trees.n_iter_ < count:
@@ -100,7 +100,7 @@ def _distance(dataset: PairDataset) -> Features:
 
 
 def _of_both(of_elements: Callable[[Elements], Features]) -> Callable[[PairDataset], Features]:
-    """Features of either element side by side."""
+    """Features of both elements, concatenated."""
     return lambda dataset: np.concatenate(
         [
             of_elements(dataset.enhancers)[dataset.enhancer_index],
@@ -119,8 +119,8 @@ def _gc_content(elements: Elements) -> Features:
 def kmer_counts(elements: Elements, length: int) -> Features:
     """Counts (E, F) of k-mers of `length` bp in the unshifted windows, both strands as one.
 
-    k-mers that hold an N are not counted. Columns are the k-mers that read no later than their
-    reverse complement, in the order of the bases A, T, C, G.
+    k-mers that hold an N are not counted. Columns are the k-mers that do not sort after their
+    reverse complement, with the bases in the order A, T, C, G.
     """
     column, columns = _canonical(length)
     window = elements.window
@@ -137,7 +137,7 @@ def kmer_counts(elements: Elements, length: int) -> Features:
 
 
 def _canonical(length: int) -> tuple[NDArray[np.int64], int]:
-    """Column of every k-mer, one for it and its reverse complement, and how many columns there are."""
+    """Column of each k-mer, which it shares with its reverse complement, and the number of columns."""
     kmers = np.arange(4**length)
     digits = kmers[:, None] // 4 ** np.arange(length) % 4  # last base first
     reverse = ((digits ^ 1) * 4 ** np.arange(length)[::-1]).sum(

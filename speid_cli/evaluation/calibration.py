@@ -1,4 +1,4 @@
-"""Threshold and calibration, fitted on validation pairs and kept in the model."""
+"""Threshold and calibration, fitted on validation pairs and stored in the model."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from speid_cli.errors import DataError
 
 METHOD = "platt"
 FEWEST_OF_A_CLASS = 10
-# Of one degree of freedom.
+# 95th percentile of the chi-square distribution with one degree of freedom.
 _CHI_SQUARE_95 = 3.841
 
 
@@ -26,7 +26,7 @@ class Calibration:
     Attributes
     ----------
     slope, intercept : float
-        The slope is above 0, so that calibration changes no order.
+        The slope is positive, so that calibration keeps the order of pairs.
     prevalence : float
         Share of positives among the pairs it was fitted on.
     method : str
@@ -43,18 +43,18 @@ class Calibration:
         Parameters
         ----------
         prevalence : float, optional
-            Share of positives to expect instead of the one fitted on: the prior odds are exchanged.
+            Expected share of positives; replaces the prior odds of the pairs it was fitted on.
         """
         moved = 0.0 if prevalence is None else _log_odds(prevalence) - _log_odds(self.prevalence)
         return sigmoid(self.slope * logit.astype(np.float64) + self.intercept + moved)
 
     def as_plain(self) -> dict[str, Any]:
-        """As the model file keeps it."""
+        """Plain values for the model file."""
         return asdict(self)
 
     @classmethod
     def from_plain(cls, values: Mapping[str, Any]) -> Calibration:
-        """From what a model file holds.
+        """From the plain values of a model file.
 
         Raises
         ------
@@ -68,15 +68,15 @@ class Calibration:
         except TypeError:
             sound = False
         if not sound or found.method != METHOD or found.slope <= 0 or not 0 < found.prevalence < 1:
-            raise DataError("a calibration that speid did not write", hint="fit it anew: speid evaluate --fit")
+            raise DataError("a calibration that speid did not write", hint="fit it again: speid evaluate --fit")
         return found
 
 
 def fit_calibration(label: NDArray[np.int8], logit: NDArray[np.floating]) -> Calibration | None:
-    """Platt scaling of logits (N,), by maximum likelihood; None where labels (N,) do not support it.
+    """Platt scaling of logits (N,) by maximum likelihood; None where labels (N,) do not allow it.
 
-    They do with 10 pairs of either class, where higher logits go with positives: the slope is
-    positive, and the likelihood-ratio test against no slope has p < 0.05.
+    They do if each class has at least 10 pairs, the slope is positive, and the likelihood-ratio
+    test against a slope of 0 has p < 0.05.
     """
     from sklearn.linear_model import LogisticRegression
 
@@ -99,10 +99,10 @@ def _log_likelihood(label: NDArray[np.int8], probability: NDArray[np.float64]) -
 
 
 def fit_threshold(label: NDArray[np.int8], probability: NDArray[np.float64]) -> float:
-    """The probability (of N pairs) from which on calling gives the best F1; 0.5 without positives.
+    """The threshold of the probabilities (N,) with the best F1; 0.5 without positives.
 
-    It stands half way between the last score called and the next below; of equally good ones the
-    highest is taken.
+    It is the middle between the lowest probability called positive and the next lower one; of
+    several best thresholds, the highest.
     """
     if not label.any():
         return 0.5

@@ -1,4 +1,4 @@
-"""A model judged on one subset of a data set, beside the baselines on the same pairs."""
+"""Evaluate a model and the baselines on the same pairs, one subset of a data set."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from speid_cli.scoring.dataset import DatasetScorer, check_windows
 
 MODEL_NAME = "speid"
 BLOCK_BP = 5_000_000
-# Fewer clusters than this cannot carry a 95% interval.
+# Fewer clusters are too few for a 95% interval.
 _FEWEST_CLUSTERS = 8
 Logits = NDArray[np.floating]
 
 
 class Clusters(NamedTuple):
-    """What the bootstrap draws: the name of the unit, and the unit (N,) of each pair."""
+    """What the bootstrap resamples: the kind of cluster, and the cluster (N,) of each pair."""
 
     unit: str
     cluster: NDArray[np.int64]
@@ -37,10 +37,10 @@ class Clusters(NamedTuple):
 
 @dataclass(frozen=True)
 class ModelResult:
-    """One model or baseline on the pairs judged.
+    """Result of one model or baseline on the evaluated pairs.
 
-    Without a calibration, since the validation pairs support none, each pair's calibrated
-    probability is their share of positives.
+    Where the validation pairs do not allow a calibration, each pair's calibrated probability is
+    their share of positives.
     """
 
     predictions: Predictions
@@ -50,18 +50,18 @@ class ModelResult:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """All that was found; `models` has the network first.
+    """Results of an evaluation; the network is the first of `models`.
 
     Attributes
     ----------
     members : int64 (N,)
-        The pairs judged, as positions in the data set.
+        The evaluated pairs, as positions in the data set.
     seen : str
-        Why the model may have seen these pairs; empty where it has not.
+        Why the model may have seen these pairs; empty if it has not.
     chosen : str
-        What of the model was chosen on these pairs; empty where nothing was.
+        Parts of the model that were chosen on these pairs, such as its threshold; empty if none was.
     leaks : dict
-        What these pairs share with the training subset, as `leak_report` says.
+        What these pairs share with the training subset, from `leak_report`.
     """
 
     members: NDArray[np.int64]
@@ -80,9 +80,9 @@ def evaluate(
     say: Callable[[str], None] = lambda text: None,
     watch: Watch | None = None,
 ) -> Evaluation:
-    """Judge a model and the baselines on one subset.
+    """Evaluate a model and the baselines on one subset.
 
-    The model's stored threshold and calibration are used where it has them; else, and for the
+    The model's stored threshold and calibration are used if it has them. Otherwise, and for the
     baselines, they are fitted on the validation pairs.
 
     Raises
@@ -104,7 +104,7 @@ def evaluate(
 
 
 def fit(checkpoint: Checkpoint, dataset: PairDataset, device: Device, allow_seen: bool = False) -> Checkpoint:
-    """The model with the threshold of the best F1 and a calibration, both from the validation subset.
+    """The model with a threshold (best F1) and a calibration, both fitted on the validation subset.
 
     The calibration is None where these pairs support none (`fit_calibration`).
 
@@ -145,7 +145,7 @@ def _all_logits(
     say: Callable[[str], None],
     watch: Watch | None,
 ) -> Iterator[tuple[str, Logits]]:
-    """Name and logits (of all pairs; undefined where they are not needed) of the network and each baseline."""
+    """Name and logits (N,) of the network and each baseline; pairs that are not needed have no defined logit."""
     needed = np.union1d(members, dataset.members(VALIDATION))
     say(f"scoring {counted(len(needed), 'pair')}")
     logits = np.full(len(dataset), np.nan)
@@ -187,7 +187,7 @@ def _judge(
 
 
 def refuse_seen(checkpoint: Checkpoint, dataset: PairDataset, subset: int, allow: bool) -> str:
-    """Refuse pairs that a model was trained on, or, where that is allowed, say why it may have been.
+    """Refuse pairs that a model was trained on; where that is allowed, return why it may have been.
 
     Raises
     ------
@@ -199,13 +199,13 @@ def refuse_seen(checkpoint: Checkpoint, dataset: PairDataset, subset: int, allow
         raise DataError(
             f"the model has seen these {name} pairs, or may have: {seen}",
             expected="pairs held out of its training",
-            hint="--allow-seen judges all the same, and the report says so",
+            hint="--allow-seen evaluates all the same, and the report says so",
         )
     return seen
 
 
 def why_seen(checkpoint: Checkpoint, dataset: PairDataset, subset: int) -> str:
-    """Why a model may have been trained on a subset; empty where it was not.
+    """Why a model may have been trained on a subset; empty if it was not.
 
     A stage that trained on this very data set has seen its training subset only. One that trained
     on another has seen what lies on the chromosomes that it names.
@@ -226,11 +226,11 @@ def why_seen(checkpoint: Checkpoint, dataset: PairDataset, subset: int) -> str:
 
 
 def chosen_on(checkpoint: Checkpoint, dataset: PairDataset, subset: int) -> str:
-    """What of a model was chosen on the pairs judged, or on pairs of their chromosomes; empty where nothing was."""
+    """Parts of a model that were chosen on the evaluated pairs, or on pairs of their chromosomes."""
     tested = {_bare(chrom) for chrom in dataset.chromosomes_of(subset)}
 
     def met(validation: Mapping[str, Any]) -> bool:
-        """Whether the validation pairs of a data set are judged."""
+        """Whether the validation pairs of a data set are evaluated."""
         if validation.get("dataset") == dataset.digest:
             return subset == VALIDATION
         return bool(tested & {_bare(chrom) for chrom in validation.get("validated_chromosomes", [])})
@@ -248,10 +248,10 @@ def _bare(chrom: str) -> str:
 
 
 def resampling_clusters(dataset: PairDataset, members: NDArray[np.int64]) -> Clusters:
-    """What to resample: chromosomes, else blocks of `BLOCK_BP`, else promoters.
+    """Clusters to resample: chromosomes, else blocks of `BLOCK_BP`, else promoters.
 
-    Pairs that share a promoter or neighbourhood are not independent, so that the largest unit is
-    taken of which there are enough for an interval.
+    Pairs that share a promoter or a neighbourhood are not independent. Therefore the largest clusters
+    are used that are numerous enough for an interval.
     """
     chrom, start, _ = dataset.promoters.interval[dataset.promoter_index[members]].T
     units = {

@@ -1,7 +1,7 @@
-"""Measures of ranked and called pairs under weights, so that a bootstrap is one pass over arrays.
+"""Weighted measures of predictions, so that bootstrap replicates are computed together as arrays.
 
-Names below: N pairs; R sets of weights, a row each. A bootstrap replicate weighs every pair by how
-often its cluster was drawn.
+Shapes: N pairs; R replicates. A bootstrap replicate weights each pair by the number of times that
+its cluster was drawn.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from speid_cli.dataset.metrics import Array, calls, ranking, ratio
 
 ECE_BINS = 10
 
-# Weights held at a time.
+# Weights in memory at a time.
 _CHUNK = 1 << 22
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """What one model says of N pairs.
+    """Predictions of one model for N pairs.
 
     Attributes
     ----------
@@ -52,7 +52,7 @@ def estimate(predictions: Predictions, cluster: NDArray[np.int64], replicates: i
     """Every measure of `MEASURES` with its percentile bootstrap interval over clusters (Efron 1979).
 
     Resampling makes some measures larger, above all the calibration error, so that a percentile
-    interval need not hold the measure itself; it is then widened until it does.
+    interval may not contain the measure itself; it is then widened to include it.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def _estimate(value: float, parts: list[Array]) -> Estimate:
 
 def _rankings(found: Predictions, weights: Array) -> dict[str, Array]:
     auprc, auroc = ranking(found.label, found.probability, weights)
-    base_rate = ratio(weights @ found.label, weights.sum(axis=1))  # of each replicate, so that both vary together
+    base_rate = ratio(weights @ found.label, weights.sum(axis=1))  # of each replicate, so that the gain is too
     return {"auprc": auprc, "auprc_gain": auprc - base_rate, "auroc": auroc}
 
 
@@ -105,7 +105,7 @@ def _calibrated_errors(found: Predictions, weights: Array) -> dict[str, Array]:
 
 
 def _errors_of(label: NDArray[np.int8], probability: Array, weights: Array, prefix: str) -> dict[str, Array]:
-    """Brier score, and the mean over pairs of how far a bin's share of positives is from its mean probability."""
+    """Brier score and expected calibration error, the mean over pairs of |share of positives - probability| of bins."""
     inside, total = probability_bins(probability)[:, None] == np.arange(ECE_BINS), weights.sum(axis=1)
     gaps = weights @ np.where(inside, (probability - label)[:, None], 0)
     return {
@@ -114,7 +114,7 @@ def _errors_of(label: NDArray[np.int8], probability: Array, weights: Array, pref
     }
 
 
-# Each gives some measures (R,), by name, of predictions under weights (R, N).
+# Functions of predictions and weights (R, N) that return measures (R,) by name.
 MEASURES: list[Callable[[Predictions, Array], dict[str, Array]]] = [
     _rankings,
     _calls,
@@ -125,7 +125,7 @@ MEASURES: list[Callable[[Predictions, Array], dict[str, Array]]] = [
 
 
 def weighted_measures(predictions: Predictions, weights: Array) -> dict[str, Array]:
-    """Every measure (R,) of `MEASURES`, by name, under weights (R, N)."""
+    """All `MEASURES` (R,), by name, for weights (R, N)."""
     found: dict[str, Array] = {}
     for measures in MEASURES:
         found |= measures(predictions, weights)
@@ -138,7 +138,7 @@ def probability_bins(probability: Array) -> NDArray[np.int64]:
 
 
 def curve(label: NDArray[np.int8], score: Array, points: int = 400) -> dict[str, Array]:
-    """Points of the precision-recall and ROC curves, at most `points` or so and as many as change.
+    """Points of the precision-recall and ROC curves, thinned to about `points`.
 
     Returns
     -------
@@ -150,7 +150,7 @@ def curve(label: NDArray[np.int8], score: Array, points: int = 400) -> dict[str,
     true = np.cumsum(label[order], dtype=np.float64)[ends]
     false = ends + 1 - true
     positives, negatives = true[-1], false[-1]
-    if len(ends) > points:  # evenly along either axis of the ROC curve, so that no corner is lost
+    if len(ends) > points:  # evenly spaced along the ROC curve, so that its corners stay
         travelled = true / max(positives, 1) + false / max(negatives, 1)
         keep = np.unique(np.searchsorted(travelled, np.linspace(0, travelled[-1], points)).clip(max=len(ends) - 1))
         true, false = true[keep], false[keep]

@@ -1,4 +1,4 @@
-"""``report.html``: one page with everything in it, which asks the network for nothing."""
+"""``report.html``: one page that contains everything and loads nothing from the network."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 import jinja2
 
 CAPTIONS = {
-    "precision_recall": "Precision and recall on the pairs judged. The base rate is a flat line.",
+    "precision_recall": "Precision and recall on the evaluated pairs. The base rate is a horizontal line.",
     "roc": "True against false positive rate on the same pairs.",
-    "reliability": "How often pairs of a given probability interact: on the diagonal it is what it says.",
+    "reliability": "How often pairs of a given probability interact; on the diagonal, as often as predicted.",
     "scores": "The network's probabilities by class, and the threshold that was chosen on the validation pairs.",
-    "training": "Loss and validation figures of each epoch; a line parts the two stages.",
+    "training": "Loss and validation figures of each epoch; a line separates the two stages.",
 }
 
 

@@ -1,4 +1,4 @@
-"""Pictures of an evaluation, as SVG whose bytes depend on what they show alone."""
+"""Figures of an evaluation, as SVG with the same bytes for the same content."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from speid_cli.evaluation.evaluate import MODEL_NAME, Evaluation
 from speid_cli.evaluation.measures import ECE_BINS, curve, probability_bins
 
-# Okabe and Ito's colours, which people with any colour vision can tell apart.
+# The palette of Okabe and Ito, for any colour vision.
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000")
 _POSITIVE, _NEGATIVE = "#D55E00", "#999999"
 _STYLE = {
@@ -30,7 +30,7 @@ _STYLE = {
 
 
 def pictures(evaluation: Evaluation, history: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
-    """SVG of each picture by its name; training curves only where there is a history."""
+    """SVG of each figure by its name; training curves only if there is a history."""
     drawn: dict[str, Callable[[Axes], None]] = {
         "precision_recall": lambda axes: _precision_recall(axes, evaluation),
         "roc": lambda axes: _roc(axes, evaluation),
@@ -52,7 +52,7 @@ def _svg(draw: Callable[[Axes], None]) -> bytes:
 
 
 def _lines(evaluation: Evaluation) -> list[tuple[str, str, float, dict[str, NDArray[np.float64]]]]:
-    """Name, colour, width and curve of the network and the baselines, the network last, on top."""
+    """Name, colour, width and curve of each model; the network last, so that it is on top."""
     rows = []
     for number, (name, judged) in enumerate(evaluation.models.items()):
         found = curve(judged.predictions.label, judged.predictions.probability)

@@ -59,10 +59,10 @@ def as_plain(
 
 
 def meaning(evaluation: Evaluation) -> str:
-    """One sentence on what the figures say of the network.
+    """One sentence on what the figures mean.
 
-    It is better than the base rate where the interval of what its AUPRC gains on it, replicate by
-    replicate, lies above 0.
+    The network is better than the base rate if the interval of AUPRC minus base rate, computed in
+    each bootstrap replicate, is above 0.
     """
     if evaluation.seen:
         return "on pairs that the model may have been trained on, the figures say nothing about new pairs"

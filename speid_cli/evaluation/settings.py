@@ -9,20 +9,20 @@ from speid_cli.dataset.pairs import TEST
 
 @dataclass(frozen=True)
 class EvaluationSettings:
-    """How ``speid evaluate`` judges.
+    """Settings of ``speid evaluate``.
 
     Attributes
     ----------
     subset : int
-        Whose pairs; 0 train, 1 validation, 2 test.
+        The evaluated pairs: 0 train, 1 validation, 2 test.
     replicates : int
         Bootstrap replicates.
     seed : int
-        Of the bootstrap and of the baselines.
+        For the bootstrap and the baselines.
     no_baselines : bool
-        Leave them out.
+        Leave the baselines out.
     allow_seen : bool
-        Judge also on pairs that the model may have been trained on.
+        Also evaluate on pairs that the model may have been trained on.
     """
 
     subset: int = TEST

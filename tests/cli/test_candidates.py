@@ -40,10 +40,10 @@ def test_pairs_go_to_standard_output_and_words_to_standard_error(
     captured = capsys.readouterr()
     assert captured.out.splitlines() == [HEADER, *LINES]
     assert captured.err.splitlines() == [
-        "warning: e.bed: left out 1 line with an interval of an earlier line",
+        "warning: e.bed: left out 1 line with a repeated interval",
         "warning: e.bed: 1 contig in no other file: chr2",
         "warning: p.bed: 1 contig in no other file: chr3",
-        "3 pairs; no partner near enough for 1 enhancer and 1 promoter",
+        "3 pairs; no partner within the distances for 1 enhancer and 1 promoter",
     ]
 
 
@@ -62,7 +62,8 @@ def test_anchors_label_and_a_file_may_be_compressed(beds: None, capsys: pytest.C
     [
         ("chr5\t10250\t10260\tchr5\t150\t160\n", "none of its contigs, such as 'chr5', is in e.bed, which has 'chr2'"),
         ("1\t10\t20\t1\t30\t40\n", "no candidate joins the two anchors of a loop (contigs: 'chr2' in e.bed, 'chr1' in "
-         "p.bed, '1' in loops.bedpe); expected at least one pair to label 1; are the loops of the same genome build"),
+         "p.bed, '1' in loops.bedpe); expected at least one pair to label 1; do the loops and the elements have the same genome "
+         "build?"),
         ("chr1\t150\t160\tchr1\t10350\t10360\n", "no candidate joins the two anchors of a loop"),
         ("1\tx2\t3\t1\t4\t5\n", "start1 'x2' is not a whole number"),
     ],
@@ -137,7 +138,7 @@ def test_no_pairs_is_a_warning(beds: None, capsys: pytest.CaptureFixture[str]) -
     assert run("candidates", "e.bed", "p.bed", "--min-distance", 10**6) == 0
     captured = capsys.readouterr()
     assert captured.out == f"{HEADER}\n"
-    assert "warning: no pairs: are both files of one genome build?" in captured.err
+    assert "warning: no pairs: do both files have the same genome build?" in captured.err
 
 
 def test_a_reader_that_goes_away_is_no_error(folder: Path) -> None:

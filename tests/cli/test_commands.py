@@ -223,7 +223,7 @@ def test_motifs_are_recorded_and_reported(folder: Path, capsys: pytest.CaptureFi
     assert "kernels.npz: 4 kernels of 4 bp" in error
     assert "  kernel 1  offset " in error
     refused = fails("motifs", *options, "--long-motifs", "refuse", "-o", "x.npz")
-    assert "m.jaspar: motif MA2 is 5 bp long; expected 4 bp at most; --long-motifs cut takes the middle" in refused
+    assert "m.jaspar: motif MA2 is 5 bp long; expected 4 bp at most; --long-motifs cut uses the middle" in refused
     assert "no motifs: give motif files, or --jaspar RELEASE" in fails("motifs", "-o", "x.npz", status=2)
     assert run("motifs", *options, "--max-kernels", 1, "-o", "one.npz") == 0
     assert "warning: 1 motif left out at random: there is room in 1 kernel (--max-kernels)" in capsys.readouterr().err

@@ -176,12 +176,15 @@ def test_a_calibration_that_validation_does_not_support_is_not_stored(
     assert run("evaluate", "pairs.pt", "reverse.npz", "--fit", "--no-baselines", "-o", "out") == 0
     message = capsys.readouterr().err
     assert (
-        "for uncalibrated probabilities\nwarning: no calibration is stored: it takes 10 validation pairs of" in message
+        "for uncalibrated probabilities\nwarning: no calibration is stored: that takes 10 validation pairs of"
+        in message
     )
     assert Checkpoint.read("pairs.pt").calibration is None
     lines = [line.fields for line in read_bedpe("out/predictions.bedpe") if line.role == "pair"]
     assert {line[11] for line in lines} == {"."}
-    assert "speid's are not: the validation pairs support no calibration" in Path("out/report.html").read_text()
+    assert (
+        "speid's are not, since the validation pairs do not allow a calibration" in Path("out/report.html").read_text()
+    )
     assert "pairs.pt: the model has no calibration" in fails("predict", "pairs.pt", "pairs.bedpe", "--calibrated")
 
 
@@ -251,7 +254,7 @@ def test_predict_exchanges_the_prior(ranked: PairDataset, fails: Fails) -> None:
 def test_pairs_that_were_trained_on_are_refused(trained: PairDataset, fails: Fails) -> None:
     message = fails("evaluate", "pairs.pt", "pairs.npz", "--subset", "train")
     assert "pairs.npz: the model has seen these train pairs, or may have: it was pretrained on them" in message
-    assert "--allow-seen judges all the same" in message
+    assert "--allow-seen evaluates all the same" in message
     assert run("prepare", "pairs.bedpe", "genome.fa", *WINDOW_OPTIONS, "--split", "random", "-o", "random.npz") == 0
     message = fails("evaluate", "pairs.pt", "random.npz")
     assert re.search(r"it was pretrained on another data set with pairs on chr\d, chr\d", message)

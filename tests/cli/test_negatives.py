@@ -107,9 +107,9 @@ def test_too_few_is_a_warning_or_with_strict_an_error(
 ) -> None:
     assert run("negatives", "pos.bedpe", "e.bed", "p.bed") == 0
     captured = capsys.readouterr()
-    assert "warning: pos.bedpe: negatives: 60 asked for, candidates for 15" in captured.err
+    assert "warning: pos.bedpe: negatives: 60 asked for, 15 found" in captured.err
     message = fails("negatives", "pos.bedpe", "e.bed", "p.bed", "--strict", "-o", "out.bedpe")
-    assert "pos.bedpe: negatives: 60 asked for, candidates for 15; lower --ratio, or fewer --bins" in message
+    assert "pos.bedpe: negatives: 60 asked for, 15 found; lower --ratio, or fewer --bins" in message
 
 
 def test_subsets_are_drawn_apart(inputs: None, fails: Fails, capsys: pytest.CaptureFixture[str]) -> None:
@@ -129,7 +129,7 @@ def test_what_is_left_out_is_said(inputs: None, capsys: pytest.CaptureFixture[st
     message = capsys.readouterr().err
     assert "pos.bedpe: left out 1 line with label 0\n" in message
     assert "warning: pos.bedpe: left out 1 pair between chromosomes, without a distance" in message
-    assert "warning: pos.bedpe: negatives: 1 asked for, candidates for 0" in message
+    assert "warning: pos.bedpe: negatives: 1 asked for, 0 found" in message
 
 
 @pytest.mark.parametrize("bare", ["pos.bedpe", "e.bed", "p.bed"])

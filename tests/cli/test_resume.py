@@ -42,7 +42,7 @@ def test_a_signal_saves_and_is_in_the_exit_status(dataset: PairDataset, number: 
     process.send_signal(number)
     _, message = process.communicate()
     assert process.returncode == status, message
-    assert "model.pt.state: training can go on from here; give --resume\n" in message
+    assert "model.pt.state: training can continue from here with --resume\n" in message
     assert sorted(path.name for path in Path().glob("*model*")) == ["model.pt.state"]
 
 
@@ -58,7 +58,9 @@ def test_a_killed_run_is_never_overwritten_unasked_and_goes_on(
     assert process.returncode == -signal.SIGKILL
     capsys.readouterr()
     assert builders.run(*training, "-o", "model.pt") == 1
-    message = "speid: model.pt.state: the state of an unfinished run; --resume goes on from it, --force starts anew\n"
+    message = (
+        "speid: model.pt.state: the state of an unfinished run; --resume continues from it, --force starts again\n"
+    )
     assert message in capsys.readouterr().err
     assert builders.run(*training, "-o", "model.pt", "--resume") == 0
     for name in ("{}.pt", "{}.history.tsv"):

@@ -83,5 +83,5 @@ def test_another_prevalence_exchanges_the_prior_odds() -> None:
     ],
 )  # fmt: skip
 def test_a_calibration_from_elsewhere_is_refused(values: dict[str, Any]) -> None:
-    with pytest.raises(DataError, match="a calibration that speid did not write; fit it anew: speid evaluate --fit"):
+    with pytest.raises(DataError, match="a calibration that speid did not write; fit it again: speid evaluate --fit"):
         Calibration.from_plain(values)
