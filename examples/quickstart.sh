@@ -18,13 +18,13 @@ speid motifs motifs.jaspar --preset tiny --force
 say "== prepare: pairs and reference into a data set; whole chromosomes are held out"
 speid prepare pairs.bedpe genome.fa --enhancer-window 800 --promoter-window 500 --force
 
-say "== pretrain: all of the network, on shifted pairs"
+say "== pretrain: the whole network, on shifted pairs"
 speid pretrain pairs.npz --preset tiny --motifs kernels.npz --epochs 4 --force
 
 say "== finetune: the dense part, on the pairs as they are"
 speid finetune pairs.pretrained.pt pairs.npz --epochs 6 --force
 
-say "== evaluate: the held-out pairs, beside baselines; threshold and calibration"
+say "== evaluate: the held-out pairs, compared with baselines; threshold and calibration"
 speid evaluate pairs.pt pairs.npz --fit --output evaluation --force
 
 say "== predict: score every pair"

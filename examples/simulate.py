@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
 """Make a small genome with enhancers, promoters and labelled pairs that a network can learn from.
 
-Each element carries one motif family, drawn from a real JASPAR matrix. Which pairs interact (label
-1) is the grammar's to say, at a base rate of about 1 in 1 + NEGATIVES:
+Each element carries one motif family, drawn from a real JASPAR matrix. The grammar decides which
+pairs interact (label 1), at a base rate of about 1 in 1 + NEGATIVES:
 
-match  where both elements carry the same family, so that neither side alone tells. Each element is
-       in exactly one interacting pair and in the same number of others, so that element names tell
-       nothing, and both kinds of pairs have the same distances on average.
-and    where the enhancer carries the first of three families and the promoter the second.
-null   pairs of match, with their labels dealt out again at random.
+match  if both elements carry the same family, so that neither side alone predicts it. Each element
+       is in exactly one interacting pair and in the same number of others, so that element names
+       predict nothing, and both kinds of pairs have the same distances on average.
+and    if the enhancer carries the first of three families and the promoter the second.
+null   the pairs of match with their labels shuffled.
 
 Writes genome.fa, enhancers.bed, promoters.bed, pairs.bedpe and motifs.jaspar (the families'
 matrices among others).
@@ -31,7 +31,7 @@ LETTERS = np.frombuffer(ALPHABET.encode(), np.uint8)
 BACKGROUND = np.array([0.29, 0.29, 0.21, 0.21])  # A, T, C, G
 FAMILIES = ("CTCF", "REST", "NRF1", "RFX5", "MEF2A")
 DECOYS = 11
-PITCH_BP = 4000  # one element each so many bp, give or take 500: windows of up to 2 kb never overlap
+PITCH_BP = 4000  # distance of neighbouring elements, plus or minus 500: windows of up to 2 kb never overlap
 
 
 class Element(NamedTuple):
@@ -147,7 +147,7 @@ def pair_and(
 def pair_null(
     rng: np.random.Generator, enhancers: Sequence[Element], promoters: Sequence[Element], negatives: int
 ) -> list[Pair]:
-    """Matching pairs whose labels are dealt out again."""
+    """Matching pairs with shuffled labels."""
     pairs = pair_matching(rng, enhancers, promoters, negatives)
     labels = rng.permutation([pair.label for pair in pairs])
     return [pair._replace(label=int(label)) for pair, label in zip(pairs, labels, strict=True)]

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Print where the quickstart's results lie and how well the held-out pairs were ranked.
+"""Print the paths of the quickstart's results and the AUPRC on the held-out pairs.
 
 usage: summarise.py DATA.npz SCORED.bedpe MODEL.pt
 """

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Put the shards of scan.sbatch together, in order. Where one is missing, says which and writes nothing.
+# Concatenate the shards of scan.sbatch, in order. If one is missing, name it and write nothing.
 # usage: bash gather.sh FOLDER N SCORED.bedpe
 set -euo pipefail
 

@@ -89,7 +89,7 @@ def test_training_runs_the_stages_whose_output_is_missing(cluster: Path) -> None
     assert finish("train.sbatch") == (0, "")
     assert calls() == [f"speid {PRETRAIN} 2", f"speid {FINETUNE} 2"]
     Path("pairs.pt").unlink()
-    assert finish("train.sbatch") == (0, "pairs.pretrained.pt is there: pretrain is done\n")
+    assert finish("train.sbatch") == (0, "pairs.pretrained.pt exists: pretrain is done\n")
     assert calls() == [f"speid {FINETUNE} 2"]
 
 
@@ -166,7 +166,7 @@ def test_gathered_shards_are_the_scored_candidates(pairs: list[str]) -> None:
     first = {"SLURM_ARRAY_TASK_ID": 1, "SLURM_ARRAY_TASK_COUNT": 2, "SLURM_MEM_PER_NODE": 400}
     status, error = finish("scan.sbatch", **first, PREDICT_OPTIONS="--reference genome.fa --batch-size 8")
     assert status == 0, error
-    assert finish("scan.sbatch", **first) == (0, "shards/0001-of-0002.bedpe is there\n")
+    assert finish("scan.sbatch", **first) == (0, "shards/0001-of-0002.bedpe exists\n")
 
     message = "shards lacks shards 2 of 2; run them: SHARDS=2 sbatch --array 2 scan.sbatch\n"
     assert finish("gather.sh", "shards", 2, "scored.bedpe") == (1, message)
