@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""How accurate speid is, beside baselines and rival networks, on pairs held out of training.
+"""Accuracy of speid, baselines and rival networks on held-out pairs.
 
-One run writes one table, ACCURACY.md. Every part is kept in the work folder as it ends, and a run
-that was stopped goes on from there.
+One run writes ACCURACY.md. Each result is saved in the work folder as soon as it is known, and a run
+that was stopped continues from there.
 
 usage: python benchmarks/accuracy.py [--data FOLDER] [--work FOLDER] [--jobs N]
 """
@@ -53,7 +53,7 @@ VARIANTS = {
     for start in ("motif start", "random start")
 }
 
-# Each is given the whole time, and the one that validates best is judged.
+# Each gets the whole time, and the one with the best validation is evaluated.
 RIVAL_RATES = (1e-3, 3e-3)
 
 
@@ -71,7 +71,7 @@ class Data(NamedTuple):
 
 
 class Scored(NamedTuple):
-    """Logits of all pairs of a data set, how many epochs were trained for them, and in what time if it was fixed."""
+    """Logits of all pairs of a data set, the number of epochs trained, and the training time if it was fixed."""
 
     logits: NDArray[np.floating]
     epochs: float = 0.0
@@ -105,7 +105,7 @@ def parse() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="folder with chr22.hg38.fa.gz and targetfinder.*.bedpe.gz")
-    parser.add_argument("--work", type=Path, default=HERE / ".accuracy", help="folder for what is kept")
+    parser.add_argument("--work", type=Path, default=HERE / ".accuracy", help="folder for results")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="trainings at a time, one thread each")
     parser.add_argument("--seeds", type=int, default=3, help="seeds of `match`")
     return parser.parse_args()
@@ -146,7 +146,7 @@ def real_chr22(folder: Path, data: Path) -> None:
 
 
 def names_only(folder: Path, data: Path, method: str) -> None:
-    """All GM12878 pairs of hg19 with names and places, but windows of nothing known."""
+    """All GM12878 pairs of hg19 with names and coordinates, but without sequence."""
     if (folder / "pairs.npz").exists():
         return
     text = gzip.decompress((data / "targetfinder.GM12878.hg19.bedpe.gz").read_bytes()).decode()
@@ -176,7 +176,7 @@ def speid_parts(folder: Path, item: Data) -> Iterator[Callable[[], None]]:
 
 
 def other_parts(folder: Path, item: Data) -> Iterator[Callable[[], None]]:
-    """Rivals, for as much processor time as speid as it is meant to be used, and baselines."""
+    """Rivals, with the processor time of the first of speid's variants, and baselines."""
     if item.preset is None:
         for name in ("base rate", "distance", "element names"):
             yield partial(kept, folder, name, partial(one_baseline, name))
@@ -189,12 +189,12 @@ def other_parts(folder: Path, item: Data) -> Iterator[Callable[[], None]]:
 
 
 def result_path(folder: Path, name: str) -> Path:
-    """Where a result is kept."""
+    """The file of a result."""
     return folder / f"{name.replace(' ', '_').replace(',', '')}.json"
 
 
 def kept(folder: Path, name: str, scores: Callable[[Path, PairDataset], Scored]) -> None:
-    """Score the pairs of a data set, judge the test subset, and keep the result; once."""
+    """Score the pairs of a data set, evaluate the test subset, and save the result, unless it is saved."""
     path = result_path(folder, name)
     if path.exists():
         return

@@ -16,9 +16,9 @@ import speid_cli
 
 ABOUT = {
     "match": "A pair interacts where both sides carry the same one of five motif families. "
-    "No single side, no name and no distance tells.",
+    "No single side, no name and no distance predicts it.",
     "and": "A pair interacts where the enhancer carries one motif and the promoter another.",
-    "null": "Labels dealt out at random: everything must score the base rate.",
+    "null": "Random labels: every model must score the base rate.",
     "chr22, six lines, block": "Real pairs of the six cell lines together, whose held-out ends of chr22 share nothing "
     "with the rest.",
     "GM12878 names, random": "Real names and distances without sequence, split at random as in the paper.",
@@ -83,7 +83,7 @@ def _table(contenders: dict[str, list[dict[str, Any]]]) -> list[str]:
 
 
 def _epochs(found: list[dict[str, Any]]) -> str:
-    """Mean passes over the training pairs; nothing for what does not make any."""
+    """Mean number of epochs; empty for models without epochs."""
     passes = np.mean([one.get("epochs", 0.0) for one in found])
     return f"{passes:.1f}" if passes else ""
 

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""What is lost when a command is killed, or its disk is full: nothing, or the table says so.
+"""What is lost when a command is killed or its disk is full.
 
-Each command is killed (SIGKILL) at random moments, and run again or told to go on; and it writes to
-a small file system (a tmpfs, which takes root to mount) that has less room than it needs, and again
-once there is room. In the end its outputs must be, byte for byte, those of a run that nothing
-disturbed, with nothing left beside them.
+Each command is killed (SIGKILL) at random moments, and then run again or resumed. It also writes to a
+small file system (a tmpfs, which needs root to mount) with less room than it needs, and again with
+enough room. In the end its outputs must be, byte for byte, those of an undisturbed run, without
+other files in their folder.
 
 usage: python benchmarks/faults.py [--kills N] [--fills N] [--seed SEED] [-o FAULTS.md]
 """
@@ -34,18 +34,18 @@ NETWORK = ["--preset", "tiny", "--threads", "1", *(f"--set={name}={size}" for na
 
 
 class Work(NamedTuple):
-    """A command that is disturbed.
+    """A command to disturb.
 
     Attributes
     ----------
     name : str
-        As the table has it.
+        Its name in the table.
     arguments : list of str
         All but the output.
     outputs : tuple of str
-        What it must have written, the first by ``-o`` unless `piped`.
+        The files that it must write, the first by ``-o`` unless `piped`.
     again : list of str
-        What the next run is told beside.
+        Additional arguments of the next run.
     piped : bool
         Whether the output is standard output; then the next run is given the file.
     """
@@ -109,7 +109,7 @@ def make_inputs(folder: Path) -> None:
 
 
 def start(folder: Path, work: Work, to: Path, *more: str, again: bool = False) -> multiprocessing.Process:
-    """The command under way, its outputs going to a folder; what it says goes to ``log`` beside the inputs."""
+    """Start the command with its outputs in a folder; its messages go to ``log`` beside the inputs."""
     target = str(to / work.outputs[0])
     piped = work.piped and not again
     arguments = [*work.arguments, *more] + ([] if piped else ["-o", target])
@@ -119,7 +119,7 @@ def start(folder: Path, work: Work, to: Path, *more: str, again: bool = False) -
 
 
 def child(folder: str, arguments: list[str], stdout: str | None) -> None:
-    """Run speid in this process, which is its own."""
+    """Run speid in this process."""
     from speid_cli.cli import main as speid
 
     os.chdir(folder)
@@ -129,15 +129,15 @@ def child(folder: str, arguments: list[str], stdout: str | None) -> None:
 
 
 def finish(process: multiprocessing.Process) -> int:
-    """Wait for a process; its exit status."""
+    """Wait for a process; return its exit status."""
     process.join()
     return process.exitcode or 0
 
 
 def alone(folder: Path, work: Work, to: Path) -> None:
-    """Run a command that nothing disturbs."""
+    """Run a command undisturbed."""
     if status := finish(start(folder, work, to)):
-        sys.exit(f"{work.name} alone left with {status}: {(folder / 'log').read_text()}")
+        sys.exit(f"{work.name} alone exited with {status}: {(folder / 'log').read_text()}")
 
 
 def disturb(folder: Path, work: Work, options: argparse.Namespace, draw: random.Random) -> Iterator[list[str]]:
@@ -167,7 +167,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def killed(folder: Path, work: Work, expected: dict[str, bytes], seconds: float) -> str:
-    """Kill after some time, run again; what had been there, or ``lost``."""
+    """Kill after some time and run again; return what the killed run had written, or ``lost``."""
     with tempfile.TemporaryDirectory(dir=folder) as name:
         to = Path(name)
         process = start(folder, work, to)
@@ -182,7 +182,7 @@ def killed(folder: Path, work: Work, expected: dict[str, bytes], seconds: float)
 
 
 def standing(work: Work, found: dict[str, bytes], expected: dict[str, bytes]) -> str:
-    """What stands where the outputs will: nothing, a part to go on from, or all; else ``lost``."""
+    """State of the outputs: nothing, a part to continue from, or all; else ``lost``."""
     output = found.get(work.outputs[0])
     if output is not None and work.piped and expected[work.outputs[0]].startswith(output):
         return "a correct beginning" if output else "nothing yet"
@@ -195,7 +195,7 @@ def standing(work: Work, found: dict[str, bytes], expected: dict[str, bytes]) ->
 
 
 def filled(folder: Path, work: Work, expected: dict[str, bytes], draw: random.Random) -> str:
-    """Write where there is too little room, over an earlier output; then with room; ``lost`` or not."""
+    """Write over an earlier output with too little room, then with room; return whether it was ``lost``."""
     with small_disk(folder) as to:
         output = to / work.outputs[0]
         output.write_bytes(b"earlier")
@@ -217,7 +217,7 @@ def filled(folder: Path, work: Work, expected: dict[str, bytes], draw: random.Ra
 
 @contextmanager
 def small_disk(folder: Path) -> Iterator[Path]:
-    """A file system of `ROOM` bytes, mounted for as long as it is used."""
+    """A mounted file system of `ROOM` bytes."""
     to = folder / "disk"
     to.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={ROOM}", "tmpfs", str(to)], check=True)
@@ -252,9 +252,9 @@ def write_page(path: Path, command: str, rows: list[list[str]]) -> None:
         "# What faults cost", "", f"Written by `{command}`.", "",
         "Killed: SIGKILL at a random moment of the run, then run again with `--resume`, `--resume-output` or, for",
         "`prepare`, `--force`. Disk full: a tmpfs with less room than is needed and an earlier output on it, which",
-        "must be left alone; then, with room, run again. Survived: in the end all outputs are, byte for byte, those",
-        "of an undisturbed run, and nothing is left beside them.", "",
-        "| command | fault | times | survived | lost | what stood there after it |", "|---|---|---|---|---|---|",
+        "must stay unchanged; then run again with room. Survived: in the end all outputs are, byte for byte, those",
+        "of an undisturbed run, and no other files are left.", "",
+        "| command | fault | times | survived | lost | what was written before |", "|---|---|---|---|---|---|",
         *(f"| {' | '.join(cells)} |" for cells in rows),
         f"| **in all** | | {total[0]} | {total[1]} | **{total[2]}** | |",
     ]  # fmt: skip

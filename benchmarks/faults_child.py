@@ -1,4 +1,4 @@
-"""What a child of the fault bench has imported before it is started, so that kills hit work and not imports."""
+"""Imports of `faults.py`'s processes before they start, so that kills hit their work and not their imports."""
 
 import sklearn.metrics  # noqa: F401
 import torch._dynamo  # noqa: F401 (what an optimiser imports when it is first made)

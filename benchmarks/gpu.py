@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""What a GPU does: scoring and training by precision, with the error of each against float64.
+"""Speed of scoring and training on a GPU by precision, with the error of each against float64.
 
 usage: python benchmarks/gpu.py [--preset paper|small|tiny] [--rounds N] > GPU.md
 
-Works vary only in device, precision and batch. Sequence is random and the weights are untrained,
-with norm statistics far from their start, which changes no amount of work. Training runs the
-trainer itself with PyTorch set to fail at any call that makes the host wait for the device.
+Works differ only in device, precision and batch. Sequence is random, and the weights are untrained
+with changed norm statistics, which does not affect the amount of work. Training runs the trainer
+itself, with PyTorch set to fail at any call that makes the host wait for the device.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ def exact_logits(model: Speid, enhancers: np.ndarray, promoters: np.ndarray) -> 
 
 @contextmanager
 def timed(times: list[float]) -> Iterator[None]:
-    """Adds the time until the device is done."""
+    """Append the seconds until the device has finished the block."""
     torch.cuda.synchronize()
     start = time.perf_counter()
     yield

@@ -1,4 +1,4 @@
-"""`speid prepare` beside `bedtools getfasta` alone, and beside the usual way to training arrays."""
+"""Compare `speid prepare` with `bedtools getfasta` alone, and with the usual way to training arrays."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""On real chr22: how far each backend is from float64, and what `speid predict` costs beside its scorer.
+"""On real chr22: the error of each backend against float64, and the time of `speid predict` and its scorer.
 
 usage: python benchmarks/real.py FOLDER [--candidates N] [--rounds N] [-o REAL.md]
 
@@ -208,20 +208,20 @@ def end_to_end(
                 f"| {len(pairs) / statistics.median(times):,.0f} |"
                 for name, times in (("`speid predict`, start to end", command), ("scorer, sequence in memory", alone))
             ),
-            f"\nStarting, reading BEDPE and FASTA and writing cost {medians[0] / medians[1] - 1:.0%} on top (aimed at: "
+            f"\nStarting, reading BEDPE and FASTA and writing cost {medians[0] / medians[1] - 1:.0%} on top (goal: "
             f"under 15%). The probabilities differ by at most {difference:.1e}: the file has 6 digits.\n",
         ]
     )
 
 
 class Unknown(Speid):
-    """The same network as one that only the plain backend knows."""
+    """The same network as a class without a fast backend."""
 
     has_fast_paths = False
 
 
 def scorer(model: Speid, device: Device, codes: list[Codes]) -> Scorer[int]:
-    """A scorer of elements that it knows by their rows."""
+    """A scorer of elements that are identified by their rows."""
     read = (lambda rows: codes[0][rows]), (lambda rows: codes[1][rows])
     return Scorer(model, device, read, most_elements=(len(codes[0]), len(codes[1])))
 
@@ -239,7 +239,7 @@ def modules(model: Speid, enhancers: Codes, promoters: Codes, double: bool = Fal
 
 @contextmanager
 def timed(times: list[float]) -> Iterator[None]:
-    """Adds the seconds of the block."""
+    """Append the seconds of the block."""
     start = time.perf_counter()
     yield
     times.append(time.perf_counter() - start)

@@ -1,4 +1,4 @@
-"""The table that a run writes, with what each work costs at least; limits.md derives the counts."""
+"""The page that `run.py` writes, with the minimal cost of each work; limits.md derives the counts."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def element_flop(steps: int) -> float:
 
 
 def pair_flop() -> float:
-    """One pair whose elements are there: one recurrence over each side, its dense share."""
+    """One pair whose elements are computed: one recurrence over each side, its dense share."""
     units = C.lstm_units
     return 2 * C.steps * (4 * units * units + units * C.dense_units)
 
@@ -47,7 +47,7 @@ def finetuning_flop() -> float:
 
 
 class Report:
-    """The page."""
+    """The page SPEED.md."""
 
     def __init__(
         self,
@@ -112,7 +112,7 @@ Shared pairs: {self._work.pairs:,} pairs of {self._work.enhancers:,} enhancers a
         targets = "; ".join(
             f"{work}: {keras}x" + (f", {plain}x" if plain else "") for work, (keras, plain) in TARGETS.items()
         )
-        return "\n".join(lines) + f"\n\nWhat was aimed at, against Keras and against plain PyTorch: {targets}."
+        return "\n".join(lines) + f"\n\nGoals, against Keras and against plain PyTorch: {targets}."
 
     def _works(self) -> list[tuple[str, int, float]]:
         """Name, pairs, and operations of matrix products in all."""
@@ -165,7 +165,7 @@ Shared pairs: {self._work.pairs:,} pairs of {self._work.enhancers:,} enhancers a
                 f"| {what} | {', '.join(f'{size:,.0f}' for size in sizes)} "
                 f"| {', '.join(f'{value:,.0f}' for value in values)} | {slope:.3g} {each} | {power:.2f} |"
             )
-        return "\n".join(lines) + "\n\nAimed at: a power of 1, at most 2 ms an element and 0.25 ms a pair."
+        return "\n".join(lines) + "\n\nGoals: a power of 1, at most 2 ms an element and 0.25 ms a pair."
 
     def _prepare(self) -> str:
         if not self._prepared:
@@ -185,7 +185,7 @@ Shared pairs: {self._work.pairs:,} pairs of {self._work.enhancers:,} enhancers a
         ours, alone, usual, _ = self._prepared.values()
         return "\n".join(lines) + (
             f"\n\n`speid prepare` takes {ours.median / alone.median:.1f} times as long as `bedtools getfasta` alone "
-            f"(aimed at: at most 6), the usual way {usual.median / ours.median:.1f} times as long as it (aimed at: at "
+            f"(goal: at most 6), the usual way {usual.median / ours.median:.1f} times as long as it (goal: at "
             f"least 8); its file is {PREPARED_BYTES / ours.written:.0f} times smaller than a sixth of the authors' "
-            "31 GB (aimed at: 50)."
+            "31 GB (goal: 50)."
         )

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""speid beside its peers, in turn in one run: scoring, training, fine-tuning, prepare, and how cost grows.
+"""Compare speid with its peers in one run: scoring, training, fine-tuning, prepare, and how cost grows.
 
 usage: python benchmarks/run.py [--rounds N] [--data FOLDER] [--genome GENOME.fa] [-o SPEED.md]
 
 Peers run in processes of their own, one at a time. Keras 3 on TensorFlow is installed into
 `benchmarks/.keras` at the first run (pip; some 2 GB). FOLDER holds the paper's pairs and chr22
 (targetfinder.*.bedpe.gz, chr22.hg38.fa.gz); without it, elements are random sequence and `prepare`
-is left out. GENOME.fa is what `prepare` reads; by default a random genome of hg19's sizes is made,
+is not measured. GENOME.fa is what `prepare` reads; by default a random genome of hg19's sizes is made,
 3.1 GB, in a temporary folder.
 """
 
@@ -66,7 +66,7 @@ def parse() -> argparse.Namespace:
 
 
 def phases() -> list[list[tuple[str, str]]]:
-    """Peer and work, in the order of a round. Each phase starts its peers anew: together they fill a memory."""
+    """Peer and work, in the order of a round. Each phase has its own peers, since all would need too much memory."""
     scoring = [
         ("speid", "copy"),
         ("speid", "matrix product"),
@@ -121,7 +121,7 @@ def environment() -> str:
 
 
 def measure(peers: dict[str, Peer], wanted: list[tuple[str, str]], rounds: int) -> dict[tuple[str, str], Times]:
-    """All works once a round, the peers taking turns."""
+    """Run each work once in each round, with the peers in turn."""
     times = {request: Times() for request in wanted}
     for number in range(rounds):
         for name, work in wanted:
@@ -133,7 +133,7 @@ def measure(peers: dict[str, Peer], wanted: list[tuple[str, str]], rounds: int) 
 
 
 class Peer:
-    """A process that does what it is asked for."""
+    """A process that runs works on request."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
@@ -168,7 +168,7 @@ class Peer:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
-            raise SystemExit(f"{self._process.args} died")
+            raise SystemExit(f"{self._process.args} ended unexpectedly")
         return json.loads(line)
 
 

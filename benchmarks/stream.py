@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""What `speid predict` costs beside its network: memory and time for each line, at up to ten million.
+"""Memory and time of `speid predict` for each line, without its network, for up to ten million lines.
 
-The network is small and the elements are few, so that reading, locating and writing are what counts.
+The network is small and the elements are few, so that reading, locating and writing take most time.
 
 usage: python benchmarks/stream.py [--lines N] [-o STREAM.md]
 """
@@ -106,7 +106,7 @@ def predict(folder: Path, what: str, lines: int, *more: str) -> Run:
 
 
 def write_page(path: Path, command: str, runs: list[Run]) -> None:
-    """The table, and how far the peaks are apart."""
+    """Write the table, and the difference between the peaks."""
     peaks = [run.peak_bytes for run in runs if run.what == "all lines"]
     lines = [
         "# What a line costs", "", f"Written by `{command}`.", "",

@@ -1,4 +1,4 @@
-"""What the peers are given: base codes of unrelated pairs, and of real neighbours that share elements."""
+"""Input of the peers: base codes of unrelated pairs, and of real neighbours that share elements."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NEIGHBOURS = slice(600, 640)  # enhancers next to each other on the chromosome: 
 
 @dataclass(frozen=True)
 class Work:
-    """The file of arrays, and what is in it."""
+    """The file of arrays, and a summary of its content."""
 
     path: Path
     unrelated: int

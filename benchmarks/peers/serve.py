@@ -1,7 +1,7 @@
-"""How a peer is driven: it reads the name of a work from standard input and answers with seconds.
+"""Protocol of a peer: it reads the name of a work from standard input and answers with seconds.
 
-Each peer is a process of its own that sleeps while the others are measured. Standard output is kept
-for the answers; whatever libraries print goes to standard error.
+Each peer is a process that sleeps while the others are measured. Standard output carries the answers
+only; the output of libraries goes to standard error.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Work = Callable[[], object]
 
 
 def serve(works: dict[str, Callable[[], Work]], about: dict[str, str]) -> None:
-    """Answer requests until standard input ends; a work is made ready when it is first asked for."""
+    """Answer requests until standard input ends; a work is prepared at its first request."""
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
     print(json.dumps({"about": about, "works": list(works)}), file=answers)

@@ -75,7 +75,7 @@ def main() -> None:
 
 
 def untrained(config: SpeidConfig = PAPER) -> Speid:
-    """Random weights: they change no amount of work."""
+    """Random weights, which do not change the amount of work."""
     model = Speid(config).eval()
     initialise(model, torch.Generator().manual_seed(0))
     return model
@@ -104,7 +104,7 @@ class Pairs:
             cache.find(range(count))
 
     def pairs_only(self) -> Work:
-        """Pairs whose elements are there."""
+        """Pairs whose elements are computed."""
         self.elements()
         return lambda: self.scorer.logits(self.left, self.right)
 
@@ -158,7 +158,7 @@ def epoch(trainer: Trainer) -> float:
 
 
 def finetuning(device: Device, arrays: dict[str, NDArray[Any]], keep_pairs: bool) -> Work:
-    """An epoch of the trainer on frozen features: of pairs, or put together from their elements."""
+    """An epoch of the trainer on frozen features, kept for pairs or assembled from their elements."""
     sides = arrays["shared_enhancers"], arrays["shared_promoters"]
     data = dataset(*sides, arrays["left"][:2000], arrays["right"][:2000])
     model = untrained()
@@ -201,7 +201,7 @@ def torch_product() -> Work:
 
 
 def copy() -> Work:
-    """256 MB from here to there."""
+    """Copy 256 MB."""
     a, b = torch.zeros(1 << 26), torch.zeros(1 << 26)
     return lambda: b.copy_(a)
 
