@@ -38,11 +38,12 @@ from speid_cli.dataset.pairs import TEST, TRAIN, VALIDATION, Elements, PairDatas
 from speid_cli.dataset.splits import SplitSettings, split
 from speid_cli.evaluation.baselines import BASELINES, baseline_logits
 from speid_cli.evaluation.calibration import fit_threshold
-from speid_cli.evaluation.evaluate import network_logits, resampling_clusters
+from speid_cli.evaluation.evaluate import resampling_clusters
 from speid_cli.evaluation.measures import Predictions, estimate
 from speid_cli.model.config import PRESETS
 from speid_cli.model.device import Device
 from speid_cli.model.motif_kernels import KernelInitialisers
+from speid_cli.scoring.dataset import DatasetScorer
 from speid_cli.training.stages import finetune, pretrain
 
 HERE = Path(__file__).parent
@@ -230,7 +231,7 @@ def train_speid(item: Data, shift: str, motifs: bool, folder: Path, dataset: Pai
     config = replace(preset.model, **windows)
     start = pretrain(dataset, config, settings, kernels, device, item.seed, SilentObserver(), str(item.preset))
     model = finetune(start, dataset, preset.finetune, device, item.seed, SilentObserver())
-    return Scored(network_logits(model, dataset, device, np.arange(len(dataset))), len(start.history))
+    return Scored(DatasetScorer(model.model(), dataset, device).logits(np.arange(len(dataset))), len(start.history))
 
 
 def train_rival(item: Data, name: str, seconds: float, folder: Path, dataset: PairDataset) -> Scored:

@@ -90,9 +90,8 @@ def _describe_dataset(path: str) -> dict[str, object]:
     from speid_cli.dataset.pairs import PairDataset
 
     dataset = PairDataset.read(path)
-    sides = {"enhancer": dataset.enhancers, "promoter": dataset.promoters}
-    widths = {f"{side} window": elements.window for side, elements in sides.items()}
-    widths |= {f"{side} stored width": elements.width for side, elements in sides.items()}
+    widths = {f"{side} window": elements.window for side, elements, _ in dataset.sides}
+    widths |= {f"{side} stored width": elements.width for side, elements, _ in dataset.sides}
     return {"kind": "data set", "digest": dataset.digest} | widths | dataset.metadata
 
 
@@ -112,16 +111,10 @@ def _describe_model(path: str) -> dict[str, object]:
     from speid_cli.model.checkpoint import Checkpoint
 
     checkpoint = Checkpoint.read(path)
+    content: dict[str, object] = {"kind": "model", "stage": checkpoint.stage, "parameters": checkpoint.n_parameters}
+    content |= {"config": asdict(checkpoint.config), "provenance": checkpoint.provenance, "history": checkpoint.history}
     known = {"threshold": checkpoint.threshold, "calibration": checkpoint.calibration}
-    return {
-        "kind": "model",
-        "stage": checkpoint.stage,
-        "parameters": checkpoint.n_parameters,
-        "config": asdict(checkpoint.config),
-        "provenance": checkpoint.provenance,
-        "history": checkpoint.history,
-        **{name: value for name, value in known.items() if value is not None},
-    }
+    return content | {name: value for name, value in known.items() if value is not None}
 
 
 def _flatten(content: dict[str, object], prefix: str = "") -> dict[str, str]:

@@ -18,7 +18,7 @@ from speid_cli.cli.scored import MadeOf, ScoredOutput
 from speid_cli.dataset.metrics import sigmoid
 from speid_cli.errors import DataError, OptionError, counted, located
 from speid_cli.files import count_lines, read_lines, sha256_of
-from speid_cli.model.config import ScoringConfig, StreamSettings
+from speid_cli.model.config import BATCH_SIZE, GPU_BATCH_SIZE, StreamSettings
 
 if TYPE_CHECKING:
     from speid_cli.genome.reference import Reference
@@ -77,8 +77,7 @@ class ProbabilityOptions:
 @click.option(
     "--batch-size",
     type=click.IntRange(1, 1_000_000),
-    help="Pairs computed together, where PyTorch's kernels run.  "
-    f"[default: {ScoringConfig.batch_size}, on a GPU {ScoringConfig.gpu_batch_size}]",
+    help=f"Pairs computed together, where PyTorch's kernels run.  [default: {BATCH_SIZE}, on a GPU {GPU_BATCH_SIZE}]",
 )
 @click.option(
     "--block-size",

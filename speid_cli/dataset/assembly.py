@@ -14,7 +14,7 @@ from speid_cli.dataset.blocks import DROPPED
 from speid_cli.dataset.composition import Composition, composition, nearby_gc
 from speid_cli.dataset.labels import LabelledPair, read_labelled_pairs
 from speid_cli.dataset.leakage import leak_report
-from speid_cli.dataset.pairs import SIDES, SUBSETS, Elements, PairDataset
+from speid_cli.dataset.pairs import SUBSETS, Elements, PairDataset
 from speid_cli.dataset.splits import SplitSettings, split
 from speid_cli.errors import DataError, OptionError, located
 from speid_cli.files import sha256_of
@@ -156,10 +156,7 @@ def _metadata(
     path: str, reference: Reference, settings: PrepareSettings, dataset: PairDataset, remarks: dict[str, int]
 ) -> dict[str, Any]:
     lengths = np.array([reference.contigs.lengths[name] for name in dataset.chromosomes], np.int64)
-    sides = {
-        side: _describe(side, elements, lengths)
-        for side, elements in zip(SIDES, (dataset.enhancers, dataset.promoters), strict=True)
-    }
+    sides = {side: _describe(side, elements, lengths) for side, elements, _ in dataset.sides}
     promoters = [Interval(dataset.chromosomes[chrom], *place) for chrom, *place in dataset.promoters.interval.tolist()]
     nearby = nearby_gc(reference, promoters, dataset.promoters.window, settings.split.seed)
     return {

@@ -36,10 +36,7 @@ def leak_report(dataset: PairDataset, subset: int = TEST) -> dict[str, Any]:
     if not len(train) or not len(test) or subset == TRAIN:
         return {}
     shared: dict[str, NDArray[np.bool_]] = {}
-    for side, elements, index in (
-        ("enhancer", dataset.enhancers, dataset.enhancer_index),
-        ("promoter", dataset.promoters, dataset.promoter_index),
-    ):
+    for side, elements, index in dataset.sides:
         seen = np.unique(index[train])
         shared[f"same {side}"] = np.isin(index[test], seen)
         shared[f"half of the {side} window or more"] = _near(elements, seen)[index[test]]
@@ -84,12 +81,9 @@ def element_name_scores(dataset: PairDataset, train: NDArray[np.int64]) -> NDArr
     label = dataset.label[train].astype(np.float64)
     base = label.mean()
     odds = np.zeros(len(dataset))
-    for index, count in (
-        (dataset.enhancer_index, len(dataset.enhancers)),
-        (dataset.promoter_index, len(dataset.promoters)),
-    ):
-        pairs = np.bincount(index[train], minlength=count)
-        positives = np.bincount(index[train], label, minlength=count)
+    for _, elements, index in dataset.sides:
+        pairs = np.bincount(index[train], minlength=len(elements))
+        positives = np.bincount(index[train], label, minlength=len(elements))
         positive = positives + _PSEUDOCOUNT * base
         negative = pairs - positives + _PSEUDOCOUNT * (1 - base)
         with np.errstate(divide="ignore", invalid="ignore"):

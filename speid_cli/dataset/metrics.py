@@ -51,17 +51,17 @@ def ranking(label: NDArray[np.int8], score: Array, weights: Array) -> tuple[Arra
     return average_precision, ratio(area, true[:, -1] * false[:, -1])
 
 
-def calls(label: NDArray[np.int8], called: NDArray[np.bool_], weights: Array) -> dict[str, Array]:
-    """Precision, recall, F1 and balanced accuracy (R,) of calls (N,)."""
+def calls(label: NDArray[np.int8], called: NDArray[np.bool_], weights: Array, suffix: str = "") -> dict[str, Array]:
+    """Precision, recall, F1 and balanced accuracy (R,) of calls (N,), by name."""
     true = weights @ (label * called).astype(np.float64)
     positives, made = weights @ label.astype(np.float64), weights @ called.astype(np.float64)
     negatives = weights.sum(axis=1) - positives
     recall = ratio(true, positives)
     return {
-        "precision": ratio(true, made, 0),
-        "recall": recall,
-        "f1": ratio(2 * true, positives + made),
-        "balanced_accuracy": (recall + 1 - ratio(made - true, negatives)) / 2,
+        f"precision{suffix}": ratio(true, made, 0),
+        f"recall{suffix}": recall,
+        f"f1{suffix}": ratio(2 * true, positives + made),
+        f"balanced_accuracy{suffix}": (recall + 1 - ratio(made - true, negatives)) / 2,
     }
 
 

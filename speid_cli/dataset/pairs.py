@@ -108,6 +108,11 @@ class PairDataset:
     def __len__(self) -> int:
         return len(self.label)
 
+    @property
+    def sides(self) -> tuple[tuple[str, Elements, NDArray[np.int32]], ...]:
+        """Name, elements and index (N,) of the enhancers, and of the promoters."""
+        return ("enhancer", self.enhancers, self.enhancer_index), ("promoter", self.promoters, self.promoter_index)
+
     def members(self, subset: int) -> NDArray[np.int64]:
         """Positions of a subset's labelled pairs, in order."""
         return np.flatnonzero((self.subset == subset) & (self.label >= 0))
@@ -156,7 +161,7 @@ class PairDataset:
     def _content(self) -> dict[str, Any]:
         """What a model learns from, by the names of the arrays in the file."""
         arrays: dict[str, Any] = {}
-        for side, elements in zip(SIDES, (self.enhancers, self.promoters), strict=True):
+        for side, elements, _ in self.sides:
             arrays |= {
                 f"{side}_onehot": elements.packed,
                 f"{side}_width": elements.width,
@@ -165,8 +170,7 @@ class PairDataset:
                 f"{side}_interval": elements.interval,
             }
         return arrays | {
-            "enhancer_index": self.enhancer_index,
-            "promoter_index": self.promoter_index,
+            **{f"{side}_index": index for side, _, index in self.sides},
             "label": self.label,
             "subset": self.subset,
             "chromosomes": np.array(self.chromosomes, dtype=np.str_),

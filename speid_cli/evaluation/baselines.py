@@ -92,8 +92,7 @@ def _boosted(features: Callable[[PairDataset], Features]) -> Baseline:
 
 def _distance(dataset: PairDataset) -> Features:
     """Logarithm of the distance between the nearest edges (N, 1); NaN between chromosomes."""
-    enhancer = dataset.enhancers.interval[dataset.enhancer_index]
-    promoter = dataset.promoters.interval[dataset.promoter_index]
+    enhancer, promoter = (side.interval[index] for _, side, index in dataset.sides)
     distance = np.log1p(distance_bp(*enhancer[:, 1:].T, *promoter[:, 1:].T))
     distance[enhancer[:, 0] != promoter[:, 0]] = np.nan
     return distance[:, None].astype(np.float32)
@@ -101,13 +100,7 @@ def _distance(dataset: PairDataset) -> Features:
 
 def _of_both(of_elements: Callable[[Elements], Features]) -> Callable[[PairDataset], Features]:
     """Features of both elements, concatenated."""
-    return lambda dataset: np.concatenate(
-        [
-            of_elements(dataset.enhancers)[dataset.enhancer_index],
-            of_elements(dataset.promoters)[dataset.promoter_index],
-        ],
-        axis=1,
-    )
+    return lambda dataset: np.concatenate([of_elements(side)[index] for _, side, index in dataset.sides], axis=1)
 
 
 def _gc_content(elements: Elements) -> Features:

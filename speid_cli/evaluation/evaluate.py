@@ -118,7 +118,7 @@ def fit(checkpoint: Checkpoint, dataset: PairDataset, device: Device, allow_seen
     refuse_seen(checkpoint, dataset, VALIDATION, allow_seen)
     dataset.check_both_classes(VALIDATION, hint="threshold and calibration are fitted on it")
     members = dataset.members(VALIDATION)
-    logits, label = network_logits(checkpoint, dataset, device, members), dataset.label[members]
+    logits, label = DatasetScorer(checkpoint.model(), dataset, device).logits(members), dataset.label[members]
     calibration = fit_calibration(label, logits)
     fitted_on = {"dataset": dataset.digest, "validated_chromosomes": dataset.chromosomes_of(VALIDATION)}
     return replace(
@@ -127,13 +127,6 @@ def fit(checkpoint: Checkpoint, dataset: PairDataset, device: Device, allow_seen
         calibration=calibration.as_plain() if calibration else None,
         provenance=checkpoint.provenance | {"fitted_on": fitted_on},
     )
-
-
-def network_logits(
-    checkpoint: Checkpoint, dataset: PairDataset, device: Device, members: NDArray[np.int64]
-) -> NDArray[np.float32]:
-    """Logits (N,) of a model for pairs of a data set, by position."""
-    return DatasetScorer(checkpoint.model(), dataset, device).logits(members)
 
 
 def _all_logits(
@@ -149,7 +142,7 @@ def _all_logits(
     needed = np.union1d(members, dataset.members(VALIDATION))
     say(f"scoring {counted(len(needed), 'pair')}")
     logits = np.full(len(dataset), np.nan)
-    logits[needed] = network_logits(checkpoint, dataset, device, needed)
+    logits[needed] = DatasetScorer(checkpoint.model(), dataset, device).logits(needed)
     yield MODEL_NAME, logits
     if not settings.no_baselines:
         train = dataset.label[dataset.members(TRAIN)]

@@ -83,29 +83,12 @@ def _estimate(value: float, parts: list[Array]) -> Estimate:
 
 def _rankings(found: Predictions, weights: Array) -> dict[str, Array]:
     auprc, auroc = ranking(found.label, found.probability, weights)
-    base_rate = ratio(weights @ found.label, weights.sum(axis=1))  # of each replicate, so that the gain is too
+    base_rate = ratio(weights @ found.label, weights.sum(axis=1))  # of each replicate, so that both vary together
     return {"auprc": auprc, "auprc_gain": auprc - base_rate, "auroc": auroc}
 
 
-def _calls(found: Predictions, weights: Array) -> dict[str, Array]:
-    return calls(found.label, found.probability >= found.threshold, weights)
-
-
-def _calls_at_half(found: Predictions, weights: Array) -> dict[str, Array]:
-    at_half = calls(found.label, found.probability >= 0.5, weights)
-    return {f"{name}_at_0.5": values for name, values in at_half.items()}
-
-
-def _errors(found: Predictions, weights: Array) -> dict[str, Array]:
-    return _errors_of(found.label, found.probability, weights, "")
-
-
-def _calibrated_errors(found: Predictions, weights: Array) -> dict[str, Array]:
-    return _errors_of(found.label, found.calibrated, weights, "calibrated_")
-
-
-def _errors_of(label: NDArray[np.int8], probability: Array, weights: Array, prefix: str) -> dict[str, Array]:
-    """Brier score and expected calibration error, the mean over pairs of |share of positives - probability| of bins."""
+def _errors(label: NDArray[np.int8], probability: Array, weights: Array, prefix: str) -> dict[str, Array]:
+    """Brier score, and the mean over pairs of how far a bin's share of positives is from its mean probability."""
     inside, total = probability_bins(probability)[:, None] == np.arange(ECE_BINS), weights.sum(axis=1)
     gaps = weights @ np.where(inside, (probability - label)[:, None], 0)
     return {
@@ -114,13 +97,13 @@ def _errors_of(label: NDArray[np.int8], probability: Array, weights: Array, pref
     }
 
 
-# Functions of predictions and weights (R, N) that return measures (R,) by name.
+# Each gives some measures (R,), by name, of predictions under weights (R, N).
 MEASURES: list[Callable[[Predictions, Array], dict[str, Array]]] = [
     _rankings,
-    _calls,
-    _calls_at_half,
-    _errors,
-    _calibrated_errors,
+    lambda found, weights: calls(found.label, found.probability >= found.threshold, weights),
+    lambda found, weights: calls(found.label, found.probability >= 0.5, weights, "_at_0.5"),
+    lambda found, weights: _errors(found.label, found.probability, weights, ""),
+    lambda found, weights: _errors(found.label, found.calibrated, weights, "calibrated_"),
 ]
 
 

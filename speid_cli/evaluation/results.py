@@ -69,14 +69,11 @@ def meaning(evaluation: Evaluation) -> str:
     label, speid = evaluation.models[MODEL_NAME].predictions.label, evaluation.models[MODEL_NAME].estimates
     auprc, base, positives = speid["auprc"], float(label.mean()), int(label.sum())
     figures = f"AUPRC {auprc.value:.3f}, 95% interval {auprc.low:.3f} to {auprc.high:.3f}; base rate {base:.3f}"
-    few = f"{counted(positives, 'positive')}: too few"
+    few = f"{counted(positives, 'positive')}: too few to tell" if positives < FEWEST_POSITIVES else ""
     if not speid["auprc_gain"].low > 0:
-        end = f"; {few} to tell" if positives < FEWEST_POSITIVES else ""
-        return f"speid is no better than the base rate ({figures}){end}"
-    if positives < FEWEST_POSITIVES:
-        return (
-            f"{counted(positives, 'positive')}: too few to tell whether speid is better than the base rate ({figures})"
-        )
+        return f"speid is no better than the base rate ({figures})" + (few and f"; {few}")
+    if few:
+        return f"{few} whether speid is better than the base rate ({figures})"
     rivals = {name: judged.estimates["auprc"] for name, judged in evaluation.models.items() if name != MODEL_NAME}
     equals = [name for name, found in rivals.items() if not auprc.low > found.high and name != BASE_RATE]
     beside = f", not clearly than {', '.join(equals)}" if equals else " and than every baseline" if rivals else ""
@@ -93,8 +90,7 @@ def _plain_model(judged: ModelResult) -> dict[str, Any]:
 
 def stretches(evaluation: Evaluation, dataset: PairDataset) -> list[dict[str, Any]]:
     """Where the pairs judged lie: chromosome, first and last bp of their elements, and how many begin there."""
-    enhancer = dataset.enhancers.interval[dataset.enhancer_index[evaluation.members]]
-    promoter = dataset.promoters.interval[dataset.promoter_index[evaluation.members]]
+    enhancer, promoter = (side.interval[index[evaluation.members]] for _, side, index in dataset.sides)
     elements = np.concatenate([enhancer, promoter])
     return [
         {
@@ -113,10 +109,7 @@ def bedpe_lines(evaluation: Evaluation, dataset: PairDataset) -> Iterator[str]:
     found, calibrated = evaluation.models[MODEL_NAME].predictions, evaluation.models[MODEL_NAME].calibration
     for row, pair in enumerate(evaluation.members):
         sides = []
-        for elements, index in (
-            (dataset.enhancers, dataset.enhancer_index),
-            (dataset.promoters, dataset.promoter_index),
-        ):
+        for _, elements, index in dataset.sides:
             chrom, start, end = elements.interval[index[pair]].tolist()
             sides += [dataset.chromosomes[chrom], str(start), str(end)]
         scores = f"{found.probability[row]:.6g}", f"{found.calibrated[row]:.6g}" if calibrated else MISSING

@@ -8,6 +8,8 @@ from typing import Any, Literal
 from speid_cli.errors import DataError, OptionError
 
 LARGEST = 1_000_000
+# Pairs that go through the network together by default, on a CPU and on a GPU; elements that do.
+BATCH_SIZE, GPU_BATCH_SIZE, ELEMENT_BATCH_SIZE = 256, 8192, 256
 
 
 @dataclass(frozen=True)
@@ -158,26 +160,6 @@ class TrainingConfig:
 
 
 @dataclass(frozen=True)
-class ScoringConfig:
-    """Sizes of batches in scoring.
-
-    Attributes
-    ----------
-    batch_size, gpu_batch_size : int
-        Pairs that go through the network together, on a CPU and on a GPU.
-    element_batch_size : int
-        Elements that go through the network together.
-    block_size : int
-        Lines held in memory.
-    """
-
-    batch_size: int = 256
-    gpu_batch_size: int = 8192
-    element_batch_size: int = 256
-    block_size: int = 16384
-
-
-@dataclass(frozen=True)
 class StreamSettings:
     """Settings for reading and scoring candidates.
 
@@ -197,7 +179,7 @@ class StreamSettings:
 
     promoter_first: bool = False
     on_invalid: Literal["error", "na"] = "error"
-    block_size: int = ScoringConfig.block_size
+    block_size: int = 16384
     batch_size: int | None = None
     cache_bytes: int | None = None
 

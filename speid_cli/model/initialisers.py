@@ -122,9 +122,8 @@ def place_motifs(model: Speid, kernels: KernelInitialisers) -> None:
         )
     with torch.no_grad():
         for layer in (model.enhancer_conv, model.promoter_conv):
-            for placed, matrix, bias in zip(kernels.placed, kernels.matrices, kernels.bias, strict=True):
-                columns = slice(placed.offset, placed.offset + placed.length)
-                layer.weight[placed.kernel, :, columns] = torch.from_numpy(matrix)
+            for placed, weight, bias in zip(kernels.placed, kernels.weight, kernels.bias, strict=True):
+                layer.weight[placed.kernel, :, placed.columns] = torch.from_numpy(weight[:, placed.columns])
                 cast(Tensor, layer.bias)[placed.kernel] = float(bias)
 
 

@@ -39,6 +39,11 @@ class PlacedMotif:
     strand: str
     source: str
 
+    @property
+    def columns(self) -> slice:
+        """Its positions in the kernel."""
+        return slice(self.offset, self.offset + self.length)
+
 
 @dataclass(frozen=True)
 class KernelInitialisers:
@@ -46,44 +51,36 @@ class KernelInitialisers:
 
     Attributes
     ----------
-    kernel_length : int
     placed : tuple of PlacedMotif (M,)
-    matrices : tuple of float32 (4, length)
-        PPM minus 0.25, channels A, T, C, G.
+    weight : float32 (M, 4, kernel_length)
+        PPM minus 0.25, channels A, T, C, G; 0 outside the motif.
     bias : float32 (M,)
         Uniform over (-1, 0).
     path : str or Path, optional
         The file that they were read from.
     """
 
-    kernel_length: int
     placed: tuple[PlacedMotif, ...]
-    matrices: tuple[NDArray[np.float32], ...]
+    weight: NDArray[np.float32]
     bias: NDArray[np.float32]
     path: str | Path | None = None
 
     def __len__(self) -> int:
         return len(self.placed)
 
+    @property
+    def kernel_length(self) -> int:
+        """Length of the kernels in bp."""
+        return self.weight.shape[2]
+
     def records(self) -> list[dict[str, Any]]:
         """The placed motifs as plain values, as the model file keeps them."""
         return [asdict(placed) for placed in self.placed]
 
     def write(self, stream: BinaryIO) -> None:
-        """Write ``KERNELS.npz``: kernels (M, 4, kernel_length) that are 0 outside their motif."""
-        weight = np.zeros((len(self), 4, self.kernel_length), np.float32)
-        for row, placed, matrix in zip(weight, self.placed, self.matrices, strict=True):
-            row[:, placed.offset : placed.offset + placed.length] = matrix
-        write_archive(
-            stream,
-            {
-                "format_version": FORMAT_VERSION,
-                "alphabet": ALPHABET,
-                "weight": weight,
-                "bias": self.bias,
-                "motifs": json.dumps(self.records()),
-            },
-        )
+        """Write ``KERNELS.npz``."""
+        arrays = {"format_version": FORMAT_VERSION, "alphabet": ALPHABET, "weight": self.weight, "bias": self.bias}
+        write_archive(stream, arrays | {"motifs": json.dumps(self.records())})
 
     @classmethod
     @expecting(KERNELS)
@@ -105,10 +102,7 @@ class KernelInitialisers:
             weight = archive.read("weight", "float32", (count, 4, kernel_length))
         if not (np.isfinite(weight).all() and np.isfinite(bias).all()):
             raise DataError("kernels that are no finite numbers", path=path)
-        matrices = tuple(
-            row[:, item.offset : item.offset + item.length].copy() for row, item in zip(weight, placed, strict=True)
-        )
-        return cls(kernel_length, placed, matrices, bias, path)
+        return cls(placed, weight, bias, path)
 
 
 def _read_records(archive: Archive, count: int, kernel_length: int) -> tuple[PlacedMotif, ...]:
@@ -152,12 +146,11 @@ def place(motifs: Sequence[Motif], kernel_length: int, pseudocount: float, seed:
     been cut before. The kernel is not reversed, because PyTorch computes a cross-correlation.
     """
     generator = np.random.default_rng(seed)
-    placed, matrices = [], []
+    placed, weight = [], np.zeros((len(motifs), 4, kernel_length), np.float32)
     for kernel, motif in enumerate(motifs):
         offset = int(generator.integers(0, kernel_length - motif.length, endpoint=True))
-        placed.append(
-            PlacedMotif(motif.identifier, motif.name, kernel, offset, motif.length, motif.strand, motif.source)
-        )
-        matrices.append((motif.ppm(pseudocount) - BACKGROUND).T.astype(np.float32))
+        place = PlacedMotif(motif.identifier, motif.name, kernel, offset, motif.length, motif.strand, motif.source)
+        weight[kernel][:, place.columns] = (motif.ppm(pseudocount) - BACKGROUND).T
+        placed.append(place)
     bias = -generator.random(len(motifs), dtype=np.float32)
-    return KernelInitialisers(kernel_length, tuple(placed), tuple(matrices), bias)
+    return KernelInitialisers(tuple(placed), weight, bias)

@@ -28,10 +28,6 @@ class Speid(nn.Module):
     dense layer and its ReLU, and between the last unit and the sigmoid. Dropout stands where the
     authors' code has it.
 
-    Parameters
-    ----------
-    config : SpeidConfig
-
     Attributes
     ----------
     has_fast_paths : bool

@@ -5,79 +5,41 @@ Shapes as in `shared_backend`; K kernels.
 
 from __future__ import annotations
 
-from typing import NamedTuple, cast
+from typing import cast
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from speid_cli.model.native.convolution import Branch, convolve
 from speid_cli.model.native.library import Kernels, addresses
 from speid_cli.model.speid import Speid
 from speid_cli.scoring.backend import Codes, Slots
-from speid_cli.scoring.folding import Direction, fold
+from speid_cli.scoring.folding import Pass
 from speid_cli.scoring.shared_backend import Rows, SharedBackend
 
 _ELEMENTS = 12  # in one task: two groups of rows in the recurrence
 _PAIRS = 192  # in one task: enough to be worth reading the dense weights
 
 
-class _Pass(NamedTuple):
-    """One direction of the LSTM over one side, prepared for the kernels; dense weights in its order of steps."""
-
-    projection: Tensor
-    bias: Tensor
-    recurrent: Tensor
-    dense: Tensor
-    backward: bool
-
-    @classmethod
-    def of(cls, kernels: Kernels, direction: Direction, dense: Tensor) -> _Pass:
-        """From the direction's part (T, H, D) of the dense weights."""
-        ordered = dense.flip(0) if direction.backward else dense
-        return cls(
-            kernels.panels(direction.projection),
-            direction.bias,
-            kernels.recurrent_panels(direction.recurrent.T.contiguous()),
-            kernels.panels(ordered.flatten(0, 1)),
-            direction.backward,
-        )
-
-
-class _Side(NamedTuple):
-    """The weights for elements of one side."""
-
-    branch: Branch
-    first_pass: _Pass
-    second_pass: _Pass
-
-
 class NativeBackend(SharedBackend):
-    """See `SharedBackend`; on the CPU.
-
-    Parameters
-    ----------
-    kernels : Kernels
-    """
+    """See `SharedBackend`; on the CPU."""
 
     def __init__(self, model: Speid, kernels: Kernels, keep_first_pass: bool) -> None:
-        super().__init__(model, keep_first_pass)
         self._kernels = kernels
-        network = fold(model)
-        self._dense_bias, self._output_bias = network.dense_bias, network.output_bias.view(1)
-        self._output = kernels.panels(network.output[:, None])
+        super().__init__(model, keep_first_pass)
+        self._output = kernels.panels(self._network.output[:, None])
+        self._branches = [
+            Branch.of(kernels, layer.weight, cast(Tensor, layer.bias), model.config.pool_length)
+            for layer in (model.enhancer_conv, model.promoter_conv)
+        ]
 
-        def side(conv: nn.Conv1d, *passes: tuple[Direction, Tensor]) -> _Side:
-            """The weights of one side."""
-            branch = Branch.of(kernels, conv.weight, cast(Tensor, conv.bias), model.config.pool_length)
-            return _Side(branch, *(_Pass.of(kernels, *each) for each in passes))
-
-        forward, backward = network.forward, network.backward
-        self._sides = (
-            side(model.enhancer_conv, (forward, network.enhancer_forward), (backward, network.enhancer_backward)),
-            side(model.promoter_conv, (backward, network.promoter_backward), (forward, network.promoter_forward)),
-        )
+    def _prepared(self, run: Pass) -> Pass:
+        dense = run.dense.flip(0) if run.backward else run.dense  # in the pass's order of steps
+        recurrent = self._kernels.recurrent_panels(run.recurrent.T.contiguous())
+        projection, dense = self._kernels.panels(run.projection), self._kernels.panels(dense.flatten(0, 1))
+        return Pass(projection, run.bias, recurrent, dense, run.backward)
 
     def _empty(self, *shape: int) -> Tensor:
         return torch.from_numpy(np.empty(shape, np.float32))  # NumPy asks for large pages
@@ -85,7 +47,7 @@ class NativeBackend(SharedBackend):
     @torch.no_grad()
     def fill(self, side: int, slots: Slots, codes: Codes) -> None:
         """See `ScoringBackend`."""
-        kernels, states, first_pass = self._kernels, self._states[side], self._sides[side].first_pass
+        kernels, states, first = self._kernels, self._states[side], self._first[side]
         index = kernels.group_codes(torch.as_tensor(codes))
         reached = kernels.memory.empty(len(slots), self._steps[side], self._config.lstm_units)
         pieces = max(kernels.threads, -(-len(slots) // _ELEMENTS))
@@ -93,31 +55,30 @@ class NativeBackend(SharedBackend):
             lambda part: self._fill_some(side, slots[part], index[part], reached[part]),
             kernels.spans(len(slots), 1, pieces),
         )
-        share = (self._dense_bias if side == 0 else torch.zeros_like(self._dense_bias)).repeat(len(slots), 1)
+        share = (self._network.dense_bias * (side == 0)).repeat(len(slots), 1)
 
         def add_shares(part: slice) -> None:
             """Some of the dense layer's units."""
-            dense = first_pass.dense[part.start // kernels.panel :]
-            kernels.product(reached.flatten(1), dense, share[:, part], add=True)
+            kernels.product(reached.flatten(1), first.dense[part.start // kernels.panel :], share[:, part], add=True)
 
         panels = -(-share.shape[1] // kernels.panel)
         kernels.parallel(add_shares, kernels.spans(share.shape[1], kernels.panel, panels))
         states.share[slots] = share
         if states.first_pass is not None:
-            states.first_pass[slots] = reached.flip(1) if first_pass.backward else reached
+            states.first_pass[slots] = reached.flip(1) if first.backward else reached
 
     def _fill_some(self, side: int, slots: Slots, index: Tensor, reached: Tensor) -> None:
         kernels, units, states = self._kernels, self._config.lstm_units, self._states[side]
-        branch, first_pass, second_pass = self._sides[side]
+        first, second = self._first[side], self._second[side]
         features = kernels.memory.empty(len(slots), self._steps[side], self._config.n_kernels)
         gates = kernels.memory.empty(len(slots), self._steps[side], 4 * units)
-        convolve(kernels, branch, index, features)
-        kernels.product(features.flatten(0, 1), first_pass.projection, gates.flatten(0, 1), first_pass.bias)
+        convolve(kernels, self._branches[side], index, features)
+        kernels.product(features.flatten(0, 1), first.projection, gates.flatten(0, 1), first.bias)
         for row, slot in zip(features, slots.tolist(), strict=True):
-            kernels.product(row, second_pass.projection, states.gates[slot], second_pass.bias)
+            kernels.product(row, second.projection, states.gates[slot], second.bias)
         rows = np.arange(len(slots))
         hidden, cell = torch.zeros(2, len(slots), units)
-        self._recur(first_pass, reached, rows, gates, rows, hidden, cell)
+        self._recur(first, reached, rows, gates, rows, hidden, cell)
         states.hidden[slots], states.cell[slots] = hidden, cell
 
     @torch.no_grad()
@@ -142,19 +103,19 @@ class NativeBackend(SharedBackend):
         self._add_share(1, promoters, enhancers, np.argsort(promoters, kind="stable"), dense)
         self._add_share(0, enhancers, promoters, np.arange(len(enhancers)), dense)
         logits = torch.empty(len(dense), 1)
-        self._kernels.product(F.relu_(dense), self._output, logits, self._output_bias)
+        self._kernels.product(F.relu_(dense), self._output, logits, self._network.output_bias.view(1))
         return logits[:, 0]
 
     def _add_share(self, side: int, elements: Slots, partners: Slots, order: Slots, dense: Tensor) -> None:
         """Add to `dense` (N, D) the share of the second pass over elements (N,), run in the given order."""
         states = self._kernels.memory.empty(len(elements), self._steps[side], self._config.lstm_units)
-        second_pass = self._sides[side].second_pass
+        second_pass = self._second[side]
         self._recur(second_pass, states, order, *self._second_pass(side, elements[order], partners[order]))
         self._kernels.product(states.flatten(1), second_pass.dense, dense, add=True)
 
     @torch.no_grad()
     def _second_pass_states(self, side: int, elements: Slots, partners: Slots) -> Tensor:
-        kernels, second_pass = self._kernels, self._sides[side].second_pass
+        kernels, second_pass = self._kernels, self._second[side]
         out = kernels.memory.empty(len(elements), self._steps[side], self._config.lstm_units)
 
         def run(part: slice) -> None:
@@ -166,7 +127,7 @@ class NativeBackend(SharedBackend):
         return out.flip(1) if second_pass.backward else out
 
     def _recur(
-        self, run: _Pass, states: Tensor, places: Slots, gates: Tensor, rows: Rows, hidden: Tensor, cell: Tensor
+        self, run: Pass, states: Tensor, places: Slots, gates: Tensor, rows: Rows, hidden: Tensor, cell: Tensor
     ) -> None:
         """Run over gates (S, T, 4H) of rows (B,) into places (B,) of states (N, T, H), in the pass's order of steps.
 

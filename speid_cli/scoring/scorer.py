@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from speid_cli.model.config import ScoringConfig
+from speid_cli.model.config import BATCH_SIZE, ELEMENT_BATCH_SIZE, GPU_BATCH_SIZE
 from speid_cli.model.device import Device
 from speid_cli.model.speid import Speid
 from speid_cli.scoring.backend import Codes, ScoringBackend, Slots
@@ -45,8 +45,8 @@ class ElementCache(Generic[Key]):
                 self._held.move_to_end(key)
         new = [key for key in different if key not in self._held]
         try:
-            for start in range(0, len(new), ScoringConfig.element_batch_size):
-                some = new[start : start + ScoringConfig.element_batch_size]
+            for start in range(0, len(new), ELEMENT_BATCH_SIZE):
+                some = new[start : start + ELEMENT_BATCH_SIZE]
                 self._backend.fill(self._side, np.array(list(map(self._take, some)), np.int64), self._read(some))
         except BaseException:
             self.clear()  # a slot may not hold the element that it was taken for
@@ -132,10 +132,10 @@ class Scorer(Generic[Key]):
 def _backend(model: Speid, device: Device, batch_size: int | None, features: bool) -> ScoringBackend:
     """The fastest backend for the network and the device."""
     if not model.has_fast_paths:
-        return PlainBackend(model, device, batch_size or ScoringConfig.batch_size)
+        return PlainBackend(model, device, batch_size or BATCH_SIZE)
     if device.kernels is not None:
         return NativeBackend(model, device.kernels, features)
-    usual = ScoringConfig.batch_size if device.torch.type == "cpu" else ScoringConfig.gpu_batch_size
+    usual = BATCH_SIZE if device.torch.type == "cpu" else GPU_BATCH_SIZE
     return TorchBackend(model, device, batch_size or usual, features)
 
 

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from speid_cli.model.speid import Speid
 from speid_cli.scoring.backend import Codes, Slots
-from speid_cli.scoring.folding import affine
+from speid_cli.scoring.folding import Pass, affine, fold
 
 
 @dataclass(frozen=True)
@@ -72,8 +72,9 @@ class SharedBackend(ABC):
     def __init__(self, model: Speid, keep_first_pass: bool) -> None:
         self._config, self._keep_first_pass = model.config, keep_first_pass
         self._steps = model.config.enhancer_steps, model.config.promoter_steps
-        with torch.no_grad():
-            self._scale, self._offset = affine(model.sequence_norm)
+        self._scale, self._offset = affine(model.sequence_norm)
+        self._network = network = fold(model)
+        self._first, self._second = (list(map(self._prepared, passes)) for passes in (network.first, network.second))
 
     def element_bytes(self, side: int) -> int:
         """See `ScoringBackend`."""
@@ -104,6 +105,10 @@ class SharedBackend(ABC):
         features[:, :steps, 1] = self._second_pass_states(0, enhancers, promoters)
         features[:, steps:, 0] = self._second_pass_states(1, promoters, enhancers)
         return features.flatten(2).mul_(self._scale).add_(self._offset)
+
+    @abstractmethod
+    def _prepared(self, run: Pass) -> Pass:
+        """A pass with its weights as the backend reads them."""
 
     @abstractmethod
     def _empty(self, *shape: int) -> Tensor:

@@ -7,31 +7,21 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from speid_cli.model.config import ScoringConfig
+from speid_cli.model.config import ELEMENT_BATCH_SIZE
 from speid_cli.model.convolution import TableBranch, branch, expand
 from speid_cli.model.device import Device
 from speid_cli.model.speid import Speid
 from speid_cli.scoring.backend import Codes, Slots, equal_batches
-from speid_cli.scoring.folding import Direction, fold
+from speid_cli.scoring.folding import Pass
 from speid_cli.scoring.shared_backend import Rows, SharedBackend
 
 # On a CPU, the features of this many elements stay in its cache.
 _CPU_ELEMENTS = 32
-
-
-class _Side(NamedTuple):
-    """The weights for elements of one side."""
-
-    features: Callable[[Tensor], Tensor]
-    first_pass: Direction
-    second_pass: Direction
-    dense: Tensor
 
 
 class TorchBackend(SharedBackend):
@@ -47,15 +37,15 @@ class TorchBackend(SharedBackend):
     def __init__(self, model: Speid, device: Device, batch_size: int, keep_first_pass: bool) -> None:
         super().__init__(model, keep_first_pass)
         self._device, self._batch_size = device, batch_size
-        self._element_batch_size = _CPU_ELEMENTS if device.torch.type == "cpu" else ScoringConfig.element_batch_size
-        self._network = network = fold(model)
-        forward, backward = _double(network.forward), _double(network.backward)
-        enhancer, promoter = self._features_of(model.enhancer_conv), self._features_of(model.promoter_conv)
-        self._sides = (
-            _Side(enhancer, forward, backward, network.enhancer_forward.flatten(0, 1)),
-            _Side(promoter, backward, forward, network.promoter_backward.flatten(0, 1)),
-        )
-        self._pair_dense = torch.cat([network.promoter_forward.flatten(0, 1), network.enhancer_backward.flatten(0, 1)])
+        self._element_batch_size = _CPU_ELEMENTS if device.torch.type == "cpu" else ELEMENT_BATCH_SIZE
+        self._features = self._features_of(model.enhancer_conv), self._features_of(model.promoter_conv)
+        self._pair_dense = torch.cat([self._second[1].dense, self._second[0].dense])
+
+    def _prepared(self, run: Pass) -> Pass:
+        # Gate g (of i, f, g, o) is doubled: tanh(z) = 2 sigmoid(2 z) - 1, so that one function serves all gates.
+        factor = torch.tensor([1.0, 1.0, 2.0, 1.0], device=run.bias.device).repeat_interleave(len(run.recurrent))
+        gates = (run.projection * factor, run.bias * factor, run.recurrent * factor)
+        return Pass(*gates, run.dense.flatten(0, 1), run.backward)
 
     def _empty(self, *shape: int) -> Tensor:
         return torch.empty(shape, device=self._device.torch)
@@ -68,16 +58,16 @@ class TorchBackend(SharedBackend):
 
     def _fill_some(self, side: int, slots: Slots, codes: Codes) -> None:
         """Compute elements into slots; slots beyond the codes get the last element again."""
-        states, (features_of, first_pass, second_pass, dense) = self._states[side], self._sides[side]
+        states, first, second = self._states[side], self._first[side], self._second[side]
         with self._device.autocast():
-            rows, features = self._device.put(slots), features_of(self._device.put(codes))  # (N, T, K)
+            rows, features = self._device.put(slots), self._features[side](self._device.put(codes))  # (N, T, K)
             features = torch.cat([features, features[-1:].expand(len(slots) - len(codes), -1, -1)])
             start = torch.zeros(len(rows), self._config.lstm_units, device=self._device.torch)
-            gates = features @ first_pass.projection + first_pass.bias
-            reached, hidden, cell = _recur(first_pass, gates, None, start, start)
+            gates = features @ first.projection + first.bias
+            reached, hidden, cell = _recur(first, gates, None, start, start)
             states.hidden[rows], states.cell[rows] = hidden, cell
-            states.share[rows] = (reached.flatten(1) @ dense).float()
-            states.gates[rows] = (features @ second_pass.projection + second_pass.bias).float()
+            states.share[rows] = (reached.flatten(1) @ first.dense).float()
+            states.gates[rows] = (features @ second.projection + second.bias).float()
             if states.first_pass is not None:
                 states.first_pass[rows] = reached
 
@@ -103,7 +93,7 @@ class TorchBackend(SharedBackend):
 
     def _run(self, side: int, elements: Rows, partners: Rows) -> Tensor:
         """States (N, T, H) of the second pass over elements (N,) of a side."""
-        states, _, _ = _recur(self._sides[side].second_pass, *self._second_pass(side, elements, partners))
+        states, _, _ = _recur(self._second[side], *self._second_pass(side, elements, partners))
         return states
 
     def _features_of(self, convolution: nn.Conv1d) -> Callable[[Tensor], Tensor]:
@@ -115,20 +105,8 @@ class TorchBackend(SharedBackend):
         return lambda codes: branch(fixed, expand(codes), pool).transpose(1, 2)
 
 
-def _double(direction: Direction) -> Direction:
-    """The direction with gate g doubled: tanh(z) = 2 sigmoid(2 z) - 1, so that one function serves all gates."""
-    factor = torch.ones(4, len(direction.recurrent), device=direction.bias.device)
-    factor[2] = 2  # gates i, f, g, o
-    columns = factor.flatten()
-    return Direction(
-        direction.projection * columns, direction.bias * columns, direction.recurrent * columns, direction.backward
-    )
-
-
-def _recur(
-    direction: Direction, gates: Tensor, rows: Rows | None, hidden: Tensor, cell: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Run one direction over its steps.
+def _recur(run: Pass, gates: Tensor, rows: Rows | None, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Run a pass over its steps.
 
     Parameters
     ----------
@@ -145,9 +123,9 @@ def _recur(
     """
     steps = range(gates.shape[1])
     states = hidden.new_empty(len(hidden), len(steps), hidden.shape[1])
-    for step in reversed(steps) if direction.backward else steps:
+    for step in reversed(steps) if run.backward else steps:
         inputs = gates[:, step] if rows is None else gates[:, step].index_select(0, torch.as_tensor(rows))
-        i, f, g, o = torch.addmm(inputs, hidden, direction.recurrent).float().sigmoid_().chunk(4, 1)
+        i, f, g, o = torch.addmm(inputs, hidden, run.recurrent).float().sigmoid_().chunk(4, 1)
         cell = (f * cell).addcmul_(i, g.mul_(2).sub_(1))
         hidden = o * torch.tanh(cell)
         states[:, step] = hidden

@@ -78,13 +78,7 @@ def _shifts(
 
 
 class Windows:
-    """One side's elements on the device, ready to be cut into windows.
-
-    Parameters
-    ----------
-    elements : Elements
-    device : Device
-    """
+    """One side's elements on the device, ready to be cut into windows."""
 
     def __init__(self, elements: Elements, device: Device) -> None:
         self._codes = device.put(elements.codes()).flatten()
@@ -99,13 +93,7 @@ class Windows:
 
 
 class PairWindows:
-    """Both sides of a data set on the device.
-
-    Parameters
-    ----------
-    dataset : PairDataset
-    device : Device
-    """
+    """Both sides of a data set on the device."""
 
     def __init__(self, dataset: PairDataset, device: Device) -> None:
         self.dataset = dataset

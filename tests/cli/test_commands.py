@@ -21,11 +21,11 @@ import speid_cli
 from speid_cli.cli import COMMANDS
 from speid_cli.dataset.pairs import VALIDATION, PairDataset
 from speid_cli.errors import DataError, Terminated
-from speid_cli.evaluation.evaluate import network_logits
 from speid_cli.genome.reference import Reference
 from speid_cli.model.checkpoint import Checkpoint
 from speid_cli.model.config import StreamSettings
 from speid_cli.model.device import Device
+from speid_cli.scoring.dataset import DatasetScorer
 from speid_cli.scoring.stream import PairStream
 from tests import builders, plain
 from tests.builders import TINY_OPTIONS, run
@@ -346,7 +346,7 @@ def test_fine_tuning_that_worsens_validation_says_so(
 ) -> None:
     assert run("pretrain", "pairs.npz", *TINY_OPTIONS, "--epochs", 1) == 0
     members = dataset.members(VALIDATION)
-    logits = network_logits(Checkpoint.read("pairs.pretrained.pt"), dataset, Device("cpu"), members)
+    logits = DatasetScorer(Checkpoint.read("pairs.pretrained.pt").model(), dataset, Device("cpu")).logits(members)
     label = dataset.label.copy()
     label[members] = logits > np.median(logits)
     with open("ranked.npz", "wb") as stream:

@@ -24,7 +24,6 @@ from speid_cli.evaluation.evaluate import (
     Clusters,
     Evaluation,
     ModelResult,
-    network_logits,
     resampling_clusters,
     why_seen,
 )
@@ -34,6 +33,7 @@ from speid_cli.genome.bedpe import read_bedpe
 from speid_cli.genome.intervals import distance_bp
 from speid_cli.model.checkpoint import Checkpoint
 from speid_cli.model.device import Device
+from speid_cli.scoring.dataset import DatasetScorer
 from tests import builders
 from tests.builders import TINY_OPTIONS, WINDOW_OPTIONS, relabelled, run
 
@@ -54,7 +54,7 @@ def trained(folder: Path, genome: dict[str, str]) -> PairDataset:
 @pytest.fixture
 def ranked(trained: PairDataset) -> PairDataset:
     """``ranked.npz``: the same pairs with labels that the model's scores tell, but for some noise."""
-    logits = network_logits(Checkpoint.read("pairs.pt"), trained, Device("cpu"), np.arange(len(trained)))
+    logits = DatasetScorer(Checkpoint.read("pairs.pt").model(), trained, Device("cpu")).logits(np.arange(len(trained)))
     score = (logits - logits.mean()) / logits.std() + np.random.default_rng(0).normal(0, 0.5, len(logits))
     dataset = relabelled(trained, label=(score > np.quantile(score, 0.7)).astype(np.int8))
     with open("ranked.npz", "wb") as stream:

@@ -65,7 +65,7 @@ def use_pairs(path: str) -> None:
 
 def use_kernels(path: str) -> None:
     kernels = KernelInitialisers.read(path)
-    assert all(matrix.shape == (4, item.length) for matrix, item in zip(kernels.matrices, kernels.placed, strict=True))
+    assert kernels.weight.shape == (len(kernels.placed), 4, kernels.kernel_length)
     kernels.write(io.BytesIO())
 
 

@@ -97,7 +97,7 @@ def test_the_file_brings_back_what_was_placed(folder: Path) -> None:
         kernels.write(stream)
     again = KernelInitialisers.read("k.npz")
     assert (again.placed, again.kernel_length) == (kernels.placed, 11)
-    for one, other in zip(kernels.matrices, again.matrices, strict=True):
+    for one, other in zip(kernels.weight, again.weight, strict=True):
         np.testing.assert_array_equal(one, other)
     np.testing.assert_array_equal(kernels.bias, again.bias)
     assert again.records()[1] == {
