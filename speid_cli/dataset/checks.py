@@ -20,7 +20,7 @@ def warnings(dataset: PairDataset) -> Iterator[str]:
     if not counts["positives"]:
         yield "no pair is positive: nothing can be trained on this"
     elif both := counts[CONTRADICTIONS]:
-        yield f"both labels for {counted(both, 'pair')}: taken as positive, with the lines with label 0 left out"
+        yield f"{counted(both, 'pair')} with both labels: taken as positive, and the lines with label 0 left out"
     for part, name in enumerate(SUBSETS):
         pairs, positives = len(dataset.members(part)), int(dataset.label[dataset.members(part)].sum())
         if pairs and counts["positives"] and positives < FEWEST_POSITIVES:

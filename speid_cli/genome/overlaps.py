@@ -17,7 +17,7 @@ from speid_cli.errors import DataError, OptionError
 from speid_cli.files import os_errors_of
 from speid_cli.genome.intervals import ElementPair, Interval
 
-# Stands last in both files that bedtools is given, so that the last line of a complete output is this overlap.
+# The last interval of both files given to bedtools: a complete output ends with the overlap of these two.
 _LAST = Interval("speid-last", 0, 1)
 
 

@@ -216,7 +216,7 @@ def test_pairs_with_both_labels_are_taken_as_positive(
     assert dataset.label.tolist() == [1] * 21
     assert dataset.metadata["counts"]["repeated"] == 1
     message = capsys.readouterr().err
-    assert "warning: both labels for 1 pair: taken as positive, with the lines with label 0 left out" in message
+    assert "warning: 1 pair with both labels: taken as positive, and the lines with label 0 left out" in message
     builders.write_pairs(Path("pairs.bedpe"), [*positives, *(line[:-1] + "0" for line in positives[:2])], None)
     assert (
         "pairs.bedpe: 2 of 20 positive pairs also have label 0; expected one label for each pair; were the "
