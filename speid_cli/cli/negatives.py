@@ -82,7 +82,6 @@ def _lines(rows: list[tuple[ElementPair, int]], *sides: Sequence[BedElement]) ->
     known = [{element.interval: element for element in side} for side in sides]
 
     def named(side: int, pair: ElementPair) -> BedElement:
-        """The pair's element of a side, named as in its file, or by its place."""
         return known[side].get(pair[side]) or BedElement(pair[side], place_of(pair[side]))
 
     return [candidate_line(named(0, pair), named(1, pair), pair_distance(pair), label) for pair, label in rows]

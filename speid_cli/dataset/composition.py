@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speid_cli.genome.intervals import Interval, window_start
-from speid_cli.genome.onehot import encode, gc_content
+from speid_cli.genome.onehot import gc_content
 from speid_cli.genome.reference import Reference
 
 # Promoters of human chr22 are 0.10 to 0.14 above the sequence near them, other places at most 0.02.
@@ -46,12 +46,11 @@ def nearby_gc(reference: Reference, elements: Sequence[Interval], window: int, s
     generator = np.random.default_rng(seed)
     chosen = generator.permutation(len(elements))[:_SAMPLED]
     away = generator.integers(*_NEARBY_BP, len(chosen)) * generator.choice([-1, 1], len(chosen))
-    codes = np.empty((len(chosen), window), np.uint8)
-    for row, index, shift in zip(codes, chosen, away.tolist(), strict=True):
-        chrom, start, end = elements[index]
-        first = window_start(start, end, window) + shift
-        row[:] = encode(reference.fetch(chrom, first, first + window))
-    return _median_and_spread(gc_content(codes))
+    places = [
+        (elements[index].chrom, window_start(elements[index].start, elements[index].end, window) + shift)
+        for index, shift in zip(chosen, away.tolist(), strict=True)
+    ]
+    return _median_and_spread(gc_content(reference.codes(places, window)))
 
 
 def is_exchanged(enhancers: Composition, promoters: Composition) -> bool:

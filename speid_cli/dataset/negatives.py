@@ -37,7 +37,6 @@ class NegativeSettings:
         positives, so that element names do not tell the classes apart.
     test_chroms : tuple of str
         Chromosomes drawn for separately, so that these and the others both have the ratio.
-    seed : int
     """
 
     ratio: int = 20

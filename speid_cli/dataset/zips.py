@@ -35,7 +35,6 @@ def check_zip(path: str | Path, kind: str, *methods: int) -> dict[str, ZipInfo]:
 
     Parameters
     ----------
-    path : str or Path
     kind : str
         Expected kind of file, for the message: ``"an .npz archive"``.
     methods : int

@@ -75,7 +75,6 @@ def _boosted(features: Callable[[PairDataset], Features]) -> Baseline:
     """Gradient-boosted trees on features (N, F) of all pairs."""
 
     def logits(dataset: PairDataset, seed: int, watched: Watched) -> NDArray[np.float64]:
-        """Logits float64 (N,) of all pairs, trained on the training subset."""
         from sklearn.ensemble import HistGradientBoostingClassifier
 
         members, values = dataset.members(TRAIN), features(dataset)

@@ -29,7 +29,6 @@ class Calibration:
         The slope is positive, so that calibration keeps the order of pairs.
     prevalence : float
         Share of positives among the pairs it was fitted on.
-    method : str
     """
 
     slope: float

@@ -23,7 +23,6 @@ def page(title: str, content: Mapping[str, Any], pictures: Mapping[str, bytes]) 
 
     Parameters
     ----------
-    title : str
     content : dict
         What ``metrics.json`` holds.
     pictures : dict of bytes

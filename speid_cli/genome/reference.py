@@ -13,13 +13,17 @@ import itertools
 import os
 import tempfile
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pysam
+from numpy.typing import NDArray
 
 from speid_cli.errors import DataError
 from speid_cli.files import sha256_of_lines, unreadable
 from speid_cli.genome.contigs import ReferenceContigs
+from speid_cli.genome.onehot import encode
 from speid_cli.kinds import FASTA, GZIP_MAGIC, expecting
 
 # The messages of htslib come as exceptions too; they need not also go to standard error.
@@ -97,6 +101,13 @@ class Reference(contextlib.AbstractContextManager["Reference"]):
                 f"{contig} is shorter than its index says", hint=f"rm {self.path}.fai and run again", path=self.path
             )
         return inside.encode("ascii", "replace").rjust(min(last, end) - start, b"N").ljust(end - start, b"N")
+
+    def codes(self, places: Sequence[tuple[str, int]], length: int) -> NDArray[np.uint8]:
+        """Base codes (N, length) of the windows that start at these places on contigs."""
+        codes = np.empty((len(places), length), np.uint8)
+        for row, (contig, start) in zip(codes, places, strict=True):
+            row[:] = encode(self.fetch(contig, start, start + length))
+        return codes
 
     def _open(self) -> pysam.FastaFile:
         path = self.path

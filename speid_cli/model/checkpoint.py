@@ -30,15 +30,11 @@ class Checkpoint:
 
     Attributes
     ----------
-    config : SpeidConfig
-    state_dict : dict of Tensor
     stage : {"pretrained", "finetuned"}
     history : list of dict
         One row an epoch: losses and validation figures.
     provenance : dict
         Data set digest, held-out chromosomes, reference, motifs, seed, versions.
-    threshold : float, optional
-    calibration : dict, optional
     """
 
     config: SpeidConfig
@@ -197,22 +193,22 @@ class Checkpoint:
 
     def _is_known(self) -> bool:
         """Whether the entries of the provenance that are used have the right types."""
-        kinds: dict[str, type] = {"reference": dict, "preset": str, "motifs": list, "fitted_on": dict}
-        known = all(isinstance(self.provenance.get(name) or kind(), kind) for name, kind in kinds.items())
-        stages = self.provenance.get("stages", [])
-        if not (known and _is_table(stages)):
+        stages, fitted_on = self.provenance.get("stages", []), self.provenance.get("fitted_on") or {}
+        if not (_is_table(stages) and isinstance(fitted_on, dict)):
             return False
-        places = [row.get(f"{name}_chromosomes", []) for row in stages for name in ("trained", "validated")]
-        places.append((self.provenance.get("fitted_on") or {}).get("validated_chromosomes", []))
-        return all(map(_is_text, places)) and all(isinstance(row.get("settings", {}), dict) for row in stages)
+        texts = [
+            row.get(f"{name}_chromosomes", []) for row in (*stages, fitted_on) for name in ("trained", "validated")
+        ]
+        kinds: dict[str, type] = {"reference": dict, "preset": str, "motifs": list}
+        return (
+            all(isinstance(self.provenance.get(name) or kind(), kind) for name, kind in kinds.items())
+            and all(isinstance(names, list) and all(isinstance(name, str) for name in names) for names in texts)
+            and all(isinstance(row.get("settings", {}), dict) for row in stages)
+        )
 
 
 def _is_table(rows: Any) -> bool:
     return isinstance(rows, list) and all(isinstance(row, dict) for row in rows)
-
-
-def _is_text(names: Any) -> bool:
-    return isinstance(names, list) and all(isinstance(name, str) for name in names)
 
 
 def _copied_tensors(stored: Any, config: SpeidConfig) -> dict[str, Tensor]:
@@ -225,21 +221,13 @@ def _copied_tensors(stored: Any, config: SpeidConfig) -> dict[str, Tensor]:
         raise DataError(f"tensors missing or unknown: {', '.join(sorted(map(str, missing))[:4]):.200}")
     size = sum(like.nbytes for like in wanted.values())
     for name, like in wanted.items():
-        _check_shape(name, stored[name], like)
+        values = stored[name]
+        if not isinstance(values, Tensor) or values.shape != like.shape or values.dtype != like.dtype:
+            found = f"{values.dtype} {tuple(values.shape)}" if isinstance(values, Tensor) else repr(type(values))
+            raise DataError(f"tensor {name} is {found}", expected=f"{like.dtype} {tuple(like.shape)}")
     check_memory("the network", 2 * size)
     state = {name: stored[name].detach().clone(memory_format=torch.contiguous_format) for name in wanted}
     for name, values in state.items():
-        _check_values(name, values)
+        if not bool(torch.isfinite(values).all()) or (name.endswith("running_var") and bool((values < 0).any())):
+            raise DataError(f"tensor {name} holds infinite, undefined or impossible values", hint="train it again")
     return state
-
-
-def _check_shape(name: str, stored: Any, like: Tensor) -> None:
-    if not isinstance(stored, Tensor) or stored.shape != like.shape or stored.dtype != like.dtype:
-        found = f"{stored.dtype} {tuple(stored.shape)}" if isinstance(stored, Tensor) else repr(type(stored))
-        raise DataError(f"tensor {name} is {found}", expected=f"{like.dtype} {tuple(like.shape)}")
-
-
-def _check_values(name: str, values: Tensor) -> None:
-    negative = name.endswith("running_var") and bool((values < 0).any())
-    if negative or not bool(torch.isfinite(values).all()):
-        raise DataError(f"tensor {name} holds infinite, undefined or impossible values", hint="train it again")

@@ -47,7 +47,6 @@ class TableBranch:
     ----------
     convolution : nn.Conv1d
         Its weights are copied.
-    pool_length : int
     """
 
     def __init__(self, convolution: nn.Conv1d, pool_length: int) -> None:

@@ -43,7 +43,6 @@ class Speid(nn.Module):
         self._frozen: tuple[str, ...] = ()
 
         def norm(features: int) -> BatchNorm:
-            """Batch normalisation with the config's settings."""
             return BatchNorm(features, eps=c.norm_epsilon, momentum=c.norm_momentum)
 
         self.enhancer_conv = nn.Conv1d(4, c.n_kernels, c.kernel_length)

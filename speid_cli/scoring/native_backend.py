@@ -58,7 +58,6 @@ class NativeBackend(SharedBackend):
         share = (self._network.dense_bias * (side == 0)).repeat(len(slots), 1)
 
         def add_shares(part: slice) -> None:
-            """Some of the dense layer's units."""
             kernels.product(reached.flatten(1), first.dense[part.start // kernels.panel :], share[:, part], add=True)
 
         panels = -(-share.shape[1] // kernels.panel)
@@ -88,7 +87,6 @@ class NativeBackend(SharedBackend):
         order, logits = np.lexsort((promoters, enhancers)), torch.empty(count)
 
         def score(part: slice) -> None:
-            """Logits of some pairs."""
             rows = order[part]
             logits[rows] = self._logits(enhancers[rows], promoters[rows])
 
@@ -119,7 +117,6 @@ class NativeBackend(SharedBackend):
         out = kernels.memory.empty(len(elements), self._steps[side], self._config.lstm_units)
 
         def run(part: slice) -> None:
-            """The states of some pairs."""
             places = np.arange(part.start, part.stop)
             self._recur(second_pass, out, places, *self._second_pass(side, elements[part], partners[part]))
 

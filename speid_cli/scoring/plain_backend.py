@@ -18,8 +18,6 @@ class PlainBackend:
 
     Parameters
     ----------
-    model : Speid
-    device : Device
     batch_size : int
         Pairs that go through the network together.
     """

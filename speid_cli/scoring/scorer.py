@@ -71,7 +71,6 @@ class Scorer(Generic[Key]):
     ----------
     model : Speid
         Moved to the device.
-    device : Device
     read : tuple of callable
         For each side, a function that returns base codes uint8 (N, L) of a list of N elements. Elements
         are identified by any hashable keys.

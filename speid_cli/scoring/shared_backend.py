@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from speid_cli.model.speid import Speid
-from speid_cli.scoring.backend import Codes, Slots
+from speid_cli.scoring.backend import Slots
 from speid_cli.scoring.folding import Pass, affine, fold
 
 
@@ -117,11 +117,3 @@ class SharedBackend(ABC):
     @abstractmethod
     def _second_pass_states(self, side: int, elements: Slots, partners: Slots) -> Tensor:
         """States (N, T, H) of the second pass over elements (N,) of a side, in the order of the sequence."""
-
-    @abstractmethod
-    def fill(self, side: int, slots: Slots, codes: Codes) -> None:
-        """See `ScoringBackend`."""
-
-    @abstractmethod
-    def logits(self, enhancers: Slots, promoters: Slots) -> Tensor:
-        """See `ScoringBackend`."""

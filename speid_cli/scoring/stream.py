@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import NamedTuple, TypeVar
 
@@ -15,7 +16,6 @@ from speid_cli.dataset.metrics import sigmoid
 from speid_cli.errors import DataError, located
 from speid_cli.genome.bedpe import BedpeLine, PairReader
 from speid_cli.genome.intervals import ElementPair, Interval, window_start
-from speid_cli.genome.onehot import encode
 from speid_cli.genome.reference import Reference
 from speid_cli.model.config import StreamSettings
 from speid_cli.model.device import Device
@@ -71,10 +71,6 @@ class PairStream:
 
     Parameters
     ----------
-    model : Speid
-    device : Device
-    reference : Reference
-    settings : StreamSettings
     probabilities : callable
         Probabilities (N,) of logits (N,).
     """
@@ -89,13 +85,8 @@ class PairStream:
     ) -> None:
         self.reference, self.settings, self.counts = reference, settings, StreamCounts()
         self._of_logits, self._seen = probabilities, (ElementSample(), ElementSample())
-        lengths = model.config.enhancer_window, model.config.promoter_window
-
-        def reader(side: int) -> Callable[[list[Interval]], NDArray[np.uint8]]:
-            """A function that reads windows of one side."""
-            return lambda intervals: self._windows(side, intervals, lengths[side])
-
-        read = reader(0), reader(1)
+        self._lengths = model.config.enhancer_window, model.config.promoter_window
+        read = partial(self._windows, 0), partial(self._windows, 1)
         self.scorer = Scorer[Interval](model, device, read, settings.batch_size, settings.cache_bytes)
 
     def score(self, path: str, portion: Portion = WHOLE, processes: Processes = ALONE) -> Iterator[list[ScoredLine]]:
@@ -142,11 +133,10 @@ class PairStream:
             self.counts.invalid += 1
             return None
 
-    def _windows(self, side: int, intervals: Sequence[Interval], length: int) -> NDArray[np.uint8]:
-        codes = np.empty((len(intervals), length), np.uint8)
-        for row, (contig, start, end) in zip(codes, intervals, strict=True):
-            first = window_start(start, end, length)
-            row[:] = encode(self.reference.fetch(contig, first, first + length))
+    def _windows(self, side: int, intervals: Sequence[Interval]) -> NDArray[np.uint8]:
+        length = self._lengths[side]
+        places = [(contig, window_start(start, end, length)) for contig, start, end in intervals]
+        codes = self.reference.codes(places, length)
         self._seen[side].add(intervals, codes)
         return codes
 

@@ -29,7 +29,6 @@ class TorchBackend(SharedBackend):
 
     Parameters
     ----------
-    device : Device
     batch_size : int
         Pairs that go through the LSTM together.
     """

@@ -78,13 +78,8 @@ class Trainer:
 
     Parameters
     ----------
-    model : Speid
     inputs : Inputs
         Windows of the samples, or their frozen features.
-    dataset : PairDataset
-    settings : TrainingConfig
-    device : Device
-    seed : int
     """
 
     model: Speid

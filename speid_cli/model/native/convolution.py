@@ -68,7 +68,6 @@ def branch_gradients(
     weight, bias = torch.empty(count, 4, kernel_length), torch.empty(count)
 
     def task(part: slice) -> None:
-        """Some kernels' gradients."""
         kernels.call("convolve_backward", index, sequences, index.shape[1], out, gradient, where, out.stride(0), count,
                      -(-kernel_length // _GROUP), steps, pool_length, kernel_length, part.start, part.stop, weight,
                      bias)  # fmt: skip

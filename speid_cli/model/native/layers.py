@@ -95,7 +95,6 @@ class Normalise(Function):
         kept = kernels.memory.empty(rows, columns)
 
         def moments(part: slice) -> Tensor:
-            """Sums of some rows."""
             sums = torch.zeros(2, columns, dtype=torch.float64)
             kernels.call("normalise_moments", gradient[part], flat[part], dropping.first_row + part.start,
                          part.stop - part.start, columns, ctx.mean, dropping.dropped, kept[part], sums)  # fmt: skip
@@ -109,7 +108,6 @@ class Normalise(Function):
         fixed = [value.float() for value in (ctx.mean, scale / dropping.keep, constant, slope)]
 
         def combine(part: slice) -> None:
-            """Some rows' gradients, in place."""
             kernels.call("normalise_backward", kept[part], flat[part], part.stop - part.start, columns, *fixed)
 
         kernels.parallel(combine, parts)
@@ -238,7 +236,6 @@ def _moments(kernels: Kernels, x: Tensor, shift: Tensor) -> Tensor:
     """Sums float64 (2, C) over the rows of x (R, C) less shift (C,), and of the squares."""
 
     def task(part: slice) -> Tensor:
-        """Sums of some rows."""
         sums = torch.zeros(2, x.shape[1], dtype=torch.float64)
         kernels.call("column_moments", x[part], part.stop - part.start, x.shape[1], shift, sums)
         return sums
@@ -251,7 +248,6 @@ def _affine(kernels: Kernels, x: Tensor, scale: Tensor, offset: Tensor, dropping
     out = kernels.memory.empty(*x.shape)
 
     def task(part: slice) -> None:
-        """Some rows."""
         kernels.call("normalise", x[part], dropping.first_row + part.start, part.stop - part.start, x.shape[1],
                      scale, offset, dropping.dropped, out[part])  # fmt: skip
 

@@ -94,7 +94,6 @@ class Kernels:
 
     Parameters
     ----------
-    threads : int
     kind : {"avx512", "avx2", "plain"}, optional
         Default: the best that the machine has.
     path : Path, optional
@@ -186,7 +185,6 @@ class Kernels:
         rows, inner = a.shape
 
         def task(part: slice) -> None:
-            """Some columns."""
             columns, some = out[:, part], b[:, part]
             self.call("product_of", a, a.stride(0), a.stride(1), some, some.stride(0), some.stride(1), rows, inner,
                       columns.shape[1], columns, out.stride(0), None if bias is None else bias[part])  # fmt: skip

@@ -18,7 +18,6 @@ class NativeNetwork:
     ----------
     model : Speid
         With `has_fast_paths`, on the CPU.
-    kernels : Kernels
     """
 
     def __init__(self, model: Speid, kernels: Kernels) -> None:

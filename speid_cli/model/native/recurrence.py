@@ -86,7 +86,6 @@ def _tasks(
     hidden, cell = (None, None) if start is None else start
 
     def task(part: slice) -> None:
-        """Some pairs, all steps."""
         kernels.recur(name, part, units, steps, weights=panels, gates=gates, gate_start=gate_start, gate_step=gate_step,
                       states=states, state_start=state_start, state_step=state_step, cells=cells, hidden=hidden,
                       cell=cell)  # fmt: skip
