@@ -44,21 +44,21 @@ _FIRST_WORDS = {
 }
 
 
-def recognised(error: DataError, expected: str) -> DataError:
-    """The error of a reader, or one that names the kind of its file where that is clearly not `expected`."""
+def recognised(error: DataError, *expected: str) -> DataError:
+    """The error of a reader, or one that names the kind of its file where that is clearly none of `expected`."""
     kinds = [] if error.path in (None, "-") else _kinds_at(Path(str(error.path)))
-    if not kinds or expected in kinds or (expected == TEXT and kinds[0] not in _BINARY):
+    if not kinds or {*expected} & {*kinds} or (expected == (TEXT,) and kinds[0] not in _BINARY):
         return error
-    return DataError(f"is {kinds[0]}", expected=expected, path=error.path)
+    return DataError(f"is {kinds[0]}", expected=" or ".join(expected), path=error.path)
 
 
 @contextmanager
-def expecting(expected: str) -> Iterator[None]:
+def expecting(*expected: str) -> Iterator[None]:
     """Apply `recognised` to data errors of the block; also a decorator."""
     try:
         yield
     except DataError as error:
-        raise recognised(error, expected) from error
+        raise recognised(error, *expected) from error
 
 
 def _kinds_at(path: Path) -> list[str]:

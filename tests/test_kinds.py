@@ -88,7 +88,7 @@ def test_a_binary_file_in_the_place_of_text(files: None, fails: Fails, content: 
         (["prepare", "pairs.npz", "genome.fa"], "pairs.npz: is a data set; expected a text file"),
         (["motifs", "genome.fa"], "genome.fa: is a FASTA; expected a file of motifs"),
         (["motifs", "kernels.npz"], "kernels.npz: is a file of motif kernels; expected a file of motifs"),
-        (["info", "pairs.bedpe"], "pairs.bedpe: is BEDPE; expected a data set, kernel initialisers or a model"),
+        (["info", "pairs.bedpe"], "pairs.bedpe: is BEDPE; expected a data set or a file of motif kernels or a model"),
     ],
 )
 def test_one_input_in_the_place_of_another(files: None, fails: Fails, command: list[str], message: str) -> None:

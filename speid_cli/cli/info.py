@@ -16,7 +16,7 @@ from speid_cli.cli import options
 from speid_cli.cli.console import format_value
 from speid_cli.errors import DataError
 from speid_cli.files import finite
-from speid_cli.kinds import expecting
+from speid_cli.kinds import DATA_SET, KERNELS, MODEL, expecting
 
 
 @click.command()
@@ -75,7 +75,7 @@ def describe(path: str) -> dict[str, object]:
     """
     from speid_cli.dataset.archive import Archive
 
-    with expecting("a data set, kernel initialisers or a model"), Archive(path) as archive:
+    with expecting(DATA_SET, KERNELS, MODEL), Archive(path) as archive:
         names = archive.names
     if "motifs" in names:
         return _describe_kernels(path)

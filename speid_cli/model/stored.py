@@ -22,7 +22,7 @@ from speid_cli.dataset.zips import brief, check_memory, check_zip
 from speid_cli.errors import DataError, located
 
 # That of a paper-sized model has 100,000.
-LONGEST_PICKLE_BYTES = 4 << 20
+LONGEST_PICKLE_BYTES = 1 << 20
 _KINDS = "Float Double Half BFloat16 ComplexFloat Long Int Short Char Byte Bool"
 _NAMES = {f"torch {kind}Storage" for kind in _KINDS.split()}
 _NAMES |= {"torch._utils _rebuild_tensor_v2", "torch._utils _rebuild_parameter", "collections OrderedDict"}

@@ -237,7 +237,7 @@ def test_what_does_not_fit_is_refused(
         Checkpoint.read("spoilt.pt")
 
 
-DEEP = 100_000
+DEEP = 70_000
 
 
 @pytest.mark.parametrize(
