@@ -24,13 +24,7 @@ class DataError(SpeidError):
     """
 
     def __init__(
-        self,
-        found: str,
-        *,
-        expected: str = "",
-        hint: str = "",
-        path: object = None,
-        line: int | None = None,
+        self, found: str, *, expected: str = "", hint: str = "", path: object = None, line: int | None = None
     ) -> None:
         super().__init__(found)
         self.found, self.expected, self.hint = found, expected, hint

@@ -69,9 +69,7 @@ LAYER = (
         "        self.mixing = nn.Conv1d(2 * c.lstm_units, 2 * c.lstm_units, c.mixing_length, padding='same')\n",
     ),
     Change(
-        "model/speid.py",
-        "x, _ = self.lstm(",
-        "        x = x + self.mixing(x.transpose(1, 2)).tanh().transpose(1, 2)\n",
+        "model/speid.py", "x, _ = self.lstm(", "        x = x + self.mixing(x.transpose(1, 2)).tanh().transpose(1, 2)\n"
     ),
 )
 

@@ -217,9 +217,7 @@ _LITTLE_DATA = SpeidConfig(
 PRESETS = {
     "paper": Preset(),
     "small": Preset(
-        replace(_LITTLE_DATA, n_kernels=200, lstm_units=50, dense_units=800),
-        *_small_training(1e-3),
-        motif_kernels=100,
+        replace(_LITTLE_DATA, n_kernels=200, lstm_units=50, dense_units=800), *_small_training(1e-3), motif_kernels=100
     ),
     "tiny": Preset(
         replace(_LITTLE_DATA, n_kernels=32, lstm_units=32, dense_units=32), *_small_training(2e-3), motif_kernels=16

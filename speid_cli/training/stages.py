@@ -18,12 +18,7 @@ from speid_cli.dataset.pairs import SUBSETS, TEST, TRAIN, VALIDATION, PairDatase
 from speid_cli.model.checkpoint import Checkpoint
 from speid_cli.model.config import SpeidConfig, TrainingConfig
 from speid_cli.model.device import Device
-from speid_cli.model.initialisers import (
-    init_lstm_from_motifs,
-    init_position_invariant,
-    new_network,
-    place_motifs,
-)
+from speid_cli.model.initialisers import init_lstm_from_motifs, init_position_invariant, new_network, place_motifs
 from speid_cli.model.motif_kernels import KernelInitialisers
 from speid_cli.model.speid import Speid
 from speid_cli.scoring.dataset import check_windows

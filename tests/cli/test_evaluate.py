@@ -20,13 +20,7 @@ from sklearn.metrics import average_precision_score
 from speid_cli import files
 from speid_cli.dataset.pairs import TEST, TRAIN, VALIDATION, PairDataset
 from speid_cli.evaluation.baselines import BASELINES, baseline_logits
-from speid_cli.evaluation.evaluate import (
-    Clusters,
-    Evaluation,
-    ModelResult,
-    resampling_clusters,
-    why_seen,
-)
+from speid_cli.evaluation.evaluate import Clusters, Evaluation, ModelResult, resampling_clusters, why_seen
 from speid_cli.evaluation.measures import Estimate, Predictions
 from speid_cli.evaluation.results import meaning
 from speid_cli.genome.bedpe import read_bedpe

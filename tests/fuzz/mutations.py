@@ -12,36 +12,12 @@ from tests import hostile
 # Ends of the ranges of packed numbers, and what the formats are made of.
 TELLING = (
     *(b"\0", b"\xff", b"\x7f", b"\x80", b"\0\0\0\0", b"\xff\xff\xff\xff", b"\xff\xff\xff\x7f", b"\x01\x02\x04\x08"),
-    *(
-        b"\n",
-        b"\r\n",
-        b"\t",
-        b" ",
-        b"#",
-        b"-",
-        b"1",
-        b"9" * 20,
-        b"1e999",
-        b"-1e999",
-        b"nan",
-        b"inf",
-        b"0.5",
-        b"\xef\xbb\xbf",
-    ),
-    *(
-        b">",
-        b"[",
-        b"]",
-        b"A",
-        b"MOTIF ",
-        b"MEME version 4\n",
-        b"ALPHABET= ACGU\n",
-        b"letter-probability matrix: w= 1\n",
-    ),
+    *(b"\n", b"\r\n", b"\t", b" ", b"#", b"-", b"1", b"9" * 20, b"1e999", b"-1e999", b"nan", b"inf", b"0.5", b"\xef\xbb\xbf"),
+    *(b">", b"[", b"]", b"A", b"MOTIF ", b"MEME version 4\n", b"ALPHABET= ACGU\n", b"letter-probability matrix: w= 1\n"),
     *(b"(", b")", b"{", b"}", b"'", b"L", b"|O", b"<f4", b"<U1", b"True", b"-1,", b"(4611686018427387904,)"),
     *(b"cposix\nsystem\n", b"R", b"b", b"a", b"s", b"u", b"Q", b"h\0", b"q\0", b"K\0", b"J\xff\xff\xff\xff", b"\x85"),
     *(b"PK\x01\x02", b"PK\x03\x04", b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07", b"\x1f\x8b\x08", b"\x93NUMPY\x01\0"),
-)
+)  # fmt: skip
 
 
 @st.composite

@@ -63,13 +63,7 @@ class Normalise(Function):
 
     @staticmethod
     def forward(
-        ctx: Any,
-        kernels: Kernels,
-        norm: BatchNorm,
-        dropout: Dropout | None,
-        x: Tensor,
-        weight: Tensor,
-        bias: Tensor,
+        ctx: Any, kernels: Kernels, norm: BatchNorm, dropout: Dropout | None, x: Tensor, weight: Tensor, bias: Tensor
     ) -> Tensor:
         """The layer's output; keeps what its gradient needs."""
         flat = x.flatten(0, -2).contiguous()
