@@ -11,7 +11,7 @@ import os
 import sys
 import tempfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
@@ -237,47 +237,34 @@ def check_writable_folder(path: Path) -> None:
     DataError
         It cannot; the message gives the system's reason.
     """
-    try:
-        with tempfile.TemporaryFile(dir=path):
-            pass
-    except OSError as error:
-        raise unreadable(path, error) from error
+    with os_errors_of(path), tempfile.TemporaryFile(dir=path):
+        pass
 
 
-@contextlib.contextmanager
-def atomic_folder(path: str | Path, force: bool) -> Iterator[Path]:
-    """A folder whose files are in `path` only once all of them are complete.
+def write_folder(path: Path, contents: Mapping[str, bytes], force: bool) -> None:
+    """Write files by name into a folder; none of them is in it before all are complete.
 
     They are written in a temporary folder, which is then renamed. If `path` exists, they are moved
-    into it one by one, and its other files stay. If the block fails, nothing is changed.
+    into it one by one, and its other files stay.
     """
     check_output_folder(path, force)
-    path = Path(path).resolve()
-    with os_errors_of(path):
-        temporary = tempfile.TemporaryDirectory(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-    with temporary, _os_errors_inside(path, temporary.name):
-        folder = Path(temporary.name, "folder")
+    path = path.resolve()
+    with (
+        os_errors_of(path),
+        tempfile.TemporaryDirectory(prefix=f".{path.name}.", suffix=".part", dir=path.parent) as temporary,
+    ):
+        folder = Path(temporary, "folder")
         folder.mkdir()
-        yield folder
-        for file in folder.iterdir():
-            with file.open("rb") as stream:
+        for name, content in contents.items():
+            with (folder / name).open("wb") as stream:
+                stream.write(content)
+                stream.flush()
                 os.fsync(stream.fileno())
         if path.exists():
-            for file in folder.iterdir():
-                os.replace(file, path / file.name)
+            for name in contents:
+                os.replace(folder / name, path / name)
         else:
             os.replace(folder, path)
-
-
-@contextlib.contextmanager
-def _os_errors_inside(path: Path, within: str) -> Iterator[None]:
-    """Raise system errors as data errors of an output folder, unless they name a file outside `within`."""
-    try:
-        yield
-    except OSError as error:
-        if error.filename is not None and not str(error.filename).startswith(within):
-            raise
-        raise unreadable(path, error) from error
 
 
 def finite(value: Any) -> Any:

@@ -8,16 +8,14 @@ import io
 import os
 import resource
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
 from speid_cli import files
 from speid_cli.errors import DataError
-from speid_cli.files import atomic_file, atomic_folder, check_output_folder, check_output_path, count_lines, read_lines
+from speid_cli.files import atomic_file, check_output_folder, check_output_path, count_lines, read_lines, write_folder
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
@@ -80,9 +78,8 @@ def test_a_full_disk_is_an_error_with_the_file(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("whole", [atomic_file, atomic_folder])
-def test_another_file_s_error_keeps_its_name(tmp_path: Path, whole: Callable[..., Any]) -> None:
-    with pytest.raises(FileNotFoundError, match="gone.bed") as caught, whole(tmp_path / "out", False):
+def test_another_file_s_error_keeps_its_name(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="gone.bed") as caught, atomic_file(tmp_path / "out", False):
         (tmp_path / "gone.bed").read_text()
     assert caught.value.filename == str(tmp_path / "gone.bed")
     assert not list(tmp_path.iterdir())
@@ -149,21 +146,21 @@ def test_outputs_that_cannot_be_are_refused(tmp_path: Path) -> None:
         check_output_path(tmp_path / "no" / "out", force=False)
 
 
-def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError), atomic_folder(tmp_path / "out", False) as folder:
-        (folder / "a").write_text("half")
-        raise RuntimeError
-    assert not list(tmp_path.iterdir())
-    with atomic_folder(tmp_path / "out", False) as folder:
-        (folder / "a").write_text("all")
-    assert (tmp_path / "out" / "a").read_text() == "all"
-    with (
-        pytest.raises(DataError, match="out: No space left on device"),
-        atomic_folder(tmp_path / "out", True) as folder,
-    ):
-        (folder / "a").write_text("new")
+def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
-    assert (tmp_path / "out" / "a").read_text() == "all"
+
+    out = tmp_path / "out"
+    for before in ([], ["a"]):
+        with monkeypatch.context() as patch, pytest.raises(DataError, match="out: No space left on device"):
+            patch.setattr(files.os, "fsync", full)
+            write_folder(out, {"a": b"half", "b": b"half"}, force=True)
+        assert [path.name for path in out.glob("*")] == before
+        write_folder(out, {"a": b"all"}, force=True)
+        assert (out / "a").read_bytes() == b"all"
+        assert list(tmp_path.iterdir()) == [out]
+    with pytest.raises(DataError, match="out: exists already"):
+        write_folder(out, {}, force=False)
 
 
 def test_a_folder_that_cannot_be_is_refused(tmp_path: Path) -> None:

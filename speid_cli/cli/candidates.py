@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import chain
 
 import click
@@ -91,21 +90,11 @@ def read_both(enhancers: str, promoters: str, contigs: ContigNames) -> tuple[lis
         if repeated:
             warn(f"{path}: left out {counted(repeated, 'line')} with a repeated interval")
         sides.append(elements)
-    _compare_contigs(sides, (enhancers, promoters))
-    return sides[0], sides[1]
-
-
-def _compare_contigs(sides: Sequence[Sequence[BedElement]], paths: tuple[str, str]) -> None:
     names = [{element.interval.chrom for element in side} for side in sides]
-    if not names[0] & names[1]:
-        raise DataError(
-            f"none of its contigs, such as {min(names[0])!r}, is in {paths[1]}, which has {min(names[1])!r}",
-            expected="the same contigs in both",
-            path=paths[0],
-        )
-    for here, there, path in ((names[0], names[1], paths[0]), (names[1], names[0], paths[1])):
+    for here, there, path in ((names[0], names[1], enhancers), (names[1], names[0], promoters)):
         if alone := sorted(here - there):
             warn(f"{path}: {counted(len(alone), 'contig')} in no other file: {', '.join(alone[:5])}")
+    return sides[0], sides[1]
 
 
 def _refuse_unlabelled(positives: int, contigs: ContigNames, anchors: str) -> None:

@@ -14,7 +14,7 @@ from speid_cli.cli.console import Progress, progress, report_leaks, say, warn
 from speid_cli.dataset.pairs import SUBSETS, PairDataset
 from speid_cli.errors import located
 from speid_cli.evaluation.settings import EvaluationSettings
-from speid_cli.files import atomic_file, atomic_folder, check_output_folder, check_writable_folder
+from speid_cli.files import atomic_file, check_output_folder, check_writable_folder, write_folder
 
 if TYPE_CHECKING:
     from speid_cli.evaluation.evaluate import Evaluation
@@ -88,19 +88,14 @@ def command(
         with atomic_file(model, force=True) as stream:
             checkpoint.write(stream)
         _report_fit(model, checkpoint)
-    with atomic_folder(target, output.force) as folder:
-        _write(folder, Path(model).stem, found, checkpoint, dataset, settings)
+    write_folder(target, _contents(Path(model).stem, found, checkpoint, dataset, settings), output.force)
     _summarise(target, found)
 
 
-def _write(
-    folder: Path,
-    title: str,
-    found: Evaluation,
-    checkpoint: Checkpoint,
-    dataset: PairDataset,
-    settings: EvaluationSettings,
-) -> None:
+def _contents(
+    title: str, found: Evaluation, checkpoint: Checkpoint, dataset: PairDataset, settings: EvaluationSettings
+) -> dict[str, bytes]:
+    """The files of an evaluation by name."""
     from speid_cli.evaluation.page import page
     from speid_cli.evaluation.pictures import pictures
     from speid_cli.evaluation.results import as_plain, bedpe_lines
@@ -112,10 +107,8 @@ def _write(
         "predictions.bedpe": "".join(f"{line}\n" for line in bedpe_lines(found, dataset)),
         "report.html": page(title, content, drawn),
     }
-    for name, text in texts.items():
-        (folder / name).write_text(text, encoding="utf-8")
-    for name, picture in drawn.items():
-        (folder / f"{name}.svg").write_bytes(picture)
+    files = {f"{name}.svg": picture for name, picture in drawn.items()}
+    return files | {name: text.encode() for name, text in texts.items()}
 
 
 def _watch(title: str, trees: int) -> AbstractContextManager[Progress]:
