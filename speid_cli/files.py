@@ -136,7 +136,7 @@ def atomic_file(path: str | Path, force: bool, keep: bool = False) -> Iterator[B
     """
     check_output_path(path, force)
     path = Path(path).resolve()  # a link stays; its target is replaced
-    beside = part_of(path)
+    beside = partial_path(path)
     with _open_exclusively(beside, path) as stream, _removed_on_failure(beside, keep):
         if not keep:
             stream.truncate(0)
@@ -181,7 +181,7 @@ def _removed_on_failure(path: Path, keep: bool) -> Iterator[None]:
         raise
 
 
-def part_of(path: str | Path) -> Path:
+def partial_path(path: str | Path) -> Path:
     """The temporary file in which `atomic_file` writes the content of `path`."""
     path = Path(path).resolve()
     return path.with_name(f".{path.name}.part")

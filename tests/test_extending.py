@@ -20,7 +20,7 @@ from speid_cli.dataset.pairs import PairDataset
 from speid_cli.genome.reference import Reference
 from speid_cli.model.config import StreamSettings
 from speid_cli.model.device import Device
-from speid_cli.model.processes import ALONE
+from speid_cli.model.processes import SINGLE_PROCESS
 from speid_cli.scoring.stream import PairStream, Portion, ScoredLine
 from tests import builders
 
@@ -161,7 +161,7 @@ def test_a_new_format_is_written_and_gone_on_with(pairs: list[str]) -> None:
         with Reference("genome.fa") as reference:
             stream = PairStream(model, Device("cpu"), reference, StreamSettings(block_size=7))
             output = ScoredOutput("out.tsv", force=False, resume=True)
-            return output.fill(stream, Interact(), "some.bedpe", Portion(), ALONE, {"model": "this"}, None)
+            return output.fill(stream, Interact(), "some.bedpe", Portion(), SINGLE_PROCESS, {"model": "this"}, None)
 
     part = Path(".out.tsv.part")
     assert fill(40) == 0

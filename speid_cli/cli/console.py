@@ -65,7 +65,7 @@ def report_leaks(leaks: Mapping[str, Mapping[str, float]]) -> None:
     for group in (pairs_name, positives_name):
         counts = dict(leaks[group])
         pairs = counts.pop("pairs")
-        say(f"leaks: of {pairs:,} {group}, these share with a training pair")
+        say(f"leaks: of {pairs:,} {group}, this many share with a training pair")
         report({name: f"{count:,} ({100 * count / max(pairs, 1):.1f}%)" for name, count in counts.items()})
     if names := leaks["element names"]:
         say(

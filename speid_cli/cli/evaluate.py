@@ -47,7 +47,9 @@ def _number(context: click.Context, parameter: click.Parameter, subset: str) -> 
 @click.option("--fit", is_flag=True, help="First fit threshold and calibration on validation; store them in MODEL.pt.")
 @click.option("--replicates", type=click.IntRange(0, 100_000), default=1000, help="Bootstrap replicates.")
 @click.option("--no-baselines", is_flag=True, help="Leave the baselines out.")
-@click.option("--allow-seen", is_flag=True, help="Judge also on pairs that the model was trained on.")
+@click.option(
+    "--allow-seen", is_flag=True, help="Allow evaluation on pairs that the model was, or may have been, trained on."
+)
 @options.seed
 @options.compute_options
 @options.common_options
@@ -61,7 +63,7 @@ def command(
     settings: EvaluationSettings,
     compute: options.ComputeOptions,
 ) -> None:
-    """Judge a model on held-out pairs, beside baselines.
+    """Evaluate a model on held-out pairs and compare it with baselines.
 
     Writes metrics.json, predictions.bedpe, pictures and report.html. Every measure has a bootstrap
     95% interval; threshold and calibration come from the validation pairs only. The threshold is
@@ -139,14 +141,14 @@ def _summarise(target: Path, found: Evaluation) -> None:
     if found.seen:
         warn(f"the model may have been trained on these pairs: {found.seen}")
     if found.chosen:
-        warn(f"chosen on these pairs, so that the figures are too good: the model's {found.chosen}")
+        warn(f"the figures are too good: these pairs were used to choose the model's {found.chosen}")
     width = max(map(len, found.models))
     heads = [f"{name.removeprefix('calibrated_'):<{_WIDTHS[name]}}" for name in _SHOWN]
     say(f"{'':<{width}}  {'  '.join(heads)}".rstrip())
     for name, judged in found.models.items():
         cells = [_cell(judged.estimates[measure], _WIDTHS[measure]) for measure in _SHOWN]
         say(f"{name:<{width}}  {'  '.join(cells)}".rstrip())
-    say(f"95% intervals resampled by {found.clusters.unit}; brier and ece are after calibration")
+    say(f"95% bootstrap intervals, resampled by {found.clusters.unit}; brier and ece are after calibration")
     report_leaks(found.leaks)
     say(meaning(found))
     say(f"{target / 'report.html'}: open it in a browser")

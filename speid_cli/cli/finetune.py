@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 HELP = f"""Train the dense part on the pairs as they are (Singh et al. 2016, section 2.2.2).
 
-Convolution, LSTM and their norms stay exactly as pre-training left them. Where no epoch
-validates better than PRETRAINED.pt, its weights are kept (--keep best).
+Convolution, LSTM and their norms stay exactly as pre-training left them. If no epoch
+improves the validation AUPRC, the weights of PRETRAINED.pt are kept (--keep best).
 
 {presets_table("finetune")}
 

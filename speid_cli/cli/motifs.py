@@ -67,7 +67,7 @@ class PlacingOptions:
 @click.option(
     "--max-kernels",
     type=click.IntRange(0, 1_000_000),
-    help="Kernels to fill at most, from motifs chosen at random.  [default: about half]",
+    help="Maximum number of kernels to initialise; of more motifs, a random subset is used.  [default: about half]",
 )
 @click.option(
     "--reverse-complements",

@@ -32,7 +32,7 @@ from speid_cli.genome.intervals import ElementPair, Interval
     default=NegativeSettings.balance,
     help="elements: use only the positives' elements, each RATIO times as often as the positives do.",
 )
-@options.chromosomes("--test-chroms", "Draw for these separately, because they will be held out.")
+@options.chromosomes("--test-chroms", "Draw negatives on these chromosomes separately, for prepare --test-chroms.")
 @click.option("--with-positives", is_flag=True, help="Write the positives too, with label 1, for prepare.")
 @click.option("--strict", is_flag=True, help="Exit with an error if there are too few candidates.")
 @options.output_options("BEDPE to write; compressed if it ends in .gz.  [default: standard output]")
@@ -91,7 +91,7 @@ def _remark(labelled_0: int, between: int, path: str) -> None:
     if labelled_0:
         say(f"{path}: left out {counted(labelled_0, 'line')} with label 0")
     if between:
-        warn(f"{path}: left out {counted(between, 'pair')} between chromosomes, without a distance")
+        warn(f"{path}: left out {counted(between, 'pair')} between chromosomes, which have no distance")
 
 
 def _compare(positive: set[Interval], known: set[Interval], name: str, path: str, positives: str) -> None:
@@ -117,7 +117,7 @@ def _report(counts: Sequence[BinCount], strict: bool, path: str) -> None:
     if short := sum(max(row.asked - row.found, 0) for row in counts):
         text = f"negatives: {asked:,} asked for, {found:,} found"
         if found == asked:
-            text = f"{short:,} of {counted(asked, 'negative')} lie in another bin of distances than asked for"
+            text = f"{short:,} of {counted(asked, 'negative')} are from another bin of distances than requested"
         if strict:
-            raise DataError(text, hint="lower --ratio, or fewer --bins", path=path)
+            raise DataError(text, hint="use a lower --ratio or fewer --bins", path=path)
         warn(f"{path}: {text}")

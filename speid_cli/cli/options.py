@@ -141,7 +141,7 @@ seed = click.option(
     "--seed",
     type=click.IntRange(0, 2**63 - 1),
     default=0,
-    help="Seed of everything random; the same seed gives the same bytes.",
+    help="Random seed; the same seed gives byte-identical output.",
 )
 debug = click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of an error.")
 
@@ -178,9 +178,9 @@ class ComputeOptions:
     def open(self, processes: Processes | None = None) -> Device:
         """The device; prints its description on standard error."""
         from speid_cli.model.device import Device
-        from speid_cli.model.processes import ALONE
+        from speid_cli.model.processes import SINGLE_PROCESS
 
-        device = Device(self.device, self.precision, self.threads, processes or ALONE)
+        device = Device(self.device, self.precision, self.threads, processes or SINGLE_PROCESS)
         each = f", in each of {device.processes.count} processes" if device.processes.count > 1 else ""
         say(f"device: {device.description}{each}")
         return device
@@ -243,7 +243,7 @@ training_options = group(
     "training",
     TrainingOptions,
     click.option("--epochs", type=click.IntRange(0), help="Passes over the training pairs."),
-    click.option("--batch-size", type=click.IntRange(2, 1_000_000), help="Pairs a step."),
+    click.option("--batch-size", type=click.IntRange(2, 1_000_000), help="Pairs per training step."),
     click.option("--lr", "learning_rate", type=FiniteFloat(0, min_open=True), help="Adam's learning rate."),
     click.option(
         "--patience",
@@ -258,6 +258,6 @@ training_options = group(
         metavar="MINUTES",
         help="Save the state of training this often, and after each epoch, in OUTPUT.state.",
     ),
-    click.option("--resume", is_flag=True, help="Go on from OUTPUT.state, if there is one."),
+    click.option("--resume", is_flag=True, help="Resume from OUTPUT.state, if it exists."),
     seed,
 )

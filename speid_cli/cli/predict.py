@@ -55,15 +55,19 @@ class ProbabilityOptions:
     "--reference",
     type=options.INPUT,
     metavar="REFERENCE.fa",
-    help="FASTA to read.  [default: the one the model remembers, else $SPEID_REFERENCE]",
+    help="FASTA to read.  [default: the path stored in the model, else $SPEID_REFERENCE]",
 )
 @options.output("Scored BEDPE to write; compressed if it ends in .gz.  [default: standard output]")
-@click.option("--append", is_flag=True, help="Leave column 8 alone; add a last column, whose number is printed.")
+@click.option(
+    "--append",
+    is_flag=True,
+    help="Add the probability as a new last column, whose number is printed at the end, instead of column 8.",
+)
 @click.option(
     "--on-invalid",
     type=click.Choice(["error", "na"]),
     default=StreamSettings.on_invalid,
-    help="A line that cannot be scored: stop there, or give it '.' and count it.",
+    help="For a line that cannot be scored: stop with an error, or write '.' as its score and count it.",
 )
 @click.option(
     "--calibrated", is_flag=True, help="Print calibrated probabilities (of a model fitted by evaluate --fit)."
@@ -71,7 +75,7 @@ class ProbabilityOptions:
 @click.option(
     "--prevalence",
     type=options.FiniteFloat(0, 1, min_open=True, max_open=True),
-    help="Share of positives to expect among the candidates; implies --calibrated.  [default: validation's]",
+    help="Expected share of positives among the candidates; implies --calibrated.  [default: the validation's]",
 )
 @options.promoter_first
 @click.option(
@@ -90,19 +94,19 @@ class ProbabilityOptions:
     "cache_bytes",
     type=options.memory_size,
     metavar="SIZE",
-    help="Memory for elements that later lines may share: 500M, 8G.  [default: a quarter of the device's]",
+    help="Memory for the cache of computed elements, such as 500M or 8G.  [default: a quarter of the device's]",
 )
 @click.option(
     "--shard",
     type=options.shard,
     metavar="I/N",
-    help="Score the I-th of N equal shares of the lines; the shares' outputs, one after the other, are the whole.",
+    help="Score the I-th of N equal shares of the lines; all outputs, one after the other, are the complete output.",
 )
 @click.option(
     "--resume-output",
     "resume",
     is_flag=True,
-    help="Go on from what an interrupted run with this option left of the output (-o), and keep what this one writes.",
+    help="Resume an interrupted run that used this option: keep the lines already in the output (-o) and add the rest.",
 )
 @options.compute_options
 @options.common_options
@@ -167,7 +171,7 @@ def _count_lines(path: str, exactly: bool, is_read_twice: bool) -> int | None:
     """Lines of the candidates; None where that is not known, unless the number has to be exact."""
     if is_read_twice and (path == "-" or (Path(path).exists() and not Path(path).is_file())):
         name = "standard input" if path == "-" else f"{path} is a pipe: it"
-        raise OptionError(f"{name} is read once, and shards, --resume-output and torchrun need a file")
+        raise OptionError(f"{name} can be read only once; --shard, --resume-output and torchrun need a regular file")
     lines = count_lines(path)
     if lines is None and exactly:
         return sum(1 for _ in read_lines(path))  # raises the error that the file has

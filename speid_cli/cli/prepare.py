@@ -25,8 +25,12 @@ FRACTION = options.FiniteFloat(0, 1, max_open=True)
 @click.argument("pairs", type=options.INPUT_OR_DASH, metavar="PAIRS.bedpe")
 @click.argument("reference", type=options.INPUT, metavar="REFERENCE.fa")
 @options.output_options("Data set to write.  [default: PAIRS.npz in the current folder]")
-@click.option("--enhancer-window", type=WINDOW, default=SpeidConfig.enhancer_window, help="Enhancer input in bp.")
-@click.option("--promoter-window", type=WINDOW, default=SpeidConfig.promoter_window, help="Promoter input in bp.")
+@click.option(
+    "--enhancer-window", type=WINDOW, default=SpeidConfig.enhancer_window, help="Length of the enhancer window in bp."
+)
+@click.option(
+    "--promoter-window", type=WINDOW, default=SpeidConfig.promoter_window, help="Length of the promoter window in bp."
+)
 @click.option(
     "--label-column",
     metavar="NAME|NUMBER",

@@ -39,16 +39,16 @@ def by_preset(setting: str) -> str:
 @click.option(
     "--preset", type=click.Choice(list(PRESETS)), default="paper", help="Sizes of the network and how it trains."
 )
-@click.option("--motifs", type=options.INPUT, metavar="KERNELS.npz", help="Start kernels as these motifs.")
+@click.option("--motifs", type=options.INPUT, metavar="KERNELS.npz", help="Initialise kernels with these motifs.")
 @click.option(
     "--copies",
     type=click.IntRange(0, 10_000),
-    help=f"Copies of each positive an epoch; 0: as many as balance the classes.  [default: {by_preset('copies')}]",
+    help=f"Copies of each positive per epoch; 0: as many as balance the classes.  [default: {by_preset('copies')}]",
 )
 @click.option(
     "--shift",
     type=click.Choice(["positives", "all", "none"]),
-    help=f"Whose windows are shifted at random.  [default: {by_preset('shift')}]",
+    help=f"Pairs whose windows are shifted at random.  [default: {by_preset('shift')}]",
 )
 @click.option("--fixed-shifts", is_flag=True, default=None, help="Draw the shifts once, not anew each epoch.")
 @click.option(
@@ -81,7 +81,7 @@ def command(
         windows = {"enhancer_window": dataset.enhancers.window, "promoter_window": dataset.promoters.window}
         config = replace(PRESETS[preset].model, **windows).with_values(sizes)
         announce(dataset, settings)
-        smaller = "--preset small trains a smaller network in much less" if preset == "paper" else ""
+        smaller = "--preset small trains a smaller network in much less time" if preset == "paper" else ""
         with ConsoleObserver(smaller) as observer, located(data):
             seed, state = training.seed, run.training_state
             model = pretrain(dataset, config, settings, kernels, device, seed, observer, preset, state)

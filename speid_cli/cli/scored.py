@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING
 from speid_cli.cli.console import progress, say
 from speid_cli.cli.outputs import text_output
 from speid_cli.errors import DataError, OptionError, counted
-from speid_cli.files import check_output_path, part_of, read_lines
+from speid_cli.files import check_output_path, partial_path, read_lines
 
 if TYPE_CHECKING:
     from speid_cli.model.processes import Processes
@@ -73,7 +73,7 @@ class ScoredOutput:
         record = Record(target, made_of, self.force) if self.resume else None
         if record is not None and record.is_complete(_lines(candidates, portion)):
             processes.broadcast(None)
-            say(f"{self.path}: complete, with {counted(record.lines, 'line')}; left as it is")
+            say(f"{self.path} is already complete, with {counted(record.lines, 'line')}; unchanged")
             return record.lines
         if record is None:
             record_path(target).unlink(missing_ok=True)
@@ -131,7 +131,7 @@ class Record:
     """
 
     def __init__(self, target: Path, made_of: MadeOf, force: bool) -> None:
-        self._target, self._part, self._made_of, self._force = target, part_of(target), made_of, force
+        self._target, self._part, self._made_of, self._force = target, partial_path(target), made_of, force
         self._path = record_path(target)
         self.lines, self._size, self._candidates = 0, 0, ""
         try:
@@ -160,17 +160,17 @@ class Record:
             self.lines = self._size = 0
         self._digest = _sha256(islice(lines, self.lines))
         if self.lines and self._digest.hexdigest() != self._candidates:
-            found = f"the first {counted(self.lines, 'line')} of the candidates have changed since it was begun"
-            hint = "go on with the same candidates, or without --resume-output to start anew"
+            found = f"the first {counted(self.lines, 'line')} of the candidates have changed since it was started"
+            hint = "use the same candidates to resume, or leave out --resume-output to start again"
             raise DataError(found, hint=hint, path=self._target)
         if self.lines:
-            say(f"{self._target}: goes on after {counted(self.lines, 'line')}")
+            say(f"{self._target}: resuming after {counted(self.lines, 'line')}")
         out.seek(self._size)
         out.truncate()
         return self.lines
 
     def compare(self, text: bytes) -> None:
-        """Refuse to replace an output with other bytes in this place; no text is the end."""
+        """Refuse to replace an output that has other bytes here than `text`; without text, one that goes on."""
         if self._force or not self._target.exists():
             return
         with self._target.open("rb") as before:
@@ -191,7 +191,7 @@ class Record:
 
 def record_path(target: Path) -> Path:
     """Where the record of an output is."""
-    return part_of(target).with_suffix(".resume.json")
+    return partial_path(target).with_suffix(".resume.json")
 
 
 def _check_made_of(before: MadeOf, now: MadeOf, path: Path) -> None:
@@ -199,5 +199,5 @@ def _check_made_of(before: MadeOf, now: MadeOf, path: Path) -> None:
         f"{name} was {before.get(name)} and is {value}" for name, value in now.items() if before.get(name) != value
     ]
     if differences:
-        hint = "run as before to go on from it, or without --resume-output to start anew"
-        raise DataError(f"was begun otherwise: {'; '.join(differences)}", hint=hint, path=path)
+        hint = "use the same settings to resume, or leave out --resume-output to start again"
+        raise DataError(f"was started with other settings: {'; '.join(differences)}", hint=hint, path=path)

@@ -176,7 +176,7 @@ def announce(dataset: PairDataset, settings: TrainingConfig) -> None:
     from speid_cli.training.batches import copies_of_positives
 
     if not len(dataset.members(VALIDATION)):
-        warn("no validation pairs: the last epoch is kept, since the best cannot be told")
+        warn("no validation pairs: the last epoch is kept, since the best cannot be determined")
     sizes = ", ".join(f"{len(dataset.members(part)):,} {name}" for part, name in enumerate(SUBSETS))
     say(
         f"pairs: {sizes}; up to {counted(settings.epochs, 'epoch')}, batches of {settings.batch_size}, "

@@ -127,7 +127,7 @@ class Archive:
         with self._reading(name):
             value = json.loads(self.read_values(name, "U", ()))
         if not is_plain(value):
-            raise DataError(f"{name} holds more than records", path=self.path)
+            raise DataError(f"{name} holds values that are not plain JSON, or is nested too deeply", path=self.path)
         return value
 
     def check_version(self, version: int) -> None:
@@ -139,13 +139,13 @@ class Archive:
             ``format_version`` or ``alphabet`` is missing or another.
         """
         if (found := self.read_values("format_version", "int64", ())) != version:
-            raise DataError(f"format version {found}", expected=str(version), hint="make it anew", path=self.path)
+            raise DataError(f"format version {found}", expected=str(version), hint="make it again", path=self.path)
         if (alphabet := self.read_values("alphabet", "U", ())) != ALPHABET:
             raise DataError(f"alphabet {alphabet!r:.40}", expected=ALPHABET, path=self.path)
 
     @contextmanager
     def _reading(self, name: str) -> Iterator[None]:
-        """Report as this array's whatever NumPy, zipfile and json raise on damaged content."""
+        """Turn any error of NumPy, zipfile or json into one that names this array."""
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of headers that NumPy did not write

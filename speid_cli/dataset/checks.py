@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from speid_cli.dataset.assembly import CONTRADICTIONS
-from speid_cli.dataset.composition import Composition, is_elsewhere, is_exchanged
+from speid_cli.dataset.composition import Composition, looks_exchanged, looks_like_other_build
 from speid_cli.dataset.pairs import SUBSETS, PairDataset
 from speid_cli.errors import counted
 
@@ -18,7 +18,7 @@ def warnings(dataset: PairDataset) -> Iterator[str]:
     """One sentence for each likely mistake, and for each subset that is too small."""
     counts, found = dataset.metadata["counts"], dataset.metadata["composition"]
     if not counts["positives"]:
-        yield "no pair is positive: nothing can be trained on this"
+        yield "no positive pairs: no model can be trained on this data set"
     elif both := counts[CONTRADICTIONS]:
         yield f"{counted(both, 'pair')} with both labels: taken as positive, and the lines with label 0 left out"
     for part, name in enumerate(SUBSETS):
@@ -29,13 +29,13 @@ def warnings(dataset: PairDataset) -> Iterator[str]:
                 f"{'train' if name == 'train' else 'judge a model'} on; try another --split or other fractions"
             )
     enhancers, promoters = (Composition(**found[side]) for side in ("enhancer", "promoter"))
-    if is_exchanged(enhancers, promoters):
+    if looks_exchanged(enhancers, promoters):
         sides = " and ".join(
             f"the {name} are {side.elements:,} of {side.length_bp:,.0f} bp with GC {side.gc:.2f}"
             for name, side in (("enhancers", enhancers), ("promoters", promoters))
         )
         yield f"{sides} (medians): are the sides exchanged? see --promoter-first"
-    elif is_elsewhere(promoters, found["gc near promoters"], dataset.promoters.window):
+    elif looks_like_other_build(promoters, found["gc near promoters"], dataset.promoters.window):
         yield (
             f"the promoters have a median GC of {promoters.gc:.2f}, like the sequence 20 to 200 kb from them "
             f"({found['gc near promoters'][0]:.2f}); those of mammals have about 0.6: are the pairs of another genome "

@@ -53,13 +53,13 @@ def nearby_gc(reference: Reference, elements: Sequence[Interval], window: int, s
     return _median_and_spread(gc_content(reference.codes(places, window)))
 
 
-def is_exchanged(enhancers: Composition, promoters: Composition) -> bool:
+def looks_exchanged(enhancers: Composition, promoters: Composition) -> bool:
     """Whether side 1 looks like promoters (few, long, rich in GC) and side 2 like enhancers."""
     alike = promoters.elements < enhancers.elements and promoters.length_bp > enhancers.length_bp
     return _enough(enhancers, promoters) and enhancers.gc - promoters.gc > _LEAST_EXCHANGED and not alike
 
 
-def is_elsewhere(promoters: Composition, nearby: tuple[float, float], window: int) -> bool:
+def looks_like_other_build(promoters: Composition, nearby: tuple[float, float], window: int) -> bool:
     """Whether promoters have the GC content of the sequence near them.
 
     `nearby` is the median and standard deviation of GC in windows of `window` bp there.
@@ -103,7 +103,7 @@ def compare(found: tuple[Composition, Composition], known: tuple[Composition, Co
     else:
         return ""
     return (
-        f"median GC of enhancers and promoters is {enhancers:.2f} and {promoters:.2f}, of those trained on "
+        f"median GC of enhancers and promoters is {enhancers:.2f} and {promoters:.2f}, in the training data "
         f"{usual_enhancers:.2f} and {usual_promoters:.2f}: {question}"
     )
 

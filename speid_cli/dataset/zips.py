@@ -24,7 +24,7 @@ class _Source(io.BufferedReader):
     """A file that refuses long reads: zipfile reads a directory of any length at once."""
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """As a file's; all that is left is read near the end of the file only."""
+        """Like a file's, but at most `_LONGEST_DIRECTORY` bytes at once."""
         if size is not None and size > _LONGEST_DIRECTORY:
             raise zipfile.BadZipFile(f"a directory of {size:,} bytes")
         return super().read(_LONGEST_DIRECTORY if size is None or size < 0 else size)
@@ -58,7 +58,7 @@ def check_zip(path: str | Path, kind: str, *methods: int) -> dict[str, ZipInfo]:
         raise DataError(f"not {kind} ({brief(error)})", path=path) from error
     members = {info.filename: info for info in infos}
     if len(members) != len(infos):
-        raise DataError("two members of one name", path=path)
+        raise DataError("two members have the same name", path=path)
     for name, info in members.items():
         if info.flag_bits & _ENCRYPTED or info.compress_type not in methods:
             names = " or ".join(_METHODS[method] for method in methods)

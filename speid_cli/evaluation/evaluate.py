@@ -17,6 +17,7 @@ from speid_cli.evaluation.baselines import Watch, baseline_logits
 from speid_cli.evaluation.calibration import Calibration, fit_calibration, fit_threshold
 from speid_cli.evaluation.measures import Estimate, Predictions, estimate
 from speid_cli.evaluation.settings import EvaluationSettings
+from speid_cli.genome.contigs import canonical
 from speid_cli.model.checkpoint import Checkpoint
 from speid_cli.model.device import Device
 from speid_cli.scoring.dataset import DatasetScorer, check_windows
@@ -192,7 +193,7 @@ def refuse_seen(checkpoint: Checkpoint, dataset: PairDataset, subset: int, allow
         raise DataError(
             f"the model has seen these {name} pairs, or may have: {seen}",
             expected="pairs held out of its training",
-            hint="--allow-seen evaluates all the same, and the report says so",
+            hint="use --allow-seen to evaluate anyway; the report will say so",
         )
     return seen
 
@@ -210,8 +211,8 @@ def why_seen(checkpoint: Checkpoint, dataset: PairDataset, subset: int) -> str:
             if subset == TRAIN:
                 return f"it was {stage} on them"
             continue
-        trained = {_bare(chrom) for chrom in entry.get("trained_chromosomes", [])}
-        if shared := [chrom for chrom in tested if _bare(chrom) in trained]:
+        trained = {canonical(chrom) for chrom in entry.get("trained_chromosomes", [])}
+        if shared := [chrom for chrom in tested if canonical(chrom) in trained]:
             return f"it was {stage} on another data set with pairs on {', '.join(shared[:5])}"
     if not checkpoint.provenance.get("stages"):
         return "it does not say what it was trained on"
@@ -220,13 +221,13 @@ def why_seen(checkpoint: Checkpoint, dataset: PairDataset, subset: int) -> str:
 
 def chosen_on(checkpoint: Checkpoint, dataset: PairDataset, subset: int) -> str:
     """Parts of a model that were chosen on the evaluated pairs, or on pairs of their chromosomes."""
-    tested = {_bare(chrom) for chrom in dataset.chromosomes_of(subset)}
+    tested = {canonical(chrom) for chrom in dataset.chromosomes_of(subset)}
 
     def met(validation: Mapping[str, Any]) -> bool:
         """Whether the validation pairs of a data set are evaluated."""
         if validation.get("dataset") == dataset.digest:
             return subset == VALIDATION
-        return bool(tested & {_bare(chrom) for chrom in validation.get("validated_chromosomes", [])})
+        return bool(tested & {canonical(chrom) for chrom in validation.get("validated_chromosomes", [])})
 
     stages = checkpoint.provenance.get("stages", [])
     fitted = checkpoint.provenance.get("fitted_on") or {"dataset": dataset.digest}
@@ -234,10 +235,6 @@ def chosen_on(checkpoint: Checkpoint, dataset: PairDataset, subset: int) -> str:
     for name, stored in (("threshold", checkpoint.threshold), ("calibration", checkpoint.calibration)):
         names += [name] * (subset == VALIDATION if stored is None else met(fitted))
     return ", ".join(names)
-
-
-def _bare(chrom: str) -> str:
-    return chrom.removeprefix("chr")
 
 
 def resampling_clusters(dataset: PairDataset, members: NDArray[np.int64]) -> Clusters:

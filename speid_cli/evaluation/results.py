@@ -34,7 +34,7 @@ def as_plain(
         "pairs": len(label),
         "positives": int(label.sum()),
         "base_rate": float(label.mean()),
-        "held_out": stretches(evaluation, dataset),
+        "held_out": evaluated_regions(evaluation, dataset),
         "may_have_been_seen": evaluation.seen or None,
         "chosen_on_these_pairs": evaluation.chosen or None,
         "meaning": meaning(evaluation),
@@ -71,12 +71,14 @@ def meaning(evaluation: Evaluation) -> str:
     figures = f"AUPRC {auprc.value:.3f}, 95% interval {auprc.low:.3f} to {auprc.high:.3f}; base rate {base:.3f}"
     few = f"{counted(positives, 'positive')}: too few to tell" if positives < FEWEST_POSITIVES else ""
     if not speid["auprc_gain"].low > 0:
-        return f"speid is no better than the base rate ({figures})" + (few and f"; {few}")
+        return f"speid is not significantly better than the base rate ({figures})" + (few and f"; {few}")
     if few:
         return f"{few} whether speid is better than the base rate ({figures})"
     rivals = {name: judged.estimates["auprc"] for name, judged in evaluation.models.items() if name != MODEL_NAME}
     equals = [name for name, found in rivals.items() if not auprc.low > found.high and name != BASE_RATE]
-    beside = f", not clearly than {', '.join(equals)}" if equals else " and than every baseline" if rivals else ""
+    beside = (
+        f" but not clearly better than {', '.join(equals)}" if equals else " and than every baseline" if rivals else ""
+    )
     return f"speid is better than the base rate{beside} ({figures})"
 
 
@@ -88,7 +90,7 @@ def _plain_model(judged: ModelResult) -> dict[str, Any]:
     }
 
 
-def stretches(evaluation: Evaluation, dataset: PairDataset) -> list[dict[str, Any]]:
+def evaluated_regions(evaluation: Evaluation, dataset: PairDataset) -> list[dict[str, Any]]:
     """Where the pairs judged lie: chromosome, first and last bp of their elements, and how many begin there."""
     enhancer, promoter = (side.interval[index[evaluation.members]] for _, side, index in dataset.sides)
     elements = np.concatenate([enhancer, promoter])

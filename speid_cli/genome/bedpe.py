@@ -139,7 +139,7 @@ def _check_header(names: list[str], promoter_first: bool) -> None:
     sides = ("promoter" in first or "enhancer" in second, "enhancer" in first or "promoter" in second)
     if sides == ((not promoter_first), promoter_first):
         found, option = ("promoter", "give") if sides[0] else ("enhancer", "leave out")
-        raise DataError(f"by the header, columns 1-3 are the {found}", hint=f"{option} --promoter-first")
+        raise DataError(f"according to the header, columns 1-3 are the {found}", hint=f"{option} --promoter-first")
 
 
 def parse_pair(fields: list[str], promoter_first: bool = False) -> ElementPair:

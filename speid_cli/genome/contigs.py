@@ -27,13 +27,14 @@ class ContigNames:
         self.path = path
         self.aliases: dict[str, str] = {}
         self._names = dict.fromkeys(names)
+        self._spelling = {canonical(name): name for name in self._names}
         self._examples: dict[str, str] = {}
 
     def find(self, chrom: str) -> str | None:
         """The known spelling of a name; None where no spelling of it is known."""
         if chrom in self._names:
             return chrom
-        known = self.aliases.get(chrom) or next((name for name in _spellings(chrom) if name in self._names), None)
+        known = self._spelling.get(canonical(chrom))
         if known is not None:
             self.aliases[chrom] = known
         return known
@@ -73,6 +74,7 @@ class ContigNames:
         for name in names:
             known.setdefault(name, self.find(name) or name)
             self._names.setdefault(known[name])
+            self._spelling.setdefault(canonical(known[name]), known[name])
         return [Interval(known[chrom], start, end) for chrom, start, end in intervals]
 
     def examples(self) -> str:
@@ -130,7 +132,6 @@ class ReferenceContigs(ContigNames):
         return interval if contig == interval.chrom else Interval(contig, interval.start, interval.end)
 
 
-def _spellings(chrom: str) -> list[str]:
-    if chrom in _MITOCHONDRION:
-        return [name for name in _MITOCHONDRION if name != chrom]
-    return [chrom[3:]] if chrom.startswith("chr") else [f"chr{chrom}"]
+def canonical(chrom: str) -> str:
+    """One spelling for all those of a contig: without ``chr``, and ``M`` for the mitochondrion."""
+    return "M" if chrom in _MITOCHONDRION else chrom.removeprefix("chr")

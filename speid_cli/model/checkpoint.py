@@ -112,7 +112,7 @@ class Checkpoint:
             raise DataError(
                 f"the sequence has changed: a sample of it has digest {found}",
                 expected=f"{wanted}, that of {self._reference.get('path')} when the data set was prepared",
-                hint="give the FASTA by -f if it is meant",
+                hint="to use this FASTA anyway, give it with -f",
                 path=reference.path,
             )
 
@@ -163,7 +163,7 @@ class Checkpoint:
             raise DataError(f"format version {reprlib.repr(version)}", expected=str(FORMAT_VERSION))
         config = content["config"]
         if not isinstance(config, dict) or not all(type(value) in (bool, int, float) for value in config.values()):
-            raise DataError("a config that is no table of numbers")
+            raise DataError("a config that is not a table of numbers")
         checkpoint = cls(
             SpeidConfig(**config),
             content["state_dict"],
@@ -183,13 +183,13 @@ class Checkpoint:
         if not (_is_table(self.history) and isinstance(self.provenance, dict) and self._is_known()):
             raise DataError("a config, history or provenance that speid did not write")
         if not all(type(value) in (int, float) for side in self.composition or () for value in side):
-            raise DataError("a composition that is no table of numbers")
+            raise DataError("a composition that is not a table of numbers")
         if not is_reference(self._reference):
-            raise DataError("a reference that is no path and digest")
+            raise DataError("a reference that is not a path and a digest")
         if self.threshold is not None and not (type(self.threshold) in (int, float) and 0 <= self.threshold <= 1):
             raise DataError(f"threshold {reprlib.repr(self.threshold)}", expected="a number from 0 to 1")
         if self.calibration is not None and not isinstance(self.calibration, dict):
-            raise DataError("a calibration that is no table", hint="fit it anew: speid evaluate --fit")
+            raise DataError("a calibration that is not a table", hint="fit it again: speid evaluate --fit")
 
     def _is_known(self) -> bool:
         """Whether the entries of the provenance that are used have the right types."""
@@ -216,7 +216,7 @@ def _copied_tensors(stored: Any, config: SpeidConfig) -> dict[str, Tensor]:
     with torch.device("meta"):
         wanted = Speid(config).state_dict()
     if not isinstance(stored, dict):
-        raise DataError("a state_dict that is no table of tensors")
+        raise DataError("a state_dict that is not a table of tensors")
     if missing := wanted.keys() ^ stored.keys():
         raise DataError(f"tensors missing or unknown: {', '.join(sorted(map(str, missing))[:4]):.200}")
     size = sum(like.nbytes for like in wanted.values())

@@ -28,12 +28,12 @@ class SpeidConfig:
         LSTM units each way; units of the dense layer.
     feature_dropout, sequence_dropout, dense_dropout : float
         Share dropped before the LSTM, after it and after the dense layer. The paper does not
-        mention dropout; these are the authors' code's.
+        mention dropout; these values are from the authors' code.
     l2_penalty : float
         Weight of the sum of squares of convolution and dense weights in the loss.
     norm_epsilon, norm_momentum : float
         Batch normalisation: what is added to the variance, and the share of a new batch in the
-        running statistics (PyTorch's momentum; the authors' Keras calls it 1 - 0.99).
+        running statistics (PyTorch's momentum; in Keras, the authors' momentum is 0.99).
     """
 
     enhancer_window: int = 3000
@@ -133,7 +133,7 @@ class TrainingConfig:
     epochs, batch_size, learning_rate
         Adam (Singh et al. 2016, section 2.1).
     copies : int
-        Copies of each positive an epoch, shifted unless `shift` is "none"; 0: as many as balance
+        Copies of each positive per epoch, shifted unless `shift` is "none"; 0: as many as balance
         the classes.
     shift : {"positives", "all", "none"}
         Which windows are shifted at random (section 2.2.1: the positives'). If only positives

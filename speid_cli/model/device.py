@@ -18,7 +18,7 @@ from speid_cli.memory import total_bytes
 from speid_cli.model.native.layers import LONGEST_POOL
 from speid_cli.model.native.library import load
 from speid_cli.model.native.network import NativeNetwork
-from speid_cli.model.processes import ALONE, Processes
+from speid_cli.model.processes import SINGLE_PROCESS, Processes
 from speid_cli.model.speid import Speid
 
 Precision = Literal["fp32", "tf32", "bf16"]
@@ -48,7 +48,7 @@ class Device:
         choice: str = "auto",
         precision: Precision = "fp32",
         threads: int | None = None,
-        processes: Processes = ALONE,
+        processes: Processes = SINGLE_PROCESS,
     ) -> None:
         if choice == "auto":
             choice = "cuda" if torch.cuda.is_available() else "cpu"

@@ -7,13 +7,13 @@ from typing import cast
 import torch
 from torch import Generator, Tensor, nn
 
-from speid_cli.model.processes import ALONE, Processes, sum_with_gradient
+from speid_cli.model.processes import SINGLE_PROCESS, Processes, sum_with_gradient
 
 
 class BatchNorm(nn.BatchNorm1d):
     """Batch normalisation of (R, C) with the statistics of the rows of all processes."""
 
-    processes: Processes = ALONE
+    processes: Processes = SINGLE_PROCESS
 
     def forward(self, x: Tensor) -> Tensor:
         """As `nn.BatchNorm1d`; gradients of weight and bias are of this process's rows only."""
@@ -24,11 +24,11 @@ class BatchNorm(nn.BatchNorm1d):
         mean = sum_with_gradient(self.processes, x.sum(0)) / rows
         centred = x - mean
         variance = sum_with_gradient(self.processes, centred.square().sum(0)) / rows
-        self.follow(mean, variance, rows)
+        self.update_statistics(mean, variance, rows)
         return centred * torch.rsqrt(variance + self.eps) * self.weight + self.bias
 
     @torch.no_grad()
-    def follow(self, mean: Tensor, variance: Tensor, rows: int) -> None:
+    def update_statistics(self, mean: Tensor, variance: Tensor, rows: int) -> None:
         """Update the running statistics with those (C,) of a batch of `rows` rows."""
         running = cast(Tensor, self.running_mean), cast(Tensor, self.running_var)
         for average, value in zip(running, (mean, variance * rows / (rows - 1)), strict=True):

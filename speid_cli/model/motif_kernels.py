@@ -101,7 +101,7 @@ class KernelInitialisers:
             placed = _read_records(archive, count, kernel_length)
             weight = archive.read("weight", "float32", (count, 4, kernel_length))
         if not (np.isfinite(weight).all() and np.isfinite(bias).all()):
-            raise DataError("kernels that are no finite numbers", path=path)
+            raise DataError("kernels that are not finite numbers", path=path)
         return cls(placed, weight, bias, path)
 
 

@@ -42,7 +42,7 @@ class Processes:
         """From the environment variables that torchrun sets; one process alone where they are not set."""
         names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
         if not all(os.environ.get(name, "").isdecimal() for name in names):
-            return ALONE
+            return SINGLE_PROCESS
         restarts = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
         rank, count, local_rank, local_count = (int(os.environ[name]) for name in names)
         return cls(rank, count, local_rank, local_count, restarts)
@@ -92,14 +92,14 @@ class Processes:
             dist.broadcast_object_list(values)
         return values[0]
 
-    def share(self, items: Sequence[Any] | Any) -> slice:
+    def local_slice(self, items: Sequence[Any] | Any) -> slice:
         """This process's part of a sequence: equal parts in order of rank, the first few one longer."""
         part, rest = divmod(len(items), self.count)
         start = self.rank * part + min(self.rank, rest)
         return slice(start, start + part + (self.rank < rest))
 
 
-ALONE = Processes()
+SINGLE_PROCESS = Processes()
 
 
 def sum_with_gradient(processes: Processes, values: Tensor) -> Tensor:

@@ -87,7 +87,7 @@ def _check_pickle(pickle: bytes) -> None:
     """Refuse a pickle that asks for more than dense tensors and plain values, or for too much of them.
 
     Values other than names, texts and tensors may not be used twice: nested lists that share their items
-    are small in a file and endless outside.
+    are small in a file and exponentially large outside.
     """
     used_twice: dict[Any, bool] = {}
     tuples = wide = 0
@@ -147,7 +147,7 @@ def save_plain(content: dict[str, Any], stream: BinaryIO) -> None:
 
 
 def _interned(value: Any) -> Any:
-    """The same value with equal texts as one object, on which the bytes of a pickle depend."""
+    """A copy in which equal strings are one object, so that equal values have equal pickles."""
     if isinstance(value, dict):
         return {_interned(name): _interned(item) for name, item in value.items()}
     if isinstance(value, list | tuple):

@@ -41,7 +41,7 @@ class ScoringBackend(Protocol):
 
 
 def equal_batches(count: int, size: int) -> Iterator[tuple[Slots, int]]:
-    """Positions 0 to `count` - 1 in batches of equal size, and how many positions of a batch are new.
+    """Positions 0 to `count` - 1 in batches of equal size, and how many positions of a batch are not padding.
 
     The last batch is filled up with its last position: the rounding of a matrix product depends on its
     shape, so that with a constant shape a score seldom depends on the other pairs of its batch.

@@ -62,7 +62,7 @@ class NativeBackend(SharedBackend):
 
         panels = -(-share.shape[1] // kernels.panel)
         kernels.parallel(add_shares, kernels.spans(share.shape[1], kernels.panel, panels))
-        states.share[slots] = share
+        states.dense_part[slots] = share
         if states.first_pass is not None:
             states.first_pass[slots] = reached.flip(1) if first.backward else reached
 
@@ -97,7 +97,7 @@ class NativeBackend(SharedBackend):
 
     def _logits(self, enhancers: Slots, promoters: Slots) -> Tensor:
         first, second = self._states
-        dense = first.share[enhancers].add_(second.share[promoters])
+        dense = first.dense_part[enhancers].add_(second.dense_part[promoters])
         self._add_share(1, promoters, enhancers, np.argsort(promoters, kind="stable"), dense)
         self._add_share(0, enhancers, promoters, np.arange(len(enhancers)), dense)
         logits = torch.empty(len(dense), 1)
@@ -128,7 +128,7 @@ class NativeBackend(SharedBackend):
     ) -> None:
         """Run over gates (S, T, 4H) of rows (B,) into places (B,) of states (N, T, H), in the pass's order of steps.
 
-        It starts from hidden and cell (B, H), which become where the rows end.
+        It starts from hidden and cell (B, H), which are overwritten with the final states.
         """
         units, steps = hidden.shape[1], gates.shape[1]
         last = (steps - 1) * 4 * units if run.backward else 0

@@ -129,7 +129,7 @@ class Scorer(Generic[Key]):
 
 
 def _backend(model: Speid, device: Device, batch_size: int | None, features: bool) -> ScoringBackend:
-    """The fastest backend for the network and the device."""
+    """The plain backend for a changed network, the native one where the device has native kernels, else PyTorch's."""
     if not model.has_fast_paths:
         return PlainBackend(model, device, batch_size or BATCH_SIZE)
     if device.kernels is not None:

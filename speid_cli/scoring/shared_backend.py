@@ -31,7 +31,7 @@ class ElementStates:
     ----------
     hidden, cell : (S, H)
         Final states of the first pass, from which the second pass over a partner starts.
-    share : (S, D)
+    dense_part : (S, D)
         Contribution of the first pass to the dense layer.
     gates : (S, T, 4H)
         Gate inputs of the second pass.
@@ -41,7 +41,7 @@ class ElementStates:
 
     hidden: Tensor
     cell: Tensor
-    share: Tensor
+    dense_part: Tensor
     gates: Tensor
     first_pass: Tensor | None = None
 

@@ -19,7 +19,7 @@ from speid_cli.genome.intervals import ElementPair, Interval, window_start
 from speid_cli.genome.reference import Reference
 from speid_cli.model.config import StreamSettings
 from speid_cli.model.device import Device
-from speid_cli.model.processes import ALONE, Processes
+from speid_cli.model.processes import SINGLE_PROCESS, Processes
 from speid_cli.model.speid import Speid
 from speid_cli.scoring.scorer import Scorer
 
@@ -89,7 +89,9 @@ class PairStream:
         read = partial(self._windows, 0), partial(self._windows, 1)
         self.scorer = Scorer[Interval](model, device, read, settings.batch_size, settings.cache_bytes)
 
-    def score(self, path: str, portion: Portion = WHOLE, processes: Processes = ALONE) -> Iterator[list[ScoredLine]]:
+    def score(
+        self, path: str, portion: Portion = WHOLE, processes: Processes = SINGLE_PROCESS
+    ) -> Iterator[list[ScoredLine]]:
         """All lines of `path` in order, in blocks; each process scores a part, and the main process gets all lines.
 
         Raises

@@ -65,7 +65,7 @@ class TorchBackend(SharedBackend):
             gates = features @ first.projection + first.bias
             reached, hidden, cell = _recur(first, gates, None, start, start)
             states.hidden[rows], states.cell[rows] = hidden, cell
-            states.share[rows] = (reached.flatten(1) @ first.dense).float()
+            states.dense_part[rows] = (reached.flatten(1) @ first.dense).float()
             states.gates[rows] = (features @ second.projection + second.bias).float()
             if states.first_pass is not None:
                 states.first_pass[rows] = reached
@@ -79,8 +79,8 @@ class TorchBackend(SharedBackend):
                 left, right = self._device.put(enhancers[some]), self._device.put(promoters[some])
                 forward, backward = self._run(1, right, left), self._run(0, left, right)
                 dense = torch.addmm(network.dense_bias, torch.cat([forward, backward], 1).flatten(1), self._pair_dense)
-                dense += first.share[left]
-                dense += second.share[right]
+                dense += first.dense_part[left]
+                dense += second.dense_part[right]
                 parts.append((F.relu_(dense) @ network.output + network.output_bias)[:count].float().cpu())
         return torch.cat(parts)
 

@@ -15,7 +15,7 @@ from speid_cli.files import atomic_file
 from speid_cli.model.stored import load_plain, save_plain
 
 STATE_VERSION = 1
-# Sent by people, and by schedulers before they take a machine away.
+# Sent by people, and by schedulers before they stop a job.
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 
 
@@ -51,11 +51,11 @@ class TrainingState:
             return None
         content = load_plain(self._path)
         if content.get("state_version") != STATE_VERSION or not isinstance(content.get("run"), dict):
-            raise DataError("not the state of a training run", hint="--force starts anew", path=self._path)
+            raise DataError("not the state of a training run", hint="--force starts again", path=self._path)
         if differences := list(_differences(content["run"], run)):
             raise DataError(
                 f"the state of another run: {'; '.join(differences)}",
-                hint="run as before to go on from it, or --force to start anew",
+                hint="use the same settings to resume, or --force to start again",
                 path=self._path,
             )
         return content
@@ -72,7 +72,7 @@ class TrainingState:
         self._saved = time.monotonic()
 
     @contextlib.contextmanager
-    def noting_signals(self) -> Iterator[None]:
+    def deferring_signals(self) -> Iterator[None]:
         """Inside, a first signal is noted, so that the batch can be finished; a second one ends the process at once."""
         if self._path is None:
             yield

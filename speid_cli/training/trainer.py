@@ -42,7 +42,7 @@ class Observer(Protocol):
 
 
 @dataclass
-class Position:
+class TrainingProgress:
     """The progress of training.
 
     Attributes
@@ -96,7 +96,7 @@ class Trainer:
         self._optimiser = self.device.adam(self.model.parameter_groups(), self.settings.learning_rate)
         self._generator = torch.Generator(self.device.torch).manual_seed(self.seed)
         self.model.use_generator(self._generator)
-        self.position = Position(torch.zeros((), device=self.device.torch), _state(self.model))
+        self.position = TrainingProgress(torch.zeros((), device=self.device.torch), _state(self.model))
 
     def run(self, observer: Observer, training_state: TrainingState | None = None) -> list[Row]:
         """Train to the last epoch; the model then has the best or the last weights.
@@ -112,11 +112,11 @@ class Trainer:
             A signal asked to end the run; the batch was finished and the state saved.
         """
         training_state = training_state or TrainingState()
-        with training_state.noting_signals():
+        with training_state.deferring_signals():
             while not self._is_over():
                 self._end_epoch(self.steps(observer, training_state), observer)
                 training_state.save(self.state())
-                self._end_if_asked(training_state)
+                self._stop_if_signalled(training_state)
         if self.settings.keep == "best":
             self.model.load_state_dict(self.position.best_state)
         return self.position.history
@@ -151,14 +151,14 @@ class Trainer:
             position.loss += loss * len(batch)
             position.batches += 1
             observer.samples_done(len(batch))
-            self._end_if_asked(training_state, asked)
+            self._stop_if_signalled(training_state, asked)
             if training_state.due():
                 training_state.save(self.state())
         return len(samples)
 
     def _step(self, batch: Samples, training_state: TrainingState) -> tuple[Tensor, int]:
         """One step on a batch: its loss (), and the signal that any of several processes has noted."""
-        rows = self._processes.share(batch)
+        rows = self._processes.local_slice(batch)
         part = batch.part(rows)
         self.model.place_in_batch(rows.start, len(batch))
         with self.device.autocast():
@@ -189,7 +189,7 @@ class Trainer:
         training_loss, logits = float(position.loss / samples), self._validation_logits()
         if not (math.isfinite(training_loss) and np.isfinite(logits).all()):
             raise DataError(
-                f"training diverged in epoch {position.epoch}: the loss is no number", hint="try a lower --lr"
+                f"training diverged in epoch {position.epoch}: the loss is not finite", hint="try a lower --lr"
             )
         figures = classification_metrics(self.dataset.label[self._validation], logits)
         validation = {f"validation_{name}": value for name, value in figures.items()}
@@ -203,7 +203,7 @@ class Trainer:
 
     def _validation_logits(self) -> NDArray[np.float32]:
         """Logits of the validation pairs; each process computes its part."""
-        logits, part = torch.zeros(len(self._validation)), self._processes.share(self._validation)
+        logits, part = torch.zeros(len(self._validation)), self._processes.local_slice(self._validation)
         logits[part] = torch.from_numpy(self.inputs.evaluation_logits(self._validation[part]))
         return self._processes.sum(logits).numpy()
 
@@ -212,7 +212,7 @@ class Trainer:
         waited = position.epoch - 1 - position.best_epoch
         return position.epoch > self.settings.epochs or bool(patience and position.history and waited >= patience)
 
-    def _end_if_asked(self, training_state: TrainingState, asked: int = 0) -> None:
+    def _stop_if_signalled(self, training_state: TrainingState, asked: int = 0) -> None:
         """End the run on a signal; several processes end at the same step."""
         if signal_number := training_state.signal if self._processes.count == 1 else asked:
             training_state.save(self.state())
@@ -239,11 +239,11 @@ class Trainer:
             self.model.load_state_dict(state["model"])
             self._optimiser.load_state_dict(state["optimiser"])
             self._generator.set_state(state["generator"])
-            self.position = Position(**state["position"])
+            self.position = TrainingProgress(**state["position"])
             self.position.loss = self.position.loss.to(self.device.torch)
         except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
             raise DataError(
-                f"not the state of this training ({str(error).splitlines()[:1]})", hint="--force starts anew"
+                f"not the state of this training ({str(error).splitlines()[:1]})", hint="--force starts again"
             ) from error
 
 

@@ -202,14 +202,14 @@ def test_pairs_that_look_unlike_those_trained_on_are_warned_of(
     found = dataset.metadata["composition"]
     gc = found["enhancer"]["gc"], found["promoter"]["gc"]
     assert "median GC" not in say(*gc)
-    assert f"of those trained on {gc[0]:.2f} and 0.90: are the pairs of another genome build?" in say(gc[0], 0.9)
+    assert f"in the training data {gc[0]:.2f} and 0.90: are the pairs of another genome build?" in say(gc[0], 0.9)
 
 
 def test_a_header_that_contradicts_the_sides_is_refused(model: Checkpoint, pairs: list[str], fails: Fails) -> None:
     header = "promoter_chrom\tpromoter_start\tpromoter_end\tenhancer_chrom\tenhancer_start\tenhancer_end"
     builders.write_pairs(Path("pairs.bedpe"), pairs, header)
     message = fails("predict", "model.pt", "pairs.bedpe")
-    assert "pairs.bedpe:1: by the header, columns 1-3 are the promoter; give --promoter-first" in message
+    assert "pairs.bedpe:1: according to the header, columns 1-3 are the promoter; give --promoter-first" in message
     assert run("predict", "model.pt", "pairs.bedpe", "--promoter-first", "-o", "scored.bedpe") == 0
 
 

@@ -68,8 +68,8 @@ def test_it_writes_figures_predictions_pictures_and_a_page(
     assert run("evaluate", "pairs.pt", "pairs.npz") == 0
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert "95% intervals resampled by promoter" in captured.err
-    table = captured.err.split("auprc")[1].split("95% intervals")[0]
+    assert "95% bootstrap intervals, resampled by promoter" in captured.err
+    table = captured.err.split("auprc")[1].split("95% bootstrap")[0]
     assert len(table.splitlines()) == 2 + len(BASELINES) and max(map(len, table.splitlines())) <= 80
     assert "\nbaseline 5 of 5: 5-mer counts\n" in captured.err
     assert {path.name for path in Path("pairs.evaluation").iterdir()} == PICTURES | {
@@ -192,11 +192,11 @@ def test_pairs_that_the_model_was_chosen_on_are_warned_of(
         assert run("evaluate", "pairs.pt", data, *options) == 0
         return capsys.readouterr().err, metrics()["chosen_on_these_pairs"]
 
-    chosen = "warning: chosen on these pairs, so that the figures are too good: the model's "
+    chosen = "warning: the figures are too good: these pairs were used to choose the model's "
     message, found = judged("pairs.npz", "validation")
     assert f"{chosen}epoch, threshold, calibration" in message and found == "epoch, threshold, calibration"
     assert "Chosen on these pairs" in Path("pairs.evaluation/report.html").read_text()
-    assert "validation pairs, these share with a training pair" in message and "test pairs" not in message
+    assert "validation pairs, this many share with a training pair" in message and "test pairs" not in message
     assert f"{chosen}epoch, threshold, calibration" in judged("ranked.npz", "validation")[0]
     message, found = judged("pairs.npz", "test")
     assert chosen not in message and found is None
@@ -209,12 +209,12 @@ def test_pairs_that_the_model_was_chosen_on_are_warned_of(
 @pytest.mark.parametrize(
     ("gain", "positives", "rivals", "message"),
     [
-        (-0.01, 50, {}, "speid is no better than the base rate (AUPRC 0.500, 95% interval 0.400 to 0.600; base rate 0.100)"),
-        (0.0, 8, {}, "speid is no better than the base rate (AUPRC 0.500, 95% interval 0.400 to 0.600; base rate 0.016); "
+        (-0.01, 50, {}, "speid is not significantly better than the base rate (AUPRC 0.500, 95% interval 0.400 to 0.600; base rate 0.100)"),
+        (0.0, 8, {}, "speid is not significantly better than the base rate (AUPRC 0.500, 95% interval 0.400 to 0.600; base rate 0.016); "
          "8 positives: too few to tell"),
         (0.1, 8, {}, "8 positives: too few to tell whether speid is better than the base rate (AUPRC 0.500"),
         (0.1, 50, {"distance": 0.3}, "speid is better than the base rate and than every baseline (AUPRC 0.500"),
-        (0.1, 50, {"distance": 0.45, "base rate": 0.1}, "speid is better than the base rate, not clearly than distance (AUPRC"),
+        (0.1, 50, {"distance": 0.45, "base rate": 0.1}, "speid is better than the base rate but not clearly better than distance (AUPRC"),
         (0.1, 50, {}, "speid is better than the base rate (AUPRC 0.500, 95% interval 0.400 to 0.600; base rate 0.100)"),
     ],
 )  # fmt: skip
@@ -248,7 +248,7 @@ def test_predict_exchanges_the_prior(ranked: PairDataset, fails: Fails) -> None:
 def test_pairs_that_were_trained_on_are_refused(trained: PairDataset, fails: Fails) -> None:
     message = fails("evaluate", "pairs.pt", "pairs.npz", "--subset", "train")
     assert "pairs.npz: the model has seen these train pairs, or may have: it was pretrained on them" in message
-    assert "--allow-seen evaluates all the same" in message
+    assert "use --allow-seen to evaluate anyway" in message
     assert run("prepare", "pairs.bedpe", "genome.fa", *WINDOW_OPTIONS, "--split", "random", "-o", "random.npz") == 0
     message = fails("evaluate", "pairs.pt", "random.npz")
     assert re.search(r"it was pretrained on another data set with pairs on chr\d, chr\d", message)

@@ -55,7 +55,7 @@ def test_a_changed_sequence_is_refused_unless_it_is_given(
     change_base("genome.fa", 3000)
     message = fails(*PREDICT)
     assert "genome.fa: the sequence has changed: a sample of it has digest " in message
-    assert "genome.fa when the data set was prepared; give the FASTA by -f if it is meant\n" in message
+    assert "genome.fa when the data set was prepared; to use this FASTA anyway, give it with -f\n" in message
     assert builders.run(*PREDICT, "-f", "genome.fa", "-o", "scored.bedpe") == 0
     assert "warning: genome.fa: the sequence has changed" in capsys.readouterr().err
 

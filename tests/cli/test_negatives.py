@@ -96,9 +96,9 @@ def test_only_one_input_is_standard_input(inputs: None, fails: Fails) -> None:
 def test_negatives_in_other_bins_than_asked_for_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
     counts = [BinCount("all", 1, 9, 3, 5), BinCount("all", 10, 19, 3, 1)]
     _report(counts, False, "pos.bedpe")
-    text = "pos.bedpe: 2 of 6 negatives lie in another bin of distances than asked for"
+    text = "pos.bedpe: 2 of 6 negatives are from another bin of distances than requested"
     assert f"warning: {text}" in capsys.readouterr().err
-    with pytest.raises(DataError, match=f"{text}; lower --ratio, or fewer --bins"):
+    with pytest.raises(DataError, match=f"{text}; use a lower --ratio or fewer --bins"):
         _report(counts, True, "pos.bedpe")
 
 
@@ -109,7 +109,7 @@ def test_too_few_is_a_warning_or_with_strict_an_error(
     captured = capsys.readouterr()
     assert "warning: pos.bedpe: negatives: 60 asked for, 15 found" in captured.err
     message = fails("negatives", "pos.bedpe", "e.bed", "p.bed", "--strict", "-o", "out.bedpe")
-    assert "pos.bedpe: negatives: 60 asked for, 15 found; lower --ratio, or fewer --bins" in message
+    assert "pos.bedpe: negatives: 60 asked for, 15 found; use a lower --ratio or fewer --bins" in message
 
 
 def test_subsets_are_drawn_apart(inputs: None, fails: Fails, capsys: pytest.CaptureFixture[str]) -> None:
@@ -128,7 +128,7 @@ def test_what_is_left_out_is_said(inputs: None, capsys: pytest.CaptureFixture[st
     assert run("negatives", "pos.bedpe", "e.bed", "p.bed", "--ratio", 1, "--balance", "elements") == 0
     message = capsys.readouterr().err
     assert "pos.bedpe: left out 1 line with label 0\n" in message
-    assert "warning: pos.bedpe: left out 1 pair between chromosomes, without a distance" in message
+    assert "warning: pos.bedpe: left out 1 pair between chromosomes, which have no distance" in message
     assert "warning: pos.bedpe: negatives: 1 asked for, 0 found" in message
 
 

@@ -227,7 +227,7 @@ def test_pairs_with_both_labels_are_taken_as_positive(
 def test_without_positives_nothing_can_be_trained(genome: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
     builders.write_pairs(Path("pairs.bedpe"), ["chr1\t10\t20\tchr1\t30\t40\tn\t0"], None)
     prepare("--split", "none")
-    assert "warning: no pair is positive: nothing can be trained on this" in capsys.readouterr().err
+    assert "warning: no positive pairs: no model can be trained on this data set" in capsys.readouterr().err
 
 
 def test_subsets_with_few_positives_are_named(pairs: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -347,7 +347,7 @@ def test_what_a_split_leaks_is_reported_and_kept(pairs: list[str], capsys: pytes
     builders.write_pairs(Path("pairs.bedpe"), pairs * 3)
     dataset = prepare("--split", "random")
     captured = capsys.readouterr().err
-    assert f"leaks: of {len(dataset.members(2))} test pairs, these share with a training pair" in captured
+    assert f"leaks: of {len(dataset.members(2))} test pairs, this many share with a training pair" in captured
     assert re.search(r"  same promoter +\d+ \(\d+\.\d%\)", captured)
     assert "leaks: the names of the elements alone rank the test pairs with AUROC " in captured
     assert (

@@ -17,7 +17,7 @@ import pytest
 
 from speid_cli.dataset.pairs import PairDataset
 from speid_cli.evaluation.calibration import Calibration
-from speid_cli.files import atomic_file, part_of
+from speid_cli.files import atomic_file, partial_path
 from speid_cli.scoring.stream import PairStream, ScoredLine
 from tests import builders
 
@@ -66,7 +66,7 @@ def test_a_killed_run_is_never_overwritten_unasked_and_goes_on(
     for name in ("{}.pt", "{}.history.tsv"):
         assert Path(name.format("model")).read_bytes() == Path(name.format("whole")).read_bytes()
     assert not Path("model.pt.state").exists()
-    assert not part_of("model.pt").exists()
+    assert not partial_path("model.pt").exists()
 
 
 def test_force_starts_anew(dataset: PairDataset) -> None:
@@ -125,19 +125,19 @@ def test_what_an_interrupted_run_leaves_is_gone_on_with(scored: list[str], capsy
     lines = Path("pairs.bedpe").read_text()
     Path("pairs.bedpe").write_text(lines + "chr1\t5\t4\tchr1\t1\t2\n")
     assert builders.run(*PREDICT, "-o", "out.bedpe", "--resume-output") == 1
-    assert part_of("out.bedpe").read_text() == "".join(scored[:56])
-    with part_of("out.bedpe").open("a") as part:
+    assert partial_path("out.bedpe").read_text() == "".join(scored[:56])
+    with partial_path("out.bedpe").open("a") as part:
         part.write("what was written after the record")
     Path("pairs.bedpe").write_text(lines)
     capsys.readouterr()
     assert builders.run(*PREDICT, "-o", "out.bedpe", "--resume-output") == 0
-    assert "out.bedpe: goes on after 56 lines\n" in capsys.readouterr().err
+    assert "out.bedpe: resuming after 56 lines\n" in capsys.readouterr().err
     assert Path("out.bedpe").read_bytes() == Path("whole.bedpe").read_bytes()
-    assert not part_of("out.bedpe").exists()
+    assert not partial_path("out.bedpe").exists()
 
 
 @pytest.mark.parametrize("spoil", [lambda: RECORD.unlink(), lambda: RECORD.write_text("{"),
-                                   lambda: RECORD.write_text("[]"), lambda: part_of("out.bedpe").write_text("")])  # fmt: skip
+                                   lambda: RECORD.write_text("[]"), lambda: partial_path("out.bedpe").write_text("")])  # fmt: skip
 def test_without_a_record_or_its_lines_a_run_starts_anew(
     begun: Callable[..., None], scored: list[str], spoil: Callable[[], object]
 ) -> None:
@@ -182,7 +182,10 @@ def test_what_was_begun_with_other_options_is_refused_by_name(
     calibrate()
     begun(*first)
     refused = fails(*PREDICT, "-o", "out.bedpe", "--resume-output", *then)
-    assert f"out.bedpe: was begun otherwise: {message}; run as before to go on from it, or without" in refused
+    assert (
+        f"out.bedpe: was started with other settings: {message}; use the same settings to resume, or leave out"
+        in refused
+    )
     assert builders.run(*PREDICT, "-o", "out.bedpe", *then) == 0
     assert not list(Path().glob(".out*"))
 
@@ -192,11 +195,11 @@ def test_another_model_or_genome_is_refused_by_name(begun: Callable[..., None], 
     resume = [*PREDICT, "-o", "out.bedpe", "--resume-output"]
     Path("genome.fa").rename("moved.fa")
     builders.write_genome(Path("genome.fa"), seed=7)
-    assert "was begun otherwise: reference was " in fails(*resume)
+    assert "was started with other settings: reference was " in fails(*resume)
     Path("moved.fa").rename("genome.fa")
     with open("model.pt", "wb") as stream:
         builders.random_checkpoint(seed=1).write(stream)
-    assert "was begun otherwise: model was " in fails(*resume)
+    assert "was started with other settings: model was " in fails(*resume)
 
 
 def test_a_line_that_was_not_reached_may_be_mended(begun: Callable[..., None]) -> None:
@@ -212,7 +215,7 @@ def test_a_line_that_is_done_may_not_change(begun: Callable[..., None], fails: C
     lines = Path("pairs.bedpe").read_text().splitlines(keepends=True)
     Path("pairs.bedpe").write_text("".join([lines[0], lines[2], lines[1], *lines[3:]]))
     message = fails(*PREDICT, "-o", "out.bedpe", "--resume-output")
-    assert "out.bedpe: the first 21 lines of the candidates have changed since it was begun; go on with" in message
+    assert "out.bedpe: the first 21 lines of the candidates have changed since it was started; use the same" in message
 
 
 def test_a_finished_output_is_left_as_it_is(scored: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -222,7 +225,7 @@ def test_a_finished_output_is_left_as_it_is(scored: list[str], capsys: pytest.Ca
     capsys.readouterr()
     assert builders.run(*resume) == 0
     error = capsys.readouterr().err
-    assert "out.bedpe: complete, with 61 lines; left as it is\n" in error
+    assert "out.bedpe is already complete, with 61 lines; unchanged\n" in error
     assert "warning" not in error
     assert os.path.samestat(Path("out.bedpe").stat(), before)
     assert builders.run(*PREDICT, "-o", "out.bedpe", "--force") == 0
@@ -233,7 +236,7 @@ def test_an_output_stands_until_the_longer_one_does(begun: Callable[..., None], 
     Path("out.bedpe").write_text("".join(scored[:9]))
     begun()
     assert Path("out.bedpe").read_text() == "".join(scored[:9])
-    assert part_of("out.bedpe").read_text() == "".join(scored[:21])
+    assert partial_path("out.bedpe").read_text() == "".join(scored[:21])
     assert builders.run(*PREDICT, "-o", "out.bedpe", "--resume-output") == 0
     assert Path("out.bedpe").read_bytes() == Path("whole.bedpe").read_bytes()
 
@@ -248,7 +251,9 @@ def test_an_output_that_another_process_writes_is_not_touched(scored: list[str],
 def test_a_pipe_is_not_read_twice(scored: list[str], option: list[str], fails: Callable[..., str]) -> None:
     os.mkfifo("pipe")
     message = fails("predict", "model.pt", "pipe", "-f", "genome.fa", *option, status=2)
-    assert "pipe is a pipe: it is read once, and shards, --resume-output and torchrun need a file" in message
+    assert (
+        "pipe is a pipe: it can be read only once; --shard, --resume-output and torchrun need a regular file" in message
+    )
 
 
 @pytest.mark.parametrize("change", [lambda lines: [*lines[:5], lines[6]], lambda lines: [*lines, "more\n"]])
@@ -288,7 +293,7 @@ def test_shards_that_are_none_are_refused(scored: list[str], fails: Callable[...
 @pytest.mark.parametrize("options", [["--shard", "1/2"], ["--resume-output", "-o", "out.bedpe"]])
 def test_standard_input_is_not_read_twice(scored: list[str], options: list[str], fails: Callable[..., str]) -> None:
     message = fails("predict", "model.pt", "-", "-f", "genome.fa", *options, status=2)
-    assert "standard input is read once, and shards, --resume-output and torchrun need a file" in message
+    assert "standard input can be read only once; --shard, --resume-output and torchrun need a regular file" in message
 
 
 def test_a_killed_scan_leaves_a_correct_prefix(scored: list[str]) -> None:

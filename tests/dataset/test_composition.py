@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from speid_cli.dataset.composition import Composition, ElementSample, compare, composition, is_exchanged
+from speid_cli.dataset.composition import Composition, ElementSample, compare, composition, looks_exchanged
 from speid_cli.genome.intervals import Interval
 from speid_cli.genome.onehot import encode, gc_content
 from tests import builders
@@ -43,16 +43,16 @@ def test_a_sample_is_of_the_first_thousand() -> None:
     ],
 )
 def test_exchanged_sides(enhancers: Composition, promoters: Composition, expected: bool) -> None:
-    assert is_exchanged(enhancers, promoters) == expected
+    assert looks_exchanged(enhancers, promoters) == expected
 
 
 @pytest.mark.parametrize(
     ("found", "message"),
     [
         ((0.53, 0.58), ""),
-        ((0.57, 0.53), "median GC of enhancers and promoters is 0.57 and 0.53, of those trained on 0.52 and 0.60: are the "
+        ((0.57, 0.53), "median GC of enhancers and promoters is 0.57 and 0.53, in the training data 0.52 and 0.60: are the "
                        "sides exchanged? see --promoter-first"),
-        ((0.49, 0.48), "median GC of enhancers and promoters is 0.49 and 0.48, of those trained on 0.52 and 0.60: are the "
+        ((0.49, 0.48), "median GC of enhancers and promoters is 0.49 and 0.48, in the training data 0.52 and 0.60: are the "
                        "pairs of another genome build?"),
     ],
 )  # fmt: skip

@@ -98,7 +98,7 @@ def spoil(name: str, change: Callable[[Any], Any]) -> None:
 @pytest.mark.parametrize(
     ("name", "change", "message"),
     [
-        ("format_version", lambda a: 9, "format version 9; expected 1; make it anew"),
+        ("format_version", lambda a: 9, "format version 9; expected 1; make it again"),
         ("alphabet", lambda a: "ACGT", "alphabet 'ACGT'; expected ATCG"),
         ("label", lambda a: a + 3, "label holds values outside -1..1"),
         ("label", lambda a: a.astype(float), r"label is float64 \(60,\); expected int8 \(any\)"),
@@ -116,8 +116,16 @@ def spoil(name: str, change: Callable[[Any], Any]) -> None:
         ("metadata", lambda a: "{", "metadata: damaged"),
         ("metadata", lambda a: "[]", "metadata is not a JSON object"),
         ("metadata", lambda a: "[" * 100_000, "metadata: damaged"),
-        ("metadata", lambda a: '{"a": ' + "[" * 60 + "]" * 60 + "}", "metadata holds more than records"),
-        ("metadata", lambda a: '{"a": ' + "9" * 60 + "}", "metadata holds more than records"),
+        (
+            "metadata",
+            lambda a: '{"a": ' + "[" * 60 + "]" * 60 + "}",
+            "metadata holds values that are not plain JSON, or is nested too deeply",
+        ),
+        (
+            "metadata",
+            lambda a: '{"a": ' + "9" * 60 + "}",
+            "metadata holds values that are not plain JSON, or is nested too deeply",
+        ),
         ("metadata", lambda a: '{"reference": "hg19"}', "metadata: reference is not a path and a digest"),
         ("metadata", lambda a: '{"reference": {"path": 5}}', "metadata: reference is not a path and a digest"),
         ("metadata", lambda a: a.astype(">U5000"), "metadata is >U5000 \\(\\); expected U \\(\\)"),

@@ -53,7 +53,7 @@ def test_members_are_named(folder: Path) -> None:
             hostile.misstated(PACKED, "second", file_size=4_000_000_000, compress_size=4_000_000_000),
             "member 'second' states a size that it cannot have",
         ),
-        (hostile.zipped({"aa": b"one", "ab": b"two"}).replace(b"ab", b"aa"), "two members of one name"),
+        (hostile.zipped({"aa": b"one", "ab": b"two"}).replace(b"ab", b"aa"), "two members have the same name"),
         (b"#!/bin/sh\n" + PLAIN, "not an archive (the archive does not start at the beginning of the file)"),
         (PLAIN[:-1], "not an archive (File is not a zip file)"),
         (b"", "not an archive (File is not a zip file)"),

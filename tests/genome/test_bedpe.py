@@ -171,7 +171,7 @@ def test_headers_stay_in_step(header: str, append: bool, expected: str) -> None:
          "start1, end1, chrom2, start2, end2, in this order; put the columns in order, with cut or awk"),
         ("#chr1\tend1\tstart1\tchr2\tstart2\tend2", "column 2 is headed 'end1'"),
         ("promoter_chrom\tpromoter_start\tpromoter_end\tenhancer_chrom\tenhancer_start\tenhancer_end",
-         "in.bedpe:2: by the header, columns 1-3 are the promoter; give --promoter-first"),
+         "in.bedpe:2: according to the header, columns 1-3 are the promoter; give --promoter-first"),
     ],
 )  # fmt: skip
 def test_headers_that_name_other_columns_are_refused(folder: Path, header: str, message: str) -> None:

@@ -152,8 +152,8 @@ def spoilt(**arrays: Any) -> str:
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("weight", np.full((1, 4, 11), np.nan, np.float32), "kernels that are no finite numbers"),
-        ("bias", np.full(1, np.inf, np.float32), "kernels that are no finite numbers"),
+        ("weight", np.full((1, 4, 11), np.nan, np.float32), "kernels that are not finite numbers"),
+        ("bias", np.full(1, np.inf, np.float32), "kernels that are not finite numbers"),
         ("bias", np.zeros(2, np.float32), r"bias is float32 \(2,\); expected float32 \(1\)"),
         ("weight", np.zeros((1, 4, 0), np.float32), "kernels of 0 bp; expected 1 to 1000000 bp"),
         ("weight", np.zeros((1, 4, 1_000_001), np.float32), "kernels of 1000001 bp; expected 1 to 1000000 bp"),
@@ -166,7 +166,7 @@ def spoilt(**arrays: Any) -> str:
         ("weight", np.zeros((1, 4, 11), np.complex64), "weight is complex64"),
         ("motifs", "[", "motifs: damaged"),
         ("motifs", "[" * 100_000, "motifs: damaged"),
-        ("motifs", "[" * 60 + "]" * 60, "motifs holds more than records"),
+        ("motifs", "[" * 60 + "]" * 60, "motifs holds values that are not plain JSON, or is nested too deeply"),
         ("alphabet", "x" * 9999, "alphabet 'x{39}; expected ATCG"),
     ],
 )

@@ -12,7 +12,7 @@ from speid_cli.dataset.pairs import PairDataset
 from speid_cli.model.config import TrainingConfig
 from speid_cli.model.device import Device
 from speid_cli.model.native.library import SWITCH
-from speid_cli.model.processes import ALONE, Processes
+from speid_cli.model.processes import SINGLE_PROCESS, Processes
 from speid_cli.training.stages import finetune, pretrain
 from tests import builders
 from tests.builders import SilentObserver
@@ -32,7 +32,7 @@ def main() -> None:
         for stage, native in product(("pretrain", "finetune"), "10"):
             os.environ[SWITCH] = native
             losses = []
-            for several in (processes, ALONE):
+            for several in (processes, SINGLE_PROCESS):
                 device = Device("cpu", processes=several)
                 if stage == "pretrain":
                     model = pretrain(dataset, CONFIG, SETTINGS, None, device, 0, SilentObserver())

@@ -22,7 +22,7 @@ from speid_cli.errors import OptionError
 from speid_cli.model.config import TrainingConfig
 from speid_cli.model.device import Device
 from speid_cli.model.layers import Dropout
-from speid_cli.model.processes import ALONE, Processes
+from speid_cli.model.processes import SINGLE_PROCESS, Processes
 from speid_cli.training.stages import pretrain
 from tests import builders
 from tests.builders import SilentObserver
@@ -43,7 +43,7 @@ def torchrun(*arguments: object, restarts: int = 0) -> subprocess.Popen[str]:
 @given(st.integers(0, 300), st.integers(1, 9))
 def test_the_shares_are_the_whole_in_order(items: int, count: int) -> None:
     numbers = list(range(items))
-    shares = [numbers[Processes(rank, count).share(numbers)] for rank in range(count)]
+    shares = [numbers[Processes(rank, count).local_slice(numbers)] for rank in range(count)]
     assert sum(shares, []) == numbers
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
 
@@ -51,10 +51,10 @@ def test_the_shares_are_the_whole_in_order(items: int, count: int) -> None:
 def test_one_process_is_not_connected(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE"):
         monkeypatch.delenv(name, raising=False)
-    assert Processes.of_torchrun() is ALONE
-    with ALONE.connected():
-        assert ALONE.sum(torch.ones(2)).tolist() == [1, 1]
-        assert (ALONE.gather("text"), ALONE.broadcast(3)) == (["text"], 3)
+    assert Processes.of_torchrun() is SINGLE_PROCESS
+    with SINGLE_PROCESS.connected():
+        assert SINGLE_PROCESS.sum(torch.ones(2)).tolist() == [1, 1]
+        assert (SINGLE_PROCESS.gather("text"), SINGLE_PROCESS.broadcast(3)) == (["text"], 3)
     for name, value in {"RANK": 5, "WORLD_SIZE": 8, "LOCAL_RANK": 1, "LOCAL_WORLD_SIZE": 4}.items():
         monkeypatch.setenv(name, str(value))
     monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "2")

@@ -188,7 +188,7 @@ def test_a_model_of_only_what_the_format_promises_can_be_tuned(dataset: PairData
 def test_divergence_is_said(dataset: PairDataset) -> None:
     whole = builders.relabelled(dataset, subset=np.zeros_like(dataset.subset))
     for data in (dataset, whole):
-        with pytest.raises(DataError, match="training diverged in epoch 1: the loss is no number; try a lower --lr"):
+        with pytest.raises(DataError, match="training diverged in epoch 1: the loss is not finite; try a lower --lr"):
             pretrained(data, replace(PRETRAIN, learning_rate=1e30))
 
 

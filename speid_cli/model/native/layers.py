@@ -71,7 +71,7 @@ class Normalise(Function):
         shift = flat[0].clone()
         first, second = _moments(kernels, flat, shift) / rows
         rows, mean, variance = _of_all(norm.processes, rows, first + shift, second - first * first)
-        norm.follow(mean, variance, rows)
+        norm.update_statistics(mean, variance, rows)
         ctx.inverse = torch.rsqrt(variance + norm.eps)
         ctx.dropping = dropping = _Dropping.of(dropout, len(flat) // len(x))
         ctx.kernels, ctx.mean, ctx.rows, ctx.processes = kernels, mean.float(), rows, norm.processes
@@ -218,7 +218,7 @@ class _Dropping(NamedTuple):
 
 
 def _of_all(processes: Processes, rows: int, mean: Tensor, variance: Tensor) -> tuple[int, Tensor, Tensor]:
-    """Rows, mean and variance float64 (C,) over all processes, of those of this one's rows."""
+    """Combine the row counts, means and variances float64 (C,) of all processes."""
     if processes.count == 1:
         return rows, mean, variance
     one = torch.ones_like(mean)
@@ -227,7 +227,7 @@ def _of_all(processes: Processes, rows: int, mean: Tensor, variance: Tensor) -> 
 
 
 def _moments(kernels: Kernels, x: Tensor, shift: Tensor) -> Tensor:
-    """Sums float64 (2, C) over the rows of x (R, C) less shift (C,), and of the squares."""
+    """Column sums float64 (2, C) of x - shift and of (x - shift)^2, of x (R, C) and shift (C,)."""
 
     def task(part: slice) -> Tensor:
         sums = torch.zeros(2, x.shape[1], dtype=torch.float64)

@@ -28,7 +28,7 @@ class Direction(Enum):
     BACKWARD = 1
 
     def starts(self, tensor: Tensor, width: int) -> tuple[Tensor, int]:
-        """Where in a tensor (B, T, ...) each row's first step stands, and the way to the next step."""
+        """Offset of each row's first step in a tensor (B, T, ...), and the stride to the next step."""
         pairs, steps = tensor.shape[:2]
         first = self.value * width + (steps - 1 if self is Direction.BACKWARD else 0) * tensor.stride(1)
         step = -tensor.stride(1) if self is Direction.BACKWARD else tensor.stride(1)
