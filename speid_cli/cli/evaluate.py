@@ -66,8 +66,8 @@ def command(
     """Evaluate a model on held-out pairs and compare it with baselines.
 
     Writes metrics.json, predictions.bedpe, pictures and report.html. Every measure has a bootstrap
-    95% interval; threshold and calibration come from the validation pairs only. The threshold is
-    one of uncalibrated probabilities.
+    95% interval; threshold and calibration come from the validation pairs only. The threshold
+    applies to uncalibrated probabilities.
 
     \b
     Example:

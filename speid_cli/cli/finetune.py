@@ -17,7 +17,7 @@ from speid_cli.model.config import PRESETS
 if TYPE_CHECKING:
     from speid_cli.model.checkpoint import Checkpoint
 
-HELP = f"""Train the dense part on the pairs as they are (Singh et al. 2016, section 2.2.2).
+HELP = f"""Train the layers after the LSTM on the original, imbalanced pairs (Singh et al. 2016, section 2.2.2).
 
 Convolution, LSTM and their norms stay exactly as pre-training left them. If no epoch
 improves the validation AUPRC, the weights of PRETRAINED.pt are kept (--keep best).
@@ -30,7 +30,7 @@ Example:
 """
 
 
-@click.command(help=HELP, short_help="Train the dense part on the pairs as they are.")
+@click.command(help=HELP, short_help="Train the layers after the LSTM on the original pairs.")
 @click.argument("pretrained", type=options.INPUT, metavar="PRETRAINED.pt")
 @click.argument("data", type=options.INPUT, metavar="DATA.npz")
 @options.output_options("Model to write.  [default: DATA.pt in the current folder]")
@@ -68,8 +68,8 @@ def _compare_with_start(model: Checkpoint) -> None:
     after = [row["validation_auprc"] for row in model.history if row["stage"] == "finetuned"]
     if not after or not before >= 0:  # no epoch, or pairs of one class, without an AUPRC
         return
-    figures = f"validation AUPRC was {before:.3f} before fine-tuning, and is"
+    figures = f"validation AUPRC was {before:.3f} before fine-tuning, and"
     if stage["kept_epoch"] == 0:
-        warn(f"{figures} {max(after):.3f} at best after it: the weights before it are kept (unless --keep last)")
+        warn(f"{figures} at best {max(after):.3f} after it: the pre-trained weights are kept (unless --keep last)")
     elif stage["settings"]["keep"] == "last" and after[-1] < before:
-        warn(f"{figures} {after[-1]:.3f} after it (--keep best keeps the better)")
+        warn(f"{figures} is {after[-1]:.3f} after it (--keep best keeps the better weights)")

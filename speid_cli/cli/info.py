@@ -24,12 +24,12 @@ from speid_cli.kinds import DATA_SET, KERNELS, MODEL, expecting
 @click.option(
     "--system",
     is_flag=True,
-    help="Show versions, PyTorch's build, devices and whose kernels run here, in place of a file.",
+    help="Show versions, devices, and whether native or PyTorch kernels are used, instead of a file.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 @options.common_options
 def command(file: str | None, system: bool, as_json: bool) -> None:
-    """Show the content of a data set, kernel initialisers or a model.
+    """Show the content of a data set, motif kernels or a model.
 
     \b
     Example:

@@ -83,14 +83,14 @@ class PlacingOptions:
     help="Motifs longer than the kernel: use the middle, or stop.",
 )
 @options.seed
-@options.common
+@options.common_options
 @options.group("source", MotifSource)
 @options.group("placing", PlacingOptions)
-def command(source: MotifSource, placing: PlacingOptions, output: options.OutputOptions, verbose: bool) -> None:
+def command(source: MotifSource, placing: PlacingOptions, output: options.OutputOptions) -> None:
     """Turn JASPAR, PFM or MEME motifs into kernel initialisers.
 
-    Each motif goes into one kernel of both branches: probability minus 0.25, by letter, at a
-    random offset. Give files, --jaspar, or both.
+    The probability matrix of each motif, minus 0.25, is written into one kernel of both branches,
+    at a random offset. Give files, --jaspar, or both.
 
     \b
     Example:
@@ -105,7 +105,7 @@ def command(source: MotifSource, placing: PlacingOptions, output: options.Output
     kernels = placing.place(motifs)
     with atomic_file(target, output.force) as stream:
         kernels.write(stream)
-    if verbose:
+    if options.is_verbose():
         for item in kernels.placed:
             say(f"  kernel {item.kernel}  offset {item.offset}  {item.identifier} {item.name} {item.strand}")
     say(f"{target}: {counted(len(kernels), 'kernel')} of {kernels.kernel_length} bp")

@@ -30,7 +30,7 @@ from speid_cli.genome.intervals import ElementPair, Interval
     "--balance",
     type=click.Choice(["none", "elements"]),
     default=NegativeSettings.balance,
-    help="elements: use only the positives' elements, each RATIO times as often as the positives do.",
+    help="elements: use only elements of positives, each RATIO times as often as among the positives.",
 )
 @options.chromosomes("--test-chroms", "Draw negatives on these chromosomes separately, for prepare --test-chroms.")
 @click.option("--with-positives", is_flag=True, help="Write the positives too, with label 1, for prepare.")
@@ -50,11 +50,11 @@ def command(
 ) -> None:
     """Draw pairs that do not interact, at the positives' distances.
 
-    From all pairs of ENHANCERS.bed and PROMOTERS.bed that overlap no positive, as many as RATIO
-    asks for in each quantile bin of the positives' distances. The positives are pairs of these
-    elements, as `speid candidates --anchors` labels them; where POSITIVES.bedpe has labels (in a
-    column headed label, else 0 or 1 in column 8), its lines with 0 are left out. Contigs are named
-    as in POSITIVES.bedpe. Needs bedtools.
+    Draws RATIO negatives for each positive in each quantile bin of the positives' distances, from
+    all pairs of ENHANCERS.bed and PROMOTERS.bed that overlap no positive. The positives must be
+    pairs of these elements, as `speid candidates --anchors` labels them. If POSITIVES.bedpe has
+    labels (in a column headed label, else 0 or 1 in column 8), lines with label 0 are left out.
+    Contigs are named as in POSITIVES.bedpe. Needs bedtools.
 
     \b
     Example:

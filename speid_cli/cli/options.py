@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields, replace
 from decimal import Decimal
-from functools import partial, reduce, wraps
+from functools import reduce, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -143,28 +143,32 @@ seed = click.option(
     default=0,
     help="Random seed; the same seed gives byte-identical output.",
 )
-debug = click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of an error.")
 
 
-def _say_what_runs(context: click.Context, parameter: click.Parameter, value: bool) -> bool:
+def _say_what_runs(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+    context.meta["verbose"] = value
     if value:
         command = shlex.join(["speid", str(context.info_name), *sys.argv[2:]])
         say(f"speid {__version__}, Python {platform.python_version()}: {command}")
-    return value
 
 
-_verbose = partial(
-    click.option,
-    "-v",
-    "--verbose",
-    is_flag=True,
-    is_eager=True,
-    callback=_say_what_runs,
-    help="Say more on standard error.",
+def is_verbose() -> bool:
+    """Whether the command that runs was given ``-v``."""
+    return bool(click.get_current_context().meta.get("verbose"))
+
+
+common_options = _with_options(
+    click.option(
+        "-v",
+        "--verbose",
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=_say_what_runs,
+        help="Print the version, the command line and more details on standard error.",
+    ),
+    click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of an error."),
 )
-# -v/--verbose, which prints what runs, and --debug. `common` also passes `verbose` to the command.
-common_options = _with_options(_verbose(expose_value=False), debug)
-common = _with_options(_verbose(), debug)
 
 
 @dataclass(frozen=True)

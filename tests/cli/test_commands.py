@@ -339,8 +339,8 @@ def test_motifs_that_do_not_fit_are_blamed_on_their_file(dataset: PairDataset, f
     assert "kernels.npz: motifs for kernels of 11 bp; expected 9 bp; run speid motifs with this preset" in short
 
 
-@pytest.mark.parametrize(("keep", "said"), [("best", "at best after it: the weights before it are kept (unless --keep last"),
-                                           ("last", "after it (--keep best keeps the better)")])  # fmt: skip
+@pytest.mark.parametrize(("keep", "said"), [("best", "after it: the pre-trained weights are kept (unless --keep last)"),
+                                           ("last", "after it (--keep best keeps the better weights)")])  # fmt: skip
 def test_fine_tuning_that_worsens_validation_says_so(
     dataset: PairDataset, capsys: pytest.CaptureFixture[str], keep: str, said: str
 ) -> None:
@@ -353,7 +353,7 @@ def test_fine_tuning_that_worsens_validation_says_so(
         replace(dataset, label=label).write(stream)
     assert run("finetune", "pairs.pretrained.pt", "ranked.npz", "--epochs", 1, "--lr", 10, "--keep", keep) == 0
     message = capsys.readouterr().err
-    assert "warning: validation AUPRC was 1.000 before fine-tuning, and is 0." in message and said in message
+    assert "warning: validation AUPRC was 1.000 before fine-tuning, and " in message and said in message
 
 
 def test_fine_tuning_on_other_data_warns(dataset: PairDataset, capsys: pytest.CaptureFixture[str]) -> None:
