@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from speid_cli.cli import options
-from speid_cli.cli.console import Progress, progress, report_leaks, say, warn
+from speid_cli.cli.console import progress, report_leaks, say, warn
 from speid_cli.dataset.pairs import SUBSETS, PairDataset
 from speid_cli.errors import located
 from speid_cli.evaluation.settings import EvaluationSettings
@@ -113,10 +114,12 @@ def _contents(
     return files | {name: text.encode() for name, text in texts.items()}
 
 
-def _watch(title: str, trees: int) -> AbstractContextManager[Progress]:
+@contextmanager
+def _watch(title: str, trees: int) -> Iterator[Callable[[int], None]]:
     """Print which baseline is trained, and show its progress."""
     say(title)
-    return progress(title, trees, "trees")
+    with progress(title, trees, "trees") as bar:
+        yield bar.advance
 
 
 def _cell(estimate: Estimate, width: int) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,24 +23,19 @@ _TREES, _TREES_AT_A_TIME = 100, 25
 Features = NDArray[np.float32]
 
 
-class Watched(Protocol):
-    """Receives the progress of a baseline's training."""
-
-    def advance(self, amount: int) -> None:
-        """Count `amount` more trees."""
-
-
-class _Unwatched:
-    def advance(self, amount: int) -> None:
-        """Nothing."""
+# Is told how many more trees are trained.
+Advance = Callable[[int], object]
+Watch = Callable[[str, int], AbstractContextManager[Advance]]
+Baseline = Callable[[PairDataset, int, Advance], NDArray[np.float64]]
 
 
-Watch = Callable[[str, int], AbstractContextManager[Watched]]
-Baseline = Callable[[PairDataset, int, Watched], NDArray[np.float64]]
+def unwatched(title: str, trees: int) -> AbstractContextManager[Advance]:
+    """Shows nothing."""
+    return nullcontext(lambda amount: None)
 
 
 def baseline_logits(
-    dataset: PairDataset, seed: int, names: tuple[str, ...] | None = None, watch: Watch | None = None
+    dataset: PairDataset, seed: int, names: tuple[str, ...] | None = None, watch: Watch = unwatched
 ) -> Iterator[tuple[str, NDArray[np.float64]]]:
     """Name and logits (N,) of each baseline in turn.
 
@@ -49,23 +43,23 @@ def baseline_logits(
     ----------
     names : tuple of str, optional
         Which of `BASELINES`; default: all.
-    watch : callable, optional
-        From a title and a number of trees, a context manager that gives a `Watched`.
+    watch : callable
+        From a title and a number of trees, a context manager that gives an `Advance`.
     """
     names = names or tuple(BASELINES)
     for number, name in enumerate(names, start=1):
         title = f"baseline {number} of {len(names)}: {name}"
-        with watch(title, _TREES) if watch else nullcontext(_Unwatched()) as watched:
-            logits = BASELINES[name](dataset, seed, watched)
+        with watch(title, _TREES) as advance:
+            logits = BASELINES[name](dataset, seed, advance)
         yield name, logits
 
 
-def _base_rate(dataset: PairDataset, seed: int, watched: Watched) -> NDArray[np.float64]:
+def _base_rate(dataset: PairDataset, seed: int, advance: Advance) -> NDArray[np.float64]:
     rate = dataset.label[dataset.members(TRAIN)].mean()
     return np.full(len(dataset), np.log(rate) - np.log1p(-rate))
 
 
-def _element_names(dataset: PairDataset, seed: int, watched: Watched) -> NDArray[np.float64]:
+def _element_names(dataset: PairDataset, seed: int, advance: Advance) -> NDArray[np.float64]:
     members = dataset.members(TRAIN)
     rate = dataset.label[members].mean()
     return element_name_scores(dataset, members) + np.log(rate) - np.log1p(-rate)
@@ -74,14 +68,14 @@ def _element_names(dataset: PairDataset, seed: int, watched: Watched) -> NDArray
 def _boosted(features: Callable[[PairDataset], Features]) -> Baseline:
     """Gradient-boosted trees on features (N, F) of all pairs."""
 
-    def logits(dataset: PairDataset, seed: int, watched: Watched) -> NDArray[np.float64]:
+    def logits(dataset: PairDataset, seed: int, advance: Advance) -> NDArray[np.float64]:
         from sklearn.ensemble import HistGradientBoostingClassifier
 
         members, values = dataset.members(TRAIN), features(dataset)
         trees = HistGradientBoostingClassifier(random_state=seed % 2**32, warm_start=True)
         for count in range(_TREES_AT_A_TIME, _TREES + 1, _TREES_AT_A_TIME):  # gives the same trees as one fit of all
             trees.set_params(max_iter=count).fit(values[members], dataset.label[members])
-            watched.advance(_TREES_AT_A_TIME)
+            advance(_TREES_AT_A_TIME)
             if trees.n_iter_ < count:
                 break
         return trees.decision_function(values)

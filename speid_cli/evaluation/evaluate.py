@@ -13,7 +13,7 @@ from speid_cli.dataset.leakage import leak_report
 from speid_cli.dataset.metrics import has_both_classes, sigmoid
 from speid_cli.dataset.pairs import SUBSETS, TRAIN, VALIDATION, PairDataset
 from speid_cli.errors import DataError, counted
-from speid_cli.evaluation.baselines import Watch, baseline_logits
+from speid_cli.evaluation.baselines import Watch, baseline_logits, unwatched
 from speid_cli.evaluation.calibration import Calibration, fit_calibration, fit_threshold
 from speid_cli.evaluation.measures import Estimate, Predictions, estimate
 from speid_cli.evaluation.settings import EvaluationSettings
@@ -79,7 +79,7 @@ def evaluate(
     device: Device,
     settings: EvaluationSettings,
     say: Callable[[str], None] = lambda text: None,
-    watch: Watch | None = None,
+    watch: Watch = unwatched,
 ) -> Evaluation:
     """Evaluate a model and the baselines on one subset.
 
@@ -137,7 +137,7 @@ def _all_logits(
     settings: EvaluationSettings,
     members: NDArray[np.int64],
     say: Callable[[str], None],
-    watch: Watch | None,
+    watch: Watch,
 ) -> Iterator[tuple[str, Logits]]:
     """Name and logits (N,) of the network and each baseline; pairs that are not needed have no defined logit."""
     needed = np.union1d(members, dataset.members(VALIDATION))

@@ -40,15 +40,7 @@ def load_stored(path: str | Path) -> Any:
     DataError
         The file is missing or damaged, or holds more than dense tensors and plain values.
     """
-    members = check_zip(path, "a PyTorch file", ZIP_STORED)
-    pickles = [name for name in members if name.endswith("/data.pkl")]
-    if len(pickles) != 1:
-        raise DataError("not a PyTorch file", expected="a model written by speid", path=path)
-    if (size := members[pickles[0]].file_size) > LONGEST_PICKLE_BYTES:
-        raise DataError(f"{size:,} bytes of plain values", expected=f"at most {LONGEST_PICKLE_BYTES:,}", path=path)
-    folder = pickles[0].removesuffix("data.pkl")
-    stored = sorted(member.file_size for name, member in members.items() if name.startswith(f"{folder}data/"))
-    sizes: list[int] = []
+    stored, sizes = _check_members(path), list[int]()
 
     def note_size(storage: Any, place: str) -> Any:
         """Leave a storage where it is, on the CPU."""
@@ -56,22 +48,37 @@ def load_stored(path: str | Path) -> Any:
         return storage
 
     try:
-        with ZipFile(path) as archive:
-            order = archive.read(f"{folder}byteorder") if f"{folder}byteorder" in members else b"little"
-            if order != sys.byteorder.encode():
-                raise DataError("stored with another byte order", expected=f"{sys.byteorder}-endian numbers", path=path)
-            _check_pickle(archive.read(pickles[0]))
-            if damaged := archive.testzip():
-                raise DataError(f"{damaged:.60}: damaged", path=path)
         content = torch.load(path, map_location=note_size, weights_only=True, mmap=True)
         tensors = {id(values): values.nbytes for values in _tensors(content)}
-        if sorted(sizes) != stored or sum(tensors.values()) > sum(stored):
-            raise DataError("damaged (tensors of other sizes than stored)", path=path)
-    except DataError as error:
-        raise error.at(path) from None
-    except Exception as error:  # zipfile, pickletools and torch raise many kinds of errors on damaged files
+    except Exception as error:  # torch raises many kinds of errors on damaged files
         raise DataError(f"damaged ({brief(error)})", path=path) from error
+    if sorted(sizes) != stored or sum(tensors.values()) > sum(stored):
+        raise DataError("damaged (tensors of other sizes than stored)", path=path)
     return content
+
+
+def _check_members(path: str | Path) -> list[int]:
+    """Check all of a PyTorch file but its tensors, and return the sizes of these, in bytes, sorted."""
+    members = check_zip(path, "a PyTorch file", ZIP_STORED)
+    pickles = [name for name in members if name.endswith("/data.pkl")]
+    if len(pickles) != 1:
+        raise DataError("not a PyTorch file", expected="a model written by speid", path=path)
+    if (size := members[pickles[0]].file_size) > LONGEST_PICKLE_BYTES:
+        raise DataError(f"{size:,} bytes of plain values", expected=f"at most {LONGEST_PICKLE_BYTES:,}", path=path)
+    folder = pickles[0].removesuffix("data.pkl")
+    try:
+        with located(path), ZipFile(path) as archive:
+            order = archive.read(f"{folder}byteorder") if f"{folder}byteorder" in members else b"little"
+            if order != sys.byteorder.encode():
+                raise DataError("stored with another byte order", expected=f"{sys.byteorder}-endian numbers")
+            _check_pickle(archive.read(pickles[0]))
+            if damaged := archive.testzip():
+                raise DataError(f"{damaged:.60}: damaged")
+    except DataError:
+        raise
+    except Exception as error:  # zipfile and pickletools raise many kinds of errors on damaged files
+        raise DataError(f"damaged ({brief(error)})", path=path) from error
+    return sorted(member.file_size for name, member in members.items() if name.startswith(f"{folder}data/"))
 
 
 def _tensors(value: Any) -> Iterator[Tensor]:
