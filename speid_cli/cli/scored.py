@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING
 from speid_cli.cli.console import progress, say
 from speid_cli.cli.outputs import text_output
 from speid_cli.errors import DataError, OptionError, counted
-from speid_cli.files import check_output_path, partial_path, read_lines
+from speid_cli.files import atomic_file, check_output_path, partial_path, read_lines
 
 if TYPE_CHECKING:
     from speid_cli.model.processes import Processes
@@ -69,14 +69,11 @@ class ScoredOutput:
                 for _ in stream.score(candidates, portion.after(done), processes):
                     pass
             return done or 0
-        target = Path(self.path or "-")
-        record = Record(target, made_of, self.force) if self.resume else None
+        record = Record(Path(self.path or "-"), made_of, self.force) if self.resume else None
         if record is not None and record.is_complete(_lines(candidates, portion)):
             processes.broadcast(None)
             say(f"{self.path} is already complete, with {counted(record.lines, 'line')}; unchanged")
             return record.lines
-        if record is None:
-            record_path(target).unlink(missing_ok=True)
         with text_output(self.path, self.force or self.resume, keep=self.resume) as out:
             done = record.begin(out, _lines(candidates, portion)) if record else 0
             rest = portion.after(processes.broadcast(done))
@@ -93,6 +90,9 @@ class ScoredOutput:
                     bar.advance(len(block))
             if record is not None:
                 record.compare(b"")
+        if record is None and self.path not in (None, "-"):
+            with suppress(OSError):
+                record_path(Path(str(self.path))).unlink()
         return done
 
 
@@ -100,15 +100,31 @@ def _lines(path: str, portion: Portion) -> Iterator[str]:
     return islice((text for _, text in read_lines(path)), *portion)
 
 
-def _sha256(lines: Iterable[str]) -> hashlib._Hash:
+def record_path(target: Path) -> Path:
+    """Where the record of an output is."""
+    return partial_path(target).with_suffix(".resume.json")
+
+
+def _sha256(parts: Iterable[bytes]) -> hashlib._Hash:
     digest = hashlib.sha256()
-    for text in lines:
-        digest.update(f"{text}\n".encode())
+    for part in parts:
+        digest.update(part)
     return digest
+
+
+def _chunks(path: Path, size: int) -> Iterator[bytes]:
+    """The first `size` bytes of a file, or all if it is shorter."""
+    with path.open("rb") as stream:
+        while chunk := stream.read(min(1 << 20, size)):
+            yield chunk
+            size -= len(chunk)
 
 
 class Record:
     """How far an output is, saved beside it as JSON after each block of lines.
+
+    It holds what the output is made of, the number of lines of the candidates that are done and the
+    bytes written for them, and the SHA-256 of both, so that it cannot be taken for that of another file.
 
     Parameters
     ----------
@@ -123,51 +139,75 @@ class Record:
     ----------
     lines : int
         Lines of the candidates that are done.
-
-    Raises
-    ------
-    DataError
-        The existing output was made of something else; the message names it.
     """
 
     def __init__(self, target: Path, made_of: MadeOf, force: bool) -> None:
         self._target, self._part, self._made_of, self._force = target, partial_path(target), made_of, force
         self._path = record_path(target)
-        self.lines, self._size, self._candidates = 0, 0, ""
-        try:
-            found = json.loads(self._path.read_text())
-            before, lines, size, candidates = (
-                dict(found["made_of"]),
-                int(found["lines"]),
-                int(found["size"]),
-                found["candidates"],
-            )
-        except (FileNotFoundError, ValueError, TypeError, LookupError):
-            return
-        if self._part.exists() or (target.exists() and target.stat().st_size == size):
-            _check_made_of(before, made_of, target)
-            self.lines, self._size, self._candidates = lines, size, candidates
+        self.lines, self._size, self._candidates, self._output = 0, 0, hashlib.sha256(), hashlib.sha256()
 
     def is_complete(self, lines: Iterator[str]) -> bool:
-        """Whether the output is finished, with all of these lines of the candidates."""
-        if not self.lines or self._part.exists():
+        """Whether the output is finished, with all of these lines of the candidates.
+
+        Raises
+        ------
+        DataError
+            It was made of something else; the message names it.
+        """
+        if self._part.exists() or not self._target.exists():
             return False
-        return _sha256(islice(lines, self.lines)).hexdigest() == self._candidates and next(lines, None) is None
+        size = self._target.stat().st_size
+        return self._resume(self._target, lines) and self._size == size and next(lines, None) is None
 
     def begin(self, out: IO[bytes], lines: Iterator[str]) -> int:
-        """Position `out` after the part of these lines that is done, and return their number."""
-        if self._size > os.fstat(out.fileno()).st_size:
-            self.lines = self._size = 0
-        self._digest = _sha256(islice(lines, self.lines))
-        if self.lines and self._digest.hexdigest() != self._candidates:
-            found = f"the first {counted(self.lines, 'line')} of the candidates have changed since it was started"
-            hint = "use the same candidates to resume, or leave out --resume-output to start again"
-            raise DataError(found, hint=hint, path=self._target)
+        """Position `out` after the part of these lines that is done, and return their number.
+
+        Raises
+        ------
+        DataError
+            The part was made of something else, or is not the beginning of an existing output.
+        """
+        if not self._resume(self._part, lines):
+            self.lines, self._size, self._candidates, self._output = 0, 0, hashlib.sha256(), hashlib.sha256()
+        elif self._target.exists() and not self._force:
+            size = min(self._size, self._target.stat().st_size)
+            before, now = (_sha256(_chunks(path, size)).digest() for path in (self._target, self._part))
+            if before != now:
+                raise self._another()
         if self.lines:
             say(f"{self._target}: resuming after {counted(self.lines, 'line')}")
         out.seek(self._size)
         out.truncate()
         return self.lines
+
+    def _resume(self, path: Path, lines: Iterator[str]) -> bool:
+        """Take over the saved record if it is that of a file and of the first of these lines."""
+        try:
+            saved = json.loads(self._path.read_text())
+            made_of, size, done = dict(saved["made_of"]), saved["size"], saved["lines"]
+            self._output = _sha256(_chunks(path, size))
+            valid = type(size) is type(done) is int and 0 < done <= size <= path.stat().st_size
+            if not valid or self._output.hexdigest() != saved["output"]:
+                return False
+        except (OSError, ValueError, TypeError, LookupError, RecursionError, OverflowError):
+            return False  # no record, or none that was written here
+        differences = [
+            f"{name} was {made_of.get(name)} and is {value}"
+            for name, value in self._made_of.items()
+            if made_of.get(name) != value
+        ]
+        self._candidates = _sha256(f"{text}\n".encode() for text in islice(lines, done))
+        if self._candidates.hexdigest() != saved["candidates"]:
+            differences.append(f"the first {counted(done, 'line')} of the candidates have changed")
+        if differences and not self._force:
+            hint = "use the same settings and candidates to resume, or leave out --resume-output to start again"
+            raise DataError(f"was started otherwise: {'; '.join(differences)}", hint=hint, path=self._target)
+        self.lines, self._size = done, size
+        return not differences
+
+    def _another(self) -> DataError:
+        found = "is not an output of this model, these candidates and options"
+        return DataError(found, hint="--force replaces it", path=self._target)
 
     def compare(self, text: bytes) -> None:
         """Refuse to replace an output that has other bytes here than `text`; without text, one that goes on."""
@@ -176,28 +216,14 @@ class Record:
         with self._target.open("rb") as before:
             before.seek(self._size)
             if not text.startswith(before.read(len(text) or 1)):
-                found = "is not an output of this model, these candidates and options"
-                raise DataError(found, hint="--force replaces it", path=self._target)
+                raise self._another()
 
     def add(self, block: list[ScoredLine], text: bytes) -> None:
         """Record a block that has been written and flushed."""
         self.lines, self._size = self.lines + len(block), self._size + len(text)
-        self._digest.update("".join(f"{scored.line.text}\n" for scored in block).encode())
-        done = {"made_of": self._made_of, "lines": self.lines, "size": self._size}
-        beside = self._path.with_suffix(".part")
-        beside.write_text(json.dumps(done | {"candidates": self._digest.hexdigest()}))
-        beside.replace(self._path)
-
-
-def record_path(target: Path) -> Path:
-    """Where the record of an output is."""
-    return partial_path(target).with_suffix(".resume.json")
-
-
-def _check_made_of(before: MadeOf, now: MadeOf, path: Path) -> None:
-    differences = [
-        f"{name} was {before.get(name)} and is {value}" for name, value in now.items() if before.get(name) != value
-    ]
-    if differences:
-        hint = "use the same settings to resume, or leave out --resume-output to start again"
-        raise DataError(f"was started with other settings: {'; '.join(differences)}", hint=hint, path=path)
+        self._candidates.update("".join(f"{scored.line.text}\n" for scored in block).encode())
+        self._output.update(text)
+        saved = {"made_of": self._made_of, "lines": self.lines, "size": self._size}
+        saved |= {"candidates": self._candidates.hexdigest(), "output": self._output.hexdigest()}
+        with atomic_file(self._path, force=True) as stream:
+            stream.write(json.dumps(saved).encode())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import struct
 import zipfile
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipInfo
@@ -18,6 +19,8 @@ _LONGEST_DIRECTORY = 1 << 20
 _MOST_INFLATED = {ZIP_STORED: 1, ZIP_DEFLATED: 1032}
 _METHODS = {ZIP_STORED: "stored", ZIP_DEFLATED: "deflated"}
 _ENCRYPTED = 0x1 | 0x40
+# The two records at the end of an archive, of which the first is optional and points to a third before it.
+_ENDS, _END64_BYTES = struct.Struct("<4s4xQ4x4s12xI2x"), 56
 
 
 class _Source(io.BufferedReader):
@@ -49,15 +52,13 @@ def check_zip(path: str | Path, kind: str, *methods: int) -> dict[str, ZipInfo]:
     try:
         with _Source(io.FileIO(path)) as source, zipfile.ZipFile(source) as archive:
             infos, file_size = archive.infolist(), source.seek(0, os.SEEK_END)
-            source.seek(0)
-            if source.read(4) != b"PK\3\4":
-                raise zipfile.BadZipFile("the archive does not start at the beginning of the file")
+            _check_ends(source, file_size, archive.start_dir)
     except OSError as error:
         raise unreadable(path, error) from error
     except Exception as error:  # zipfile raises many kinds of errors on damaged archives
         raise DataError(f"not {kind} ({brief(error)})", path=path) from error
     members = {info.filename: info for info in infos}
-    if len(members) != len(infos):
+    if len({name.lower() for name in members}) != len(infos) or any("\0" in info.orig_filename for info in infos):
         raise DataError("two members have the same name", path=path)
     for name, info in members.items():
         if info.flag_bits & _ENCRYPTED or info.compress_type not in methods:
@@ -67,6 +68,19 @@ def check_zip(path: str | Path, kind: str, *methods: int) -> dict[str, ZipInfo]:
         if info.compress_size > file_size or info.file_size > _MOST_INFLATED[info.compress_type] * info.compress_size:
             raise DataError(f"member {name!r:.60} states a size that it cannot have", path=path)
     return members
+
+
+def _check_ends(source: _Source, file_size: int, directory: int) -> None:
+    """Refuse an archive in which another program may find another directory than Python does."""
+    source.seek(0)
+    first = source.read(4)
+    source.seek(max(0, file_size - _ENDS.size))
+    locator, place64, end, place = _ENDS.unpack(source.read(_ENDS.size).rjust(_ENDS.size, b"\0"))
+    expected64 = file_size - _ENDS.size - _END64_BYTES
+    if first != b"PK\3\4" or end != b"PK\5\6" or place not in (directory, 0xFFFFFFFF):
+        raise zipfile.BadZipFile("its beginning or its directory is not where it should be")
+    if locator == b"PK\6\7" and place64 != expected64:
+        raise zipfile.BadZipFile("its directory is not where it should be")
 
 
 def check_memory(what: str, size: int) -> None:

@@ -128,5 +128,5 @@ def place_motifs(model: Speid, kernels: KernelInitialisers) -> None:
 
 
 def _each_way(model: Speid, name: str) -> list[Tensor]:
-    """A parameter of both directions of the LSTM."""
-    return [values for key, values in model.lstm.named_parameters() if key.startswith(name)]
+    """A parameter of both directions of the LSTM's first layer."""
+    return [values for key, values in model.lstm.named_parameters() if key.startswith(f"{name}_l0")]

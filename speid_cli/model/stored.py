@@ -93,25 +93,25 @@ def _tensors(value: Any) -> Iterator[Tensor]:
 def _check_pickle(pickle: bytes) -> None:
     """Refuse a pickle that asks for more than dense tensors and plain values, or for too much of them.
 
-    Values other than names, texts and tensors may not be used twice: nested lists that share their items
-    are small in a file and exponentially large outside.
+    Only names and texts may be used twice: nested lists that share their items are small in a file and
+    exponentially large outside.
     """
     used_twice: dict[Any, bool] = {}
     tuples = wide = 0
-    before = last = ""
+    last = ""
     for opcode, argument, _ in pickletools.genops(pickle):
         if opcode.name in ("GLOBAL", "INST", "STACK_GLOBAL") and argument not in _NAMES:
             raise _forbidden(f"{argument!r:.100}")
         if opcode.name == "PROTO" and argument != 2:
             raise _forbidden(f"version {argument} of the pickle protocol")
         if opcode.name in ("BINPUT", "LONG_BINPUT"):
-            used_twice[argument] = last in ("GLOBAL", "BINUNICODE") or (last == "REDUCE" and before != "EMPTY_TUPLE")
+            used_twice[argument] = last in ("GLOBAL", "BINUNICODE")
             continue
         if opcode.name in ("BINGET", "LONG_BINGET") and not used_twice.get(argument):
             raise _forbidden("a value that is used twice")
         tuples += opcode.name.startswith("TUPLE")
         wide += isinstance(argument, int) and argument.bit_length() > _WIDE_BITS
-        before, last = last, opcode.name
+        last = opcode.name
     if tuples > _MOST_TUPLES or wide > _MOST_WIDE:
         raise _forbidden(f"{tuples:,} tuples and {wide:,} large integers")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -136,15 +137,48 @@ def test_what_an_interrupted_run_leaves_is_gone_on_with(scored: list[str], capsy
     assert not partial_path("out.bedpe").exists()
 
 
-@pytest.mark.parametrize("spoil", [lambda: RECORD.unlink(), lambda: RECORD.write_text("{"),
-                                   lambda: RECORD.write_text("[]"), lambda: partial_path("out.bedpe").write_text("")])  # fmt: skip
-def test_without_a_record_or_its_lines_a_run_starts_anew(
+def change_record(**values: object) -> None:
+    RECORD.write_text(json.dumps(json.loads(RECORD.read_text()) | values))
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda: RECORD.unlink(),
+        *(lambda text=text: RECORD.write_text(text) for text in ("{", "[]", "[" * 100_000, '{"size": 1}', "\0")),
+        *(lambda value=value: change_record(lines=value) for value in (-5, 0, 10**30, float("inf"), "3", None)),
+        *(lambda value=value: change_record(size=value) for value in (-5, 0, 10**30, float("inf"), "3", 5)),
+        lambda: change_record(made_of=[1]),
+        lambda: partial_path("out.bedpe").write_text(""),
+        lambda: partial_path("out.bedpe").write_text("x" * 100_000),
+        lambda: partial_path("out.bedpe").write_text(partial_path("out.bedpe").read_text().replace("0.5", "0.4")),
+    ],
+)
+def test_without_a_record_of_just_these_lines_a_run_starts_anew(
     begun: Callable[..., None], scored: list[str], spoil: Callable[[], object]
 ) -> None:
     begun()
     spoil()
     assert builders.run(*PREDICT, "-o", "out.bedpe", "--resume-output") == 0
     assert Path("out.bedpe").read_bytes() == Path("whole.bedpe").read_bytes()
+
+
+def test_another_file_of_the_same_size_is_not_taken_for_the_output(scored: list[str]) -> None:
+    resume = [*PREDICT, "-o", "out.bedpe", "--resume-output"]
+    assert builders.run(*resume) == 0
+    other = Path("out.bedpe").read_text().replace("0.", "1.")
+    Path("out.bedpe").write_text(other)
+    assert builders.run(*resume) == 1
+    assert Path("out.bedpe").read_text() == other
+    assert builders.run(*resume, "--force") == 0
+    assert Path("out.bedpe").read_bytes() == Path("whole.bedpe").read_bytes()
+
+
+def test_a_short_output_that_came_meanwhile_is_not_replaced(begun: Callable[..., None]) -> None:
+    begun()
+    Path("out.bedpe").write_text("another\n")
+    assert builders.run(*PREDICT, "-o", "out.bedpe", "--resume-output") == 1
+    assert Path("out.bedpe").read_text() == "another\n"
 
 
 @pytest.fixture
@@ -183,7 +217,7 @@ def test_what_was_begun_with_other_options_is_refused_by_name(
     begun(*first)
     refused = fails(*PREDICT, "-o", "out.bedpe", "--resume-output", *then)
     assert (
-        f"out.bedpe: was started with other settings: {message}; use the same settings to resume, or leave out"
+        f"out.bedpe: was started otherwise: {message}; use the same settings and candidates to resume, or leave out"
         in refused
     )
     assert builders.run(*PREDICT, "-o", "out.bedpe", *then) == 0
@@ -195,11 +229,11 @@ def test_another_model_or_genome_is_refused_by_name(begun: Callable[..., None], 
     resume = [*PREDICT, "-o", "out.bedpe", "--resume-output"]
     Path("genome.fa").rename("moved.fa")
     builders.write_genome(Path("genome.fa"), seed=7)
-    assert "was started with other settings: reference was " in fails(*resume)
+    assert "was started otherwise: reference was " in fails(*resume)
     Path("moved.fa").rename("genome.fa")
     with open("model.pt", "wb") as stream:
         builders.random_checkpoint(seed=1).write(stream)
-    assert "was started with other settings: model was " in fails(*resume)
+    assert "was started otherwise: model was " in fails(*resume)
 
 
 def test_a_line_that_was_not_reached_may_be_mended(begun: Callable[..., None]) -> None:
@@ -215,7 +249,9 @@ def test_a_line_that_is_done_may_not_change(begun: Callable[..., None], fails: C
     lines = Path("pairs.bedpe").read_text().splitlines(keepends=True)
     Path("pairs.bedpe").write_text("".join([lines[0], lines[2], lines[1], *lines[3:]]))
     message = fails(*PREDICT, "-o", "out.bedpe", "--resume-output")
-    assert "out.bedpe: the first 21 lines of the candidates have changed since it was started; use the same" in message
+    assert (
+        "out.bedpe: was started otherwise: the first 21 lines of the candidates have changed; use the same" in message
+    )
 
 
 def test_a_finished_output_is_left_as_it_is(scored: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -228,8 +264,6 @@ def test_a_finished_output_is_left_as_it_is(scored: list[str], capsys: pytest.Ca
     assert "out.bedpe is already complete, with 61 lines; unchanged\n" in error
     assert "warning" not in error
     assert os.path.samestat(Path("out.bedpe").stat(), before)
-    assert builders.run(*PREDICT, "-o", "out.bedpe", "--force") == 0
-    assert not RECORD.exists()
 
 
 def test_an_output_stands_until_the_longer_one_does(begun: Callable[..., None], scored: list[str]) -> None:

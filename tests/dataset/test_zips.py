@@ -54,7 +54,7 @@ def test_members_are_named(folder: Path) -> None:
             "member 'second' states a size that it cannot have",
         ),
         (hostile.zipped({"aa": b"one", "ab": b"two"}).replace(b"ab", b"aa"), "two members have the same name"),
-        (b"#!/bin/sh\n" + PLAIN, "not an archive (the archive does not start at the beginning of the file)"),
+        (b"#!/bin/sh\n" + PLAIN, "not an archive (its beginning or its directory is not where it should be)"),
         (PLAIN[:-1], "not an archive (File is not a zip file)"),
         (b"", "not an archive (File is not a zip file)"),
     ],
