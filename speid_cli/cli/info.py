@@ -8,6 +8,7 @@ import platform
 import sys
 from dataclasses import asdict
 from importlib.metadata import version
+from zipfile import ZIP_DEFLATED, ZIP_STORED
 
 import click
 
@@ -73,17 +74,18 @@ def describe(path: str) -> dict[str, object]:
     DataError
         speid did not write the file.
     """
-    from speid_cli.dataset.archive import Archive
+    from speid_cli.dataset.zips import check_zip
 
-    with expecting(DATA_SET, KERNELS, MODEL), Archive(path) as archive:
-        names = archive.names
-    if "motifs" in names:
+    kinds = "a data set, motif kernels or a model of speid"
+    with expecting(DATA_SET, KERNELS, MODEL):
+        names = check_zip(path, kinds, ZIP_STORED, ZIP_DEFLATED)
+    if "motifs.npy" in names:
         return _describe_kernels(path)
-    if "enhancer_onehot" in names:
+    if "enhancer_onehot.npy" in names:
         return _describe_dataset(path)
-    if any(name.endswith("data.pkl") for name in names):
+    if any(name.endswith("/data.pkl") for name in names):
         return _describe_model(path)
-    raise DataError("not a data set, kernel initialisers or a model from speid", path=path)
+    raise DataError(f"not {kinds}", path=path)
 
 
 def _describe_dataset(path: str) -> dict[str, object]:

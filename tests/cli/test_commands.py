@@ -291,7 +291,7 @@ def test_info_says_what_each_file_holds(
     torch.save({}, "odd.pt")
     assert "odd.pt: not a speid model" in fails("info", "odd.pt")
     np.savez("odd.npz", x=1)
-    assert "not a data set, kernel initialisers or a model" in fails("info", "odd.npz")
+    assert "not a data set, motif kernels or a model of speid" in fails("info", "odd.npz")
 
 
 def test_an_output_never_replaces_an_input(dataset: PairDataset, model: Checkpoint, fails: Fails) -> None:
