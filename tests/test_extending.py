@@ -17,11 +17,12 @@ import pytest
 import speid_cli
 from speid_cli.cli.scored import ScoredOutput
 from speid_cli.dataset.pairs import PairDataset
+from speid_cli.errors import DataError
 from speid_cli.genome.reference import Reference
 from speid_cli.model.config import StreamSettings
 from speid_cli.model.device import Device
 from speid_cli.model.processes import SINGLE_PROCESS
-from speid_cli.scoring.stream import PairStream, Portion, ScoredLine
+from speid_cli.scoring.stream import PairStream, ScoredLine
 from tests import builders
 
 ROOT = Path(speid_cli.__file__).parent.parent
@@ -156,17 +157,16 @@ class Interact:
 def test_a_new_format_is_written_and_gone_on_with(pairs: list[str]) -> None:
     model = builders.random_checkpoint().model()
 
-    def fill(lines: int) -> int:
-        Path("some.bedpe").write_text("\n".join(["# made by hand", *pairs[:lines], ""]))
+    def fill(lines: list[str]) -> int:
+        Path("some.bedpe").write_text("\n".join(["# made by hand", *lines, ""]))
         with Reference("genome.fa") as reference:
             stream = PairStream(model, Device("cpu"), reference, StreamSettings(block_size=7))
             output = ScoredOutput("out.tsv", force=False, resume=True)
-            return output.fill(stream, Interact(), "some.bedpe", Portion(), SINGLE_PROCESS, {"model": "this"}, None)
+            return output.fill(stream, Interact(), "some.bedpe", WHOLE, SINGLE_PROCESS, {"model": "this"}, None)
 
-    part = Path(".out.tsv.part")
-    assert fill(40) == 0
-    Path("out.tsv").rename(part)
-    assert fill(60) == 41
+    with pytest.raises(DataError, match="some.bedpe:42"):
+        fill([*pairs[:40], "chr1\t5\t4"])
+    assert fill(pairs) == 35
     rows = [line.split("\t") for line in Path("out.tsv").read_text().splitlines()]
     assert [row[:3] for row in rows] == [[line.split("\t")[field] for field in (0, 1, 5)] for line in pairs]
     assert len({row[3] for row in rows}) > 1

@@ -65,15 +65,11 @@ class ScoredOutput:
         `total` is the number of lines of `candidates`, where it is known. Only the main process writes.
         """
         if not processes.is_main:
-            if (done := processes.broadcast(None)) is not None:
-                for _ in stream.score(candidates, portion.after(done), processes):
-                    pass
-            return done or 0
+            done = processes.broadcast(0)
+            for _ in stream.score(candidates, portion.after(done), processes):
+                pass
+            return done
         record = Record(Path(self.path or "-"), made_of, self.force) if self.resume else None
-        if record is not None and record.is_complete(_lines(candidates, portion)):
-            processes.broadcast(None)
-            say(f"{self.path} is already complete, with {counted(record.lines, 'line')}; unchanged")
-            return record.lines
         with text_output(self.path, self.force or self.resume, keep=self.resume) as out:
             done = record.begin(out, _lines(candidates, portion)) if record else 0
             rest = portion.after(processes.broadcast(done))
@@ -90,7 +86,7 @@ class ScoredOutput:
                     bar.advance(len(block))
             if record is not None:
                 record.compare(b"")
-        if record is None and self.path not in (None, "-"):
+        if self.path not in (None, "-"):
             with suppress(OSError):
                 record_path(Path(str(self.path))).unlink()
         return done
@@ -98,11 +94,6 @@ class ScoredOutput:
 
 def _lines(path: str, portion: Portion) -> Iterator[str]:
     return islice((text for _, text in read_lines(path)), *portion)
-
-
-def record_path(target: Path) -> Path:
-    """Where the record of an output is."""
-    return partial_path(target).with_suffix(".resume.json")
 
 
 def _sha256(parts: Iterable[bytes]) -> hashlib._Hash:
@@ -120,8 +111,13 @@ def _chunks(path: Path, size: int) -> Iterator[bytes]:
             size -= len(chunk)
 
 
+def record_path(target: Path) -> Path:
+    """Where the record of an output is."""
+    return partial_path(target).with_suffix(".resume.json")
+
+
 class Record:
-    """How far an output is, saved beside it as JSON after each block of lines.
+    """How far an unfinished output is, saved beside it as JSON after each block of lines.
 
     It holds what the output is made of, the number of lines of the candidates that are done and the
     bytes written for them, and the SHA-256 of both, so that it cannot be taken for that of another file.
@@ -146,19 +142,6 @@ class Record:
         self._path = record_path(target)
         self.lines, self._size, self._candidates, self._output = 0, 0, hashlib.sha256(), hashlib.sha256()
 
-    def is_complete(self, lines: Iterator[str]) -> bool:
-        """Whether the output is finished, with all of these lines of the candidates.
-
-        Raises
-        ------
-        DataError
-            It was made of something else; the message names it.
-        """
-        if self._part.exists() or not self._target.exists():
-            return False
-        size = self._target.stat().st_size
-        return self._resume(self._target, lines) and self._size == size and next(lines, None) is None
-
     def begin(self, out: IO[bytes], lines: Iterator[str]) -> int:
         """Position `out` after the part of these lines that is done, and return their number.
 
@@ -167,26 +150,28 @@ class Record:
         DataError
             The part was made of something else, or is not the beginning of an existing output.
         """
-        if not self._resume(self._part, lines):
+        if not self._resume(lines):
             self.lines, self._size, self._candidates, self._output = 0, 0, hashlib.sha256(), hashlib.sha256()
         elif self._target.exists() and not self._force:
             size = min(self._size, self._target.stat().st_size)
             before, now = (_sha256(_chunks(path, size)).digest() for path in (self._target, self._part))
             if before != now:
                 raise self._another()
+        if self._target.exists() and not self._force:
+            say(f"{self._target} exists, and is replaced only by an output that begins with the same lines")
         if self.lines:
             say(f"{self._target}: resuming after {counted(self.lines, 'line')}")
         out.seek(self._size)
         out.truncate()
         return self.lines
 
-    def _resume(self, path: Path, lines: Iterator[str]) -> bool:
-        """Take over the saved record if it is that of a file and of the first of these lines."""
+    def _resume(self, lines: Iterator[str]) -> bool:
+        """Take over the saved record if it is that of the part and of the first of these lines."""
         try:
             saved = json.loads(self._path.read_text())
             made_of, size, done = dict(saved["made_of"]), saved["size"], saved["lines"]
-            self._output = _sha256(_chunks(path, size))
-            valid = type(size) is type(done) is int and 0 < done <= size <= path.stat().st_size
+            self._output = _sha256(_chunks(self._part, size))
+            valid = type(size) is type(done) is int and 0 < done <= size <= self._part.stat().st_size
             if not valid or self._output.hexdigest() != saved["output"]:
                 return False
         except (OSError, ValueError, TypeError, LookupError, RecursionError, OverflowError):
