@@ -22,7 +22,7 @@ from speid_cli.genome.reference import Reference
 from speid_cli.model.config import StreamSettings
 from speid_cli.model.device import Device
 from speid_cli.model.processes import SINGLE_PROCESS
-from speid_cli.scoring.stream import PairStream, ScoredLine
+from speid_cli.scoring.stream import WHOLE, PairStream, ScoredLine
 from tests import builders
 
 ROOT = Path(speid_cli.__file__).parent.parent
