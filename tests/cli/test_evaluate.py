@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -328,8 +327,9 @@ def test_what_cannot_be_written_is_refused_before_anything_is_read(
 
 def test_trees_grown_in_parts_are_those_grown_at_once(trained: PairDataset) -> None:
     done: list[int] = []
-    watched = SimpleNamespace(advance=done.append)
-    found = dict(baseline_logits(trained, 3, ("distance", "GC content"), lambda *_: contextlib.nullcontext(watched)))
+    found = dict(
+        baseline_logits(trained, 3, ("distance", "GC content"), lambda *_: contextlib.nullcontext(done.append))
+    )
     assert done == [25] * 8
     train = trained.members(TRAIN)
     distance = distance_bp(
