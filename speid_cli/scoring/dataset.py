@@ -15,8 +15,8 @@ from speid_cli.model.device import Device
 from speid_cli.model.speid import Speid
 from speid_cli.scoring.scorer import Scorer
 
-# Sequence features are large; logits are not.
-_PAIRS_AT_A_TIME = 512
+# Pairs whose sequence features, which are large, are held together.
+PAIRS_AT_A_TIME = 512
 
 
 class DatasetScorer:
@@ -40,8 +40,8 @@ class DatasetScorer:
 
     def sequence_features(self, members: NDArray[np.int64]) -> Iterator[Tensor]:
         """Inputs of the dense layer (M, T, 2H), on the device, of successive parts of the pairs."""
-        for start in range(0, len(members), _PAIRS_AT_A_TIME):
-            yield from self._scorer.sequence_features(*self._elements(members[start : start + _PAIRS_AT_A_TIME]))
+        for start in range(0, len(members), PAIRS_AT_A_TIME):
+            yield from self._scorer.sequence_features(*self._elements(members[start : start + PAIRS_AT_A_TIME]))
 
     def _elements(self, members: NDArray[np.int64]) -> tuple[list[int], list[int]]:
         dataset = self._dataset

@@ -12,11 +12,8 @@ from torch import Tensor
 from speid_cli.dataset.pairs import PairDataset
 from speid_cli.model.device import Device
 from speid_cli.model.speid import Speid
-from speid_cli.scoring.dataset import DatasetScorer
+from speid_cli.scoring.dataset import PAIRS_AT_A_TIME, DatasetScorer
 from speid_cli.training.batches import PairWindows, Samples
-
-# Pairs that are validated together.
-_PAIRS_AT_A_TIME = 512
 
 
 class Inputs(Protocol):
@@ -87,8 +84,8 @@ class FrozenFeatures:
         self._model.eval()
         parts = [np.empty(0, np.float32)]
         with torch.no_grad(), self._device.autocast():
-            for start in range(0, len(members), _PAIRS_AT_A_TIME):
-                features = self._features(members[start : start + _PAIRS_AT_A_TIME])
+            for start in range(0, len(members), PAIRS_AT_A_TIME):
+                features = self._features(members[start : start + PAIRS_AT_A_TIME])
                 parts.append(self._model.classify(features).float().cpu().numpy())
         return np.concatenate(parts)
 
