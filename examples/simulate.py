@@ -10,8 +10,8 @@ match  if both elements carry the same family, so that neither side alone predic
 and    if the enhancer carries the first of three families and the promoter the second.
 null   the pairs of match with their labels shuffled.
 
-Writes genome.fa, enhancers.bed, promoters.bed, pairs.bedpe and motifs.jaspar (the families'
-matrices among others).
+Writes genome.fa, enhancers.bed, promoters.bed, pairs.bedpe, sites.bed (the planted motifs) and
+motifs.jaspar (the families' matrices among others).
 """
 
 from __future__ import annotations
@@ -35,13 +35,14 @@ PITCH_BP = 4000  # distance of neighbouring elements, plus or minus 500: windows
 
 
 class Element(NamedTuple):
-    """An enhancer or promoter and the family that it carries."""
+    """An enhancer or promoter, the family that it carries, and where."""
 
     chrom: str
     start: int
     end: int
     name: str
     family: int
+    sites: tuple[int, int]
 
 
 class Pair(NamedTuple):
@@ -71,6 +72,7 @@ def main() -> None:
     write_fasta(options.output / "genome.fa", genome)
     write_bed(options.output / "enhancers.bed", enhancers)
     write_bed(options.output / "promoters.bed", promoters)
+    write_sites(options.output / "sites.bed", enhancers + promoters, families)
     write_pairs(options.output / "pairs.bedpe", pairs)
     others = [motif for motif in release if motif.name not in FAMILIES]
     decoys = [others[index] for index in rng.choice(len(others), DECOYS, replace=False)]
@@ -106,19 +108,22 @@ def simulate_chromosome(
             length = int(rng.integers(*lengths))
             start = int(slot) * PITCH_BP + int(rng.integers(-500, 500))
             family = index % len(families)
-            plant(rng, sequence[start : start + length], families[family])
-            placed.append(Element(chrom, start, start + length, f"{chrom}_{side}_{index}", family))
+            first, second = plant(rng, sequence[start : start + length], families[family])
+            name, sites = f"{chrom}_{side}_{index}", (start + first, start + second)
+            placed.append(Element(chrom, start, start + length, name, family, sites))
         sides.append(placed)
     return sequence, sides[0], sides[1]
 
 
-def plant(rng: np.random.Generator, stretch: NDArray[np.uint8], motif: Motif) -> None:
-    """Write two draws from a motif into a stretch, each into its own half."""
-    half = len(stretch) // 2
+def plant(rng: np.random.Generator, stretch: NDArray[np.uint8], motif: Motif) -> tuple[int, int]:
+    """Write two draws from a motif into a stretch, each into its own half; where they start."""
+    half, starts = len(stretch) // 2, []
     for first in (0, half):
         start = first + int(rng.integers(0, half - motif.length))
         for offset, probabilities in enumerate(motif.ppm()):
             stretch[start + offset] = rng.choice(LETTERS, p=probabilities)
+        starts.append(start)
+    return starts[0], starts[1]
 
 
 def pair_matching(
@@ -184,6 +189,13 @@ def write_bed(path: Path, elements: Sequence[Element]) -> None:
     """Elements with their names, sorted."""
     ordered = sorted(elements, key=lambda element: (element.chrom, element.start))
     path.write_text("".join(f"{e.chrom}\t{e.start}\t{e.end}\t{e.name}\n" for e in ordered))
+
+
+def write_sites(path: Path, elements: Sequence[Element], families: Sequence[Motif]) -> None:
+    """The planted motifs, sorted, with their names."""
+    sites = [(element.chrom, start, families[element.family]) for element in elements for start in element.sites]
+    rows = sorted((chrom, start, start + motif.length, motif.name) for chrom, start, motif in sites)
+    path.write_text("".join(f"{chrom}\t{start}\t{end}\t{name}\t0\t+\n" for chrom, start, end, name in rows))
 
 
 def write_pairs(path: Path, pairs: Sequence[Pair]) -> None:

@@ -241,30 +241,38 @@ def check_writable_folder(path: Path) -> None:
         pass
 
 
-def write_folder(path: Path, contents: Mapping[str, bytes], force: bool) -> None:
-    """Write files by name into a folder; none of them is in it before all are complete.
+@contextlib.contextmanager
+def atomic_folder(path: Path, force: bool) -> Iterator[Path]:
+    """A folder to write files into, which are at `path` only once all are complete and on disk.
 
-    They are written in a temporary folder, which is then renamed. If `path` exists, they are moved
-    into it one by one, and its other files stay.
+    It is a temporary folder, which is then renamed. If `path` exists, the files are moved into it one by
+    one, and its other files stay. If the block fails, nothing is left.
     """
     check_output_folder(path, force)
     path = path.resolve()
-    with (
-        os_errors_of(path),
-        tempfile.TemporaryDirectory(prefix=f".{path.name}.", suffix=".part", dir=path.parent) as temporary,
-    ):
-        folder = Path(temporary, "folder")
-        folder.mkdir()
+    with contextlib.ExitStack() as held:
+        with os_errors_of(path):
+            temporary = tempfile.TemporaryDirectory(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+            folder = Path(held.enter_context(temporary), "folder")
+            folder.mkdir()
+        yield folder
+        with os_errors_of(path):
+            files = sorted(folder.iterdir())
+            for file in files:
+                with file.open("rb") as stream:
+                    os.fsync(stream.fileno())
+            if path.exists():
+                for file in files:
+                    os.replace(file, path / file.name)
+            else:
+                os.replace(folder, path)
+
+
+def write_folder(path: Path, contents: Mapping[str, bytes], force: bool) -> None:
+    """Write files by name into an `atomic_folder`."""
+    with atomic_folder(path, force) as folder, os_errors_of(path):
         for name, content in contents.items():
-            with (folder / name).open("wb") as stream:
-                stream.write(content)
-                stream.flush()
-                os.fsync(stream.fileno())
-        if path.exists():
-            for name in contents:
-                os.replace(folder / name, path / name)
-        else:
-            os.replace(folder, path)
+            (folder / name).write_bytes(content)
 
 
 def finite(value: Any) -> Any:

@@ -12,7 +12,7 @@ from pathlib import Path
 from speid_cli.errors import DataError
 
 GZIP_MAGIC = b"\x1f\x8b"
-BEDPE, BED, FASTA, TEXT = "BEDPE", "BED", "a FASTA", "a text file"
+BEDPE, BED, FASTA, VCF, TEXT = "BEDPE", "BED", "a FASTA", "a VCF", "a text file"
 DATA_SET, KERNELS, MODEL, MOTIFS = "a data set", "a file of motif kernels", "a model", "a file of motifs"
 
 _HEAD_BYTES = 1 << 16
@@ -36,7 +36,7 @@ _MEMBERS = {
 }
 _BINARY = {*_MAGIC.values(), *_MEMBERS.values()}
 _FIRST_WORDS = {
-    "##fileformat=VCF": "a VCF",
+    "##fileformat=VCF": VCF,
     "##gff": "a GFF",
     "@HD\t": "a SAM",
     "@SQ\t": "a SAM",

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 from speid_cli.cli import main
 from speid_cli.dataset.pairs import PairDataset
+from speid_cli.genome.motif_files import Motif
+from speid_cli.genome.onehot import ALPHABET
 from speid_cli.model.checkpoint import Checkpoint
 from speid_cli.model.config import SpeidConfig
 from speid_cli.model.device import Device
@@ -125,6 +127,19 @@ def random_checkpoint(config: SpeidConfig = TINY, seed: int = 0, **provenance: o
             low = -0.4 if name.endswith(("bias", "mean")) else 0.5
             values.uniform_(low, low + 0.8, generator=generator)
     return Checkpoint(config, state, "finetuned", [], dict(provenance))
+
+
+def trained_network(seed: int = 0) -> Speid:
+    """A network as `random_checkpoint` makes it, whose features have means that features can have."""
+    model = random_checkpoint(seed=seed).model()
+    model.feature_norm.running_mean.abs_()  # type: ignore[union-attr, operator]
+    return model
+
+
+def consensus_motif(identifier: str, consensus: str, count: int = 20) -> Motif:
+    """A motif of `count` times a consensus; N is any base."""
+    rows = [[count * (letter in (base, "N")) for base in ALPHABET] for letter in consensus]
+    return Motif(identifier, identifier, np.array(rows, np.float64), "test")
 
 
 def scorer(model: Speid, device: Device, codes: Sequence[NDArray[np.uint8]], **options: object) -> Scorer[int]:

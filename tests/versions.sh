@@ -20,7 +20,7 @@ find_python() {
 test_on() {
     mkdir "$work/speid"
     tar -c --exclude './.*' --exclude ./build --exclude ./quickstart --exclude '*.so' . | tar -x -C "$work/speid" &&
-        cd "$work/speid" && PYTHON=$1 setup_speid test,jaspar && python -m pytest -q -n 2 -m 'not slow'
+        cd "$work/speid" && PYTHON=$1 setup_speid test,jaspar,explain && python -m pytest -q -n 2 -m 'not slow'
 }
 
 ran=0 failed=0

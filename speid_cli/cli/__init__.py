@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import signal
 import sys
@@ -13,28 +12,18 @@ from typing import NoReturn
 import click
 
 from speid_cli import __version__
+from speid_cli.cli.lazy import LazyGroup
 from speid_cli.errors import OptionError, SpeidError, Terminated
 from speid_cli.files import unreadable
 
-COMMANDS = ("candidates", "negatives", "prepare", "motifs", "pretrain", "finetune", "evaluate", "predict", "info")
-
-
+COMMANDS = (
+    "candidates", "negatives", "prepare", "motifs", "pretrain", "finetune", "evaluate", "predict", "explain", "info",
+)  # fmt: skip
 SEVERAL_PROCESSES = ("pretrain", "finetune", "predict")
 
 
-class LazyGroup(click.Group):
-    """A group that imports a command when it is asked for."""
-
-    def list_commands(self, context: click.Context) -> list[str]:
-        """The commands, in the order in which they are used."""
-        return list(COMMANDS)
-
-    def get_command(self, context: click.Context, name: str) -> click.Command | None:
-        """The command of that name, imported now."""
-        if name not in COMMANDS:
-            return None
-        command: click.Command = importlib.import_module(f"speid_cli.cli.{name}").command
-        return command
+class Commands(LazyGroup):
+    """All commands."""
 
     def invoke(self, context: click.Context) -> object:
         """Run a command; when the reader of a pipe has gone, end silently, as on SIGPIPE."""
@@ -48,7 +37,9 @@ class LazyGroup(click.Group):
 
 
 @click.group(
-    cls=LazyGroup,
+    cls=Commands,
+    package=__name__,
+    commands=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100, "show_default": True},
 )
 @click.version_option(__version__, prog_name="speid")

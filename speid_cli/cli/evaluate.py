@@ -12,10 +12,10 @@ import click
 
 from speid_cli.cli import options
 from speid_cli.cli.console import progress, report_leaks, say, warn
-from speid_cli.dataset.pairs import SUBSETS, PairDataset
+from speid_cli.dataset.pairs import PairDataset
 from speid_cli.errors import located
 from speid_cli.evaluation.settings import EvaluationSettings
-from speid_cli.files import atomic_file, check_output_folder, check_writable_folder, write_folder
+from speid_cli.files import atomic_file, check_writable_folder, write_folder
 
 if TYPE_CHECKING:
     from speid_cli.evaluation.evaluate import Evaluation
@@ -28,33 +28,18 @@ _WIDTHS = {"auprc": _WIDE, "auroc": _WIDE, "f1": _NARROW, "calibrated_brier": _N
 _SHOWN = tuple(_WIDTHS)
 
 
-def _number(context: click.Context, parameter: click.Parameter, subset: str) -> int:
-    return SUBSETS.index(subset)
-
-
 @click.command()
 @click.argument("model", type=options.INPUT, metavar="MODEL.pt")
 @click.argument("data", type=options.INPUT, metavar="DATA.npz")
-@click.option(
-    "-o",
-    "--output",
-    "path",
-    type=click.Path(file_okay=False),
-    metavar="DIRECTORY",
-    help="Folder to write.  [default: MODEL.evaluation in the current folder]",
-)
-@click.option("--force", is_flag=True, help="Replace the reports in a folder that exists.")
-@click.option("--subset", type=click.Choice(SUBSETS), default="test", callback=_number, help="Pairs to judge on.")
+@options.output_folder("MODEL.evaluation")
+@options.subset("Pairs to judge on.")
 @click.option("--fit", is_flag=True, help="First fit threshold and calibration on validation; store them in MODEL.pt.")
 @click.option("--replicates", type=click.IntRange(0, 100_000), default=1000, help="Bootstrap replicates.")
 @click.option("--no-baselines", is_flag=True, help="Leave the baselines out.")
-@click.option(
-    "--allow-seen", is_flag=True, help="Allow evaluation on pairs that the model was, or may have been, trained on."
-)
+@options.allow_seen("Allow evaluation on pairs that the model was, or may have been, trained on.")
 @options.seed
 @options.compute_options
 @options.common_options
-@options.group("output", options.OutputOptions)
 @options.group("settings", EvaluationSettings)
 def command(
     model: str,
@@ -77,10 +62,9 @@ def command(
     from speid_cli.evaluation import evaluate as evaluation
     from speid_cli.model.checkpoint import Checkpoint
 
-    target = Path(output.path or f"{Path(model).stem}.evaluation")
-    check_output_folder(target, output.force)
-    for path in (target, Path(model)) if fit else (target,):
-        check_writable_folder(path.resolve().parent)
+    target = output.folder(f"{Path(model).stem}.evaluation")
+    if fit:
+        check_writable_folder(Path(model).resolve().parent)
     checkpoint, dataset = Checkpoint.read(model), PairDataset.read(data)
     device = compute.open()
     with located(data):

@@ -10,26 +10,9 @@ from speid_cli.cli import options
 from speid_cli.cli.console import say, warn
 from speid_cli.errors import DataError, OptionError, counted
 from speid_cli.files import atomic_file
-from speid_cli.genome.motif_files import JASPAR_RELEASES, Motif, read_jaspar_release, read_motifs
+from speid_cli.genome.motif_files import Motif
 from speid_cli.model.config import PRESETS
 from speid_cli.model.motif_kernels import KernelInitialisers, choose, fit, place
-
-
-@dataclass(frozen=True)
-class MotifSource:
-    """Where motifs come from: files, a JASPAR release, or both."""
-
-    files: tuple[str, ...]
-    jaspar: str | None
-    collection: str
-    tax_group: str
-
-    def read(self) -> list[Motif]:
-        """The motifs, those of the files first."""
-        motifs = [motif for path in self.files for motif in read_motifs(path)]
-        if self.jaspar is not None:
-            motifs += read_jaspar_release(self.jaspar, self.collection, tuple(self.tax_group.split(",")))
-        return motifs
 
 
 @dataclass(frozen=True)
@@ -58,9 +41,7 @@ class PlacingOptions:
 
 @click.command()
 @click.argument("files", nargs=-1, type=options.INPUT_OR_DASH, metavar="[FILE]...")
-@click.option("--jaspar", type=click.Choice(JASPAR_RELEASES), help="Take a JASPAR release (needs pyjaspar).")
-@click.option("--collection", default="CORE", help="JASPAR collection.")
-@click.option("--tax-group", default="vertebrates", metavar="GROUP,...", help="JASPAR groups.")
+@options.jaspar
 @options.output_options("Initialisers to write.  [default: kernels.npz]")
 @click.option("--preset", type=click.Choice(list(PRESETS)), default="paper", help="Network that the kernels are for.")
 @click.option("--kernel-length", type=click.IntRange(1, 10_000), help="Kernel length in bp.  [default: the preset's]")
@@ -84,9 +65,9 @@ class PlacingOptions:
 )
 @options.seed
 @options.common_options
-@options.group("source", MotifSource)
+@options.group("source", options.MotifSource)
 @options.group("placing", PlacingOptions)
-def command(source: MotifSource, placing: PlacingOptions, output: options.OutputOptions) -> None:
+def command(source: options.MotifSource, placing: PlacingOptions, output: options.OutputOptions) -> None:
     """Turn JASPAR, PFM or MEME motifs into kernel initialisers.
 
     The probability matrix of each motif, minus 0.25, is written into one kernel of both branches,

@@ -19,8 +19,11 @@ import click
 from speid_cli import __version__
 from speid_cli.cli.console import say
 from speid_cli.cli.outputs import text_output
+from speid_cli.dataset.pairs import SUBSETS
 from speid_cli.errors import OptionError
-from speid_cli.files import check_output_path
+from speid_cli.files import check_output_folder, check_output_path, check_writable_folder
+from speid_cli.genome.intervals import Interval
+from speid_cli.genome.motif_files import JASPAR_RELEASES, Motif, read_jaspar_release, read_motifs
 from speid_cli.model.config import TrainingConfig
 
 if TYPE_CHECKING:
@@ -73,6 +76,16 @@ def shard(value: object) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
+def region(value: object) -> Interval:
+    """Interval of CHROM:START-END, whose positions count from 1 and include both ends, as in samtools and UCSC."""
+    match = re.fullmatch(r"(.+):([0-9,]{1,15})-([0-9,]{1,15})", str(value))
+    start, end = (int(match[side].replace(",", "") or 0) for side in (2, 3)) if match else (0, 0)
+    if match is None or not 1 <= start <= end:
+        expected = "CHROM:START-END, counted from 1, such as chr1:1,000,001-1,000,500"
+        raise click.BadParameter(f"{value!r}: expected {expected}")
+    return Interval(match[1], start - 1, end)
+
+
 def group(parameter: str, record: type, *options: Decorator) -> Decorator:
     """Pass several options to the command as one argument, an instance of a dataclass.
 
@@ -110,6 +123,13 @@ class OutputOptions:
         check_output_path(target, self.force, inputs)
         return target
 
+    def folder(self, default: str) -> Path:
+        """The folder to write, checked by `check_output_folder` and `check_writable_folder`."""
+        target = Path(self.path or default)
+        check_output_folder(target, self.force)
+        check_writable_folder(target.resolve().parent)
+        return target
+
     def check_text(self, *inputs: str | None) -> None:
         """Check the output of `write_lines`, and that at most one input is standard input."""
         if inputs.count("-") > 1:
@@ -135,6 +155,23 @@ def output(help_text: str) -> Decorator:
 def output_options(help_text: str) -> Decorator:
     """``output: OutputOptions``."""
     return group("output", OutputOptions, output(help_text))
+
+
+def output_folder(default: str) -> Decorator:
+    """``output: OutputOptions``, of a command that writes a folder."""
+    return group(
+        "output",
+        OutputOptions,
+        click.option(
+            "-o",
+            "--output",
+            "path",
+            type=click.Path(file_okay=False),
+            metavar="DIRECTORY",
+            help=f"Folder to write.  [default: {default} in the current folder]",
+        ),
+        click.option("--force", is_flag=True, help="Replace the files in a folder that exists."),
+    )
 
 
 seed = click.option(
@@ -217,6 +254,52 @@ def chromosomes(option: str, help_text: str) -> Decorator:
     """An option with a list of chromosomes, separated by commas."""
     return click.option(option, callback=_names, metavar="CHROM,...", help=help_text)
 
+
+cache_memory = click.option(
+    "--cache-memory",
+    "cache_bytes",
+    type=memory_size,
+    metavar="SIZE",
+    help="Memory for the cache of computed elements, such as 500M or 8G.  [default: a quarter of the device's]",
+)
+
+
+def _number(context: click.Context, parameter: click.Parameter, subset: str) -> int:
+    return SUBSETS.index(subset)
+
+
+def subset(help_text: str) -> Decorator:
+    """``--subset``, as the subset's number."""
+    return click.option("--subset", type=click.Choice(SUBSETS), default="test", callback=_number, help=help_text)
+
+
+def allow_seen(help_text: str) -> Decorator:
+    """``--allow-seen``."""
+    return click.option("--allow-seen", is_flag=True, help=help_text)
+
+
+@dataclass(frozen=True)
+class MotifSource:
+    """Where motifs come from: files, a JASPAR release, or both."""
+
+    files: tuple[str, ...]
+    jaspar: str | None
+    collection: str
+    tax_group: str
+
+    def read(self) -> list[Motif]:
+        """The motifs, those of the files first; none where neither was given."""
+        motifs = [motif for path in self.files for motif in read_motifs(path)]
+        if self.jaspar is not None:
+            motifs += read_jaspar_release(self.jaspar, self.collection, tuple(self.tax_group.split(",")))
+        return motifs
+
+
+jaspar = _with_options(
+    click.option("--jaspar", type=click.Choice(JASPAR_RELEASES), help="Take a JASPAR release (needs pyjaspar)."),
+    click.option("--collection", default="CORE", help="JASPAR collection."),
+    click.option("--tax-group", default="vertebrates", metavar="GROUP,...", help="JASPAR groups."),
+)
 
 promoter_first = click.option("--promoter-first", is_flag=True, help="Columns 1-3 are the promoter, 4-6 the enhancer.")
 

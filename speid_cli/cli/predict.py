@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from speid_cli.cli import options
 from speid_cli.cli.console import Stopwatch, say, warn
+from speid_cli.cli.reference import open_reference, reference_option
 from speid_cli.cli.scored import MadeOf, ScoredOutput
 from speid_cli.dataset.metrics import sigmoid
 from speid_cli.errors import DataError, OptionError, counted, located
@@ -21,7 +21,6 @@ from speid_cli.files import count_lines, read_lines, sha256_of
 from speid_cli.model.config import BATCH_SIZE, GPU_BATCH_SIZE, StreamSettings
 
 if TYPE_CHECKING:
-    from speid_cli.genome.reference import Reference
     from speid_cli.model.checkpoint import Checkpoint
     from speid_cli.scoring.stream import PairStream, StreamCounts
 
@@ -50,13 +49,7 @@ class ProbabilityOptions:
 @click.command()
 @click.argument("model", type=options.INPUT, metavar="MODEL.pt")
 @click.argument("candidates", type=options.INPUT_OR_DASH, metavar="CANDIDATES.bedpe")
-@click.option(
-    "-f",
-    "--reference",
-    type=options.INPUT,
-    metavar="REFERENCE.fa",
-    help="FASTA to read.  [default: the path stored in the model, else $SPEID_REFERENCE]",
-)
+@reference_option
 @options.output("Scored BEDPE to write; compressed if it ends in .gz.  [default: standard output]")
 @click.option(
     "--append",
@@ -89,13 +82,7 @@ class ProbabilityOptions:
     default=StreamSettings.block_size,
     help="Lines held in memory at a time, at most.",
 )
-@click.option(
-    "--cache-memory",
-    "cache_bytes",
-    type=options.memory_size,
-    metavar="SIZE",
-    help="Memory for the cache of computed elements, such as 500M or 8G.  [default: a quarter of the device's]",
-)
+@options.cache_memory
 @click.option(
     "--shard",
     type=options.shard,
@@ -136,7 +123,6 @@ def command(
       zcat candidates.bedpe.gz | speid predict model.pt - | sort -t$'\\t' -k8,8gr | head
       speid predict model.pt candidates.bedpe --shard 3/100 -o part003.bedpe --resume-output
     """
-    from speid_cli.genome.reference import Reference
     from speid_cli.model.checkpoint import Checkpoint
     from speid_cli.model.processes import Processes
     from speid_cli.scoring.formats import ScoredBedpe
@@ -148,11 +134,9 @@ def command(
     portion = Portion() if shard is None else Portion.shard(*shard, lines or 0)
     checkpoint, device = Checkpoint.read(model), compute.open(processes)
     with located(model):
-        fasta = checkpoint.find_reference(reference, os.environ.get("SPEID_REFERENCE"))
         probabilities = scale.of(checkpoint)
-    output.check((fasta,))
-    with Reference(fasta) as genome, processes.connected():
-        _check_genome(checkpoint, genome, given=reference is not None)
+    with open_reference(checkpoint, model, reference) as genome, processes.connected():
+        output.check((str(genome.path),))
         stream, format_ = PairStream(checkpoint.model(), device, genome, settings, probabilities), ScoredBedpe(append)
         made_of: MadeOf = {
             "--append": append, "--promoter-first": settings.promoter_first, "--calibrated": scale.calibrated,
@@ -176,17 +160,6 @@ def _count_lines(path: str, exactly: bool, is_read_twice: bool) -> int | None:
     if lines is None and exactly:
         return sum(1 for _ in read_lines(path))  # raises the error that the file has
     return lines
-
-
-def _check_genome(checkpoint: Checkpoint, genome: Reference, given: bool) -> None:
-    """Refuse another genome; warn of a changed sequence where the reference was given by name."""
-    checkpoint.check_reference(genome)
-    try:
-        checkpoint.check_sequence(genome)
-    except DataError as error:
-        if not given:
-            raise
-        warn(str(error))
 
 
 def _warn_of_inputs(checkpoint: Checkpoint, stream: PairStream) -> None:

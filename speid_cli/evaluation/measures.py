@@ -69,12 +69,12 @@ def estimate(predictions: Predictions, cluster: NDArray[np.int64], replicates: i
         counts = generator.multinomial(clusters, np.full(clusters, 1 / clusters), size=rows)
         for name, found in weighted_measures(predictions, counts[:, cluster].astype(np.float64)).items():
             drawn[name].append(found)
-    return {name: _estimate(float(value[name][0]), drawn[name]) for name in value}
+    return {name: interval_of(float(value[name][0]), np.concatenate([np.empty(0), *drawn[name]])) for name in value}
 
 
-def _estimate(value: float, parts: list[Array]) -> Estimate:
-    values = np.concatenate(parts) if parts else np.empty(0)
-    values = values[~np.isnan(values)]
+def interval_of(value: float, replicates: Array) -> Estimate:
+    """A measure with the percentile interval of its bootstrap replicates (R,), widened to include it."""
+    values = replicates[~np.isnan(replicates)]
     if not len(values):
         return Estimate(value, float("nan"), float("nan"))
     low, high = np.quantile(values, [0.025, 0.975])

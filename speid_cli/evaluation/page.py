@@ -4,17 +4,32 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from importlib.resources import files
 from typing import Any
 
-import jinja2
+from speid_cli.report.page import render
 
-CAPTIONS = {
-    "precision_recall": "Precision and recall on the evaluated pairs. The base rate is a horizontal line.",
-    "roc": "True against false positive rate on the same pairs.",
-    "reliability": "How often pairs of a given probability interact; on the diagonal, as often as predicted.",
-    "scores": "The network's probabilities by class, and the threshold that was chosen on the validation pairs.",
-    "training": "Loss and validation figures of each epoch; a line separates the two stages.",
+# Of each picture: what is seen, for those who cannot see it, and its caption.
+PICTURES = {
+    "precision_recall": (
+        "Curves of precision against recall, one for each model, whose AUPRC is in the legend",
+        "Precision and recall on the evaluated pairs. The base rate is a horizontal line.",
+    ),
+    "roc": (
+        "Curves of the true against the false positive rate, one for each model, whose AUROC is in the legend",
+        "True against false positive rate on the same pairs.",
+    ),
+    "reliability": (
+        "Dots of the share of interacting pairs against the probability, for each bin of probability, and a diagonal",
+        "How often pairs of a given probability interact; on the diagonal, as often as predicted.",
+    ),
+    "scores": (
+        "Histograms of the probabilities of interacting and of other pairs, with a vertical line at the threshold",
+        "The network's probabilities by class, and the threshold that was chosen on the validation pairs.",
+    ),
+    "training": (
+        "Lines of the training loss, validation loss and validation AUPRC against the epoch",
+        "Loss and validation figures of each epoch; a line separates the two stages.",
+    ),
 }
 
 
@@ -28,14 +43,6 @@ def page(title: str, content: Mapping[str, Any], pictures: Mapping[str, bytes]) 
     pictures : dict of bytes
         SVG by name.
     """
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["figure"] = _figure
-    template = environment.from_string(files(__package__).joinpath("report.html.j2").read_text("utf-8"))
-    images = [(name, CAPTIONS[name], base64.b64encode(svg).decode()) for name, svg in pictures.items()]
-    return template.render(title=title, content=content, images=images)
-
-
-def _figure(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
+    images = [(*PICTURES[name], base64.b64encode(svg).decode()) for name, svg in pictures.items()]
+    models = [model["measures"] | model | {"name": name} for name, model in content["models"].items()]
+    return render(__package__, "report.html.j2", name=title, content=content, models=models, images=images)

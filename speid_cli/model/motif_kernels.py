@@ -106,17 +106,29 @@ class KernelInitialisers:
 
 
 def _read_records(archive: Archive, count: int, kernel_length: int) -> tuple[PlacedMotif, ...]:
+    placed = placed_motifs(archive.read_json("motifs"), kernel_length, archive.path)
+    if len(placed) != count or len({item.kernel for item in placed}) != count:
+        raise DataError(f"motifs: {len(placed)} records for {count} kernels", path=archive.path)
+    return placed
+
+
+def placed_motifs(records: Any, kernel_length: int, path: str | Path) -> tuple[PlacedMotif, ...]:
+    """Placed motifs from plain values, as `KernelInitialisers.records` gives them.
+
+    Raises
+    ------
+    DataError
+        A record is incomplete, has a value of another type, or lies outside a kernel.
+    """
     types = {"identifier": str, "name": str, "kernel": int, "offset": int, "length": int, "strand": str, "source": str}
     try:
-        placed = tuple(PlacedMotif(**record) for record in archive.read_json("motifs"))
+        placed = tuple(PlacedMotif(**record) for record in records)
     except TypeError as error:
-        raise DataError(f"motifs: no list of placed motifs ({brief(error)})", path=archive.path) from error
+        raise DataError(f"motifs: no list of placed motifs ({brief(error)})", path=path) from error
     for item in placed:
         well_typed = all(type(getattr(item, name)) is kind for name, kind in types.items())
         if not well_typed or min(item.kernel, item.offset) < 0 or not 0 < item.length <= kernel_length - item.offset:
-            raise DataError(f"motifs: {item!s:.200} is not inside a kernel of {kernel_length} bp", path=archive.path)
-    if len(placed) != count or len({item.kernel for item in placed}) != count:
-        raise DataError(f"motifs: {len(placed)} records for {count} kernels", path=archive.path)
+            raise DataError(f"motifs: {item!s:.200} is not inside a kernel of {kernel_length} bp", path=path)
     return placed
 
 

@@ -5,6 +5,7 @@ Shapes as in `shared_backend`; K kernels.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import cast
 
 import numpy as np
@@ -17,7 +18,7 @@ from speid_cli.model.native.library import Kernels, addresses
 from speid_cli.model.speid import Speid
 from speid_cli.scoring.backend import Codes, Slots
 from speid_cli.scoring.folding import Pass
-from speid_cli.scoring.shared_backend import Rows, SharedBackend
+from speid_cli.scoring.shared_backend import Part, Rows, SharedBackend
 
 _ELEMENTS = 12  # in one task: two groups of rows in the recurrence
 _PAIRS = 192  # in one task: enough to be worth reading the dense weights
@@ -41,13 +42,14 @@ class NativeBackend(SharedBackend):
         projection, dense = self._kernels.panels(run.projection), self._kernels.panels(dense.flatten(0, 1))
         return Pass(projection, run.bias, recurrent, dense, run.backward)
 
-    def _empty(self, *shape: int) -> Tensor:
+    def empty(self, *shape: int) -> Tensor:
+        """See `SharedBackend`."""
         return torch.from_numpy(np.empty(shape, np.float32))  # NumPy asks for large pages
 
     @torch.no_grad()
     def fill(self, side: int, slots: Slots, codes: Codes) -> None:
         """See `ScoringBackend`."""
-        kernels, states, first = self._kernels, self._states[side], self._first[side]
+        kernels, states, first = self._kernels, self._states[side], self.first[side]
         index = kernels.group_codes(torch.as_tensor(codes))
         reached = kernels.memory.empty(len(slots), self._steps[side], self._config.lstm_units)
         pieces = max(kernels.threads, -(-len(slots) // _ELEMENTS))
@@ -68,7 +70,7 @@ class NativeBackend(SharedBackend):
 
     def _fill_some(self, side: int, slots: Slots, index: Tensor, reached: Tensor) -> None:
         kernels, units, states = self._kernels, self._config.lstm_units, self._states[side]
-        first, second = self._first[side], self._second[side]
+        first, second = self.first[side], self.second[side]
         features = kernels.memory.empty(len(slots), self._steps[side], self._config.n_kernels)
         gates = kernels.memory.empty(len(slots), self._steps[side], 4 * units)
         convolve(kernels, self._branches[side], index, features)
@@ -100,20 +102,18 @@ class NativeBackend(SharedBackend):
         dense = first.dense_part[enhancers].add_(second.dense_part[promoters])
         self._add_share(1, promoters, enhancers, np.argsort(promoters, kind="stable"), dense)
         self._add_share(0, enhancers, promoters, np.arange(len(enhancers)), dense)
-        logits = torch.empty(len(dense), 1)
-        self._kernels.product(F.relu_(dense), self._output, logits, self._network.output_bias.view(1))
-        return logits[:, 0]
+        return self.output(dense)
 
     def _add_share(self, side: int, elements: Slots, partners: Slots, order: Slots, dense: Tensor) -> None:
         """Add to `dense` (N, D) the share of the second pass over elements (N,), run in the given order."""
         states = self._kernels.memory.empty(len(elements), self._steps[side], self._config.lstm_units)
-        second_pass = self._second[side]
+        second_pass = self.second[side]
         self._recur(second_pass, states, order, *self._second_pass(side, elements[order], partners[order]))
         self._kernels.product(states.flatten(1), second_pass.dense, dense, add=True)
 
     @torch.no_grad()
     def _second_pass_states(self, side: int, elements: Slots, partners: Slots) -> Tensor:
-        kernels, second_pass = self._kernels, self._second[side]
+        kernels, second_pass = self._kernels, self.second[side]
         out = kernels.memory.empty(len(elements), self._steps[side], self._config.lstm_units)
 
         def run(part: slice) -> None:
@@ -139,3 +139,53 @@ class NativeBackend(SharedBackend):
             gate_step=-4 * units if run.backward else 4 * units, states=states, state_start=state_start,
             state_step=units, hidden=hidden, cell=cell,
         )  # fmt: skip
+
+    def put(self, rows: Slots) -> Slots:
+        """See `SharedBackend`."""
+        return rows
+
+    def in_parallel(self, work: Callable[[Part], None], parts: Iterable[Part]) -> None:
+        """See `SharedBackend`."""
+        self._kernels.parallel(work, parts)
+
+    def features(self, side: int, codes: Codes) -> Tensor:
+        """See `SharedBackend`; on this thread."""
+        branch, kernels = self._branches[side], self._kernels
+        steps = (codes.shape[1] - branch.kernel_length + 1) // branch.pool_length
+        features = kernels.memory.empty(len(codes), steps, self._config.n_kernels)
+        convolve(kernels, branch, kernels.group_codes(torch.as_tensor(codes)), features)
+        return features
+
+    def gates(self, run: Pass, features: Tensor) -> Tensor:
+        """See `SharedBackend`; on this thread."""
+        gates = self._kernels.memory.empty(*features.shape[:-1], 4 * self._config.lstm_units)
+        self._kernels.product(features.flatten(0, -2), run.projection, gates.flatten(0, -2), run.bias)
+        return gates
+
+    def kernel_gates(self, run: Pass, kernel: int) -> Tensor:
+        """See `SharedBackend`."""
+        return run.projection[:, kernel].flatten()[: 4 * self._config.lstm_units]  # of panels
+
+    def advance(
+        self, run: Pass, gates: Tensor, rows: Slots, hidden: Tensor, cell: Tensor, states: Tensor, cells: Tensor | None
+    ) -> None:
+        """See `SharedBackend`; on this thread."""
+        places = np.arange(len(hidden))
+        kept = gates if cells is None else gates.clone()  # where cells are kept, gates become activations
+        self._kernels.recur(
+            "recur", slice(0, len(hidden)), hidden.shape[1], gates.shape[1], weights=run.recurrent, gates=kept,
+            gate_start=addresses(rows * kept.stride(0)), gate_step=kept.stride(1), states=states,
+            state_start=addresses(places * states.stride(0)), state_step=states.stride(1), hidden=hidden, cell=cell,
+            cells=cells,
+        )  # fmt: skip
+
+    def add_share(self, run: Pass, states: Tensor, first: int, dense: Tensor) -> None:
+        """See `SharedBackend`; on this thread."""
+        weights = run.dense[:, first * self._config.lstm_units :]
+        self._kernels.product(states.flatten(1), weights, dense, add=True)
+
+    def output(self, dense: Tensor) -> Tensor:
+        """See `SharedBackend`; on this thread."""
+        logits = torch.empty(len(dense), 1)
+        self._kernels.product(F.relu_(dense), self._output, logits, self._network.output_bias.view(1))
+        return logits[:, 0]

@@ -12,14 +12,15 @@ Shapes: S slots; N pairs; T steps of one side, Te or Tp; H LSTM units each way; 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
 
 from speid_cli.model.speid import Speid
-from speid_cli.scoring.backend import Slots
+from speid_cli.scoring.backend import Codes, Slots
 from speid_cli.scoring.folding import Pass, affine, fold
 
 
@@ -47,6 +48,7 @@ class ElementStates:
 
 
 Rows = Slots | Tensor
+Part = TypeVar("Part")
 
 
 class SecondPass(NamedTuple):
@@ -74,7 +76,7 @@ class SharedBackend(ABC):
         self._steps = model.config.enhancer_steps, model.config.promoter_steps
         self._scale, self._offset = affine(model.sequence_norm)
         self._network = network = fold(model)
-        self._first, self._second = (list(map(self._prepared, passes)) for passes in (network.first, network.second))
+        self.first, self.second = (list(map(self._prepared, passes)) for passes in (network.first, network.second))
 
     def element_bytes(self, side: int) -> int:
         """See `ScoringBackend`."""
@@ -87,9 +89,9 @@ class SharedBackend(ABC):
 
     def _allocate_side(self, slots: int, steps: int) -> ElementStates:
         units, dense = self._config.lstm_units, self._config.dense_units
-        first_pass = self._empty(slots, steps, units) if self._keep_first_pass else None
-        hidden, cell = self._empty(slots, units), self._empty(slots, units)
-        return ElementStates(hidden, cell, self._empty(slots, dense), self._empty(slots, steps, 4 * units), first_pass)
+        first_pass = self.empty(slots, steps, units) if self._keep_first_pass else None
+        hidden, cell = self.empty(slots, units), self.empty(slots, units)
+        return ElementStates(hidden, cell, self.empty(slots, dense), self.empty(slots, steps, 4 * units), first_pass)
 
     def _second_pass(self, side: int, elements: Rows, partners: Rows) -> SecondPass:
         """The second pass over elements (N,) of a side, each from its partner (N,) of the other side."""
@@ -106,13 +108,60 @@ class SharedBackend(ABC):
         features[:, steps:, 0] = self._second_pass_states(1, promoters, enhancers)
         return features.flatten(2).mul_(self._scale).add_(self._offset)
 
+    @property
+    def dense_bias(self) -> Tensor:
+        """What the dense layer adds (D,)."""
+        return self._network.dense_bias
+
     @abstractmethod
     def _prepared(self, run: Pass) -> Pass:
         """A pass with its weights as the backend reads them."""
 
     @abstractmethod
-    def _empty(self, *shape: int) -> Tensor:
-        """Uninitialised float32 memory."""
+    def empty(self, *shape: int) -> Tensor:
+        """Uninitialised float32 memory on the device."""
+
+    @abstractmethod
+    def put(self, rows: Slots) -> Rows:
+        """Row numbers, to index tensors with."""
+
+    @abstractmethod
+    def in_parallel(self, work: Callable[[Part], None], parts: Iterable[Part]) -> None:
+        """Do work on each part, on the threads that there are."""
+
+    @abstractmethod
+    def features(self, side: int, codes: Codes) -> Tensor:
+        """Pooled features (B, T, K) of base codes uint8 (B, L)."""
+
+    @abstractmethod
+    def gates(self, run: Pass, features: Tensor) -> Tensor:
+        """Gate inputs (..., 4H) of a pass from features (..., K)."""
+
+    @abstractmethod
+    def kernel_gates(self, run: Pass, kernel: int) -> Tensor:
+        """What a feature of 1 of one kernel adds to the gate inputs of a pass (4H,)."""
+
+    @abstractmethod
+    def advance(
+        self, run: Pass, gates: Tensor, rows: Slots, hidden: Tensor, cell: Tensor, states: Tensor, cells: Tensor | None
+    ) -> None:
+        """Run over all steps of gates (S, n, 4H), in their order, of rows (B,).
+
+        Parameters
+        ----------
+        hidden, cell : (B, H)
+            Where to start; they become the final states.
+        states, cells : (B, n, H)
+            Filled; cells only if they are given.
+        """
+
+    @abstractmethod
+    def add_share(self, run: Pass, states: Tensor, first: int, dense: Tensor) -> None:
+        """Add to dense sums (B, D) the share of states (B, n, H), of which the first is step `first` of the pass."""
+
+    @abstractmethod
+    def output(self, dense: Tensor) -> Tensor:
+        """Logits (B,) of dense sums (B, D), which are overwritten."""
 
     @abstractmethod
     def _second_pass_states(self, side: int, elements: Slots, partners: Slots) -> Tensor:

@@ -19,6 +19,7 @@ import torch
 
 import speid_cli
 from speid_cli.cli import COMMANDS
+from speid_cli.cli.explain import QUESTIONS
 from speid_cli.dataset.pairs import VALIDATION, PairDataset
 from speid_cli.errors import DataError, Terminated
 from speid_cli.genome.reference import Reference
@@ -432,6 +433,21 @@ def test_every_command_has_help_with_an_example(command: str, capsys: pytest.Cap
     assert f"Example:\n    speid {command} " in out
     for line in out.splitlines():
         assert len(line) <= 100
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_every_question_has_help_with_an_example(question: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("explain", question, "--help") == 0
+    out = capsys.readouterr().out
+    assert f"Example:\n    speid explain {question} " in out
+    assert max(map(len, out.splitlines())) <= 100
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_help_on_a_question_imports_no_torch(question: str) -> None:
+    arguments = ["explain", question, "--help"]
+    code = f"import sys; from speid_cli.cli import main; s = main({arguments!r}); sys.exit(s or 9 * ('torch' in sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], stdout=subprocess.DEVNULL).returncode == 0
 
 
 def test_commands_that_need_no_network_never_import_torch(pairs: list[str]) -> None:

@@ -124,7 +124,9 @@ def test_the_page_holds_everything_itself_and_escapes_names(trained: PairDataset
     links.feed(text)
     assert len(links.found) == len(PICTURES)
     assert all(link.startswith("data:image/svg+xml;base64,") for link in links.found)
-    assert not re.search(r"@import|url\(|<script|<link", text)
+    assert not re.search(r"@import|url\(|<script src|<link", text)
+    seen = re.findall('<img alt="([^"]*)"', text)
+    assert len(seen) == len(PICTURES) and seen[0].startswith("Curves of precision against recall, one for each model")
     for name in ("Leaks", "Comparison with the baselines", "What was held out", "How to cite", *BASELINES):
         assert name in text
 

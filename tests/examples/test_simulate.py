@@ -46,6 +46,17 @@ def test_every_element_is_in_one_interacting_pair_of_ten(simulated: Path) -> Non
             assert set(seen.values()) == {times}
 
 
+def test_each_element_has_two_sites_of_its_family(simulated: Path) -> None:
+    elements = [line.split("\t") for name in ("enhancers", "promoters")
+                for line in (simulated / f"{name}.bed").read_text().splitlines()]  # fmt: skip
+    sites = [line.split("\t") for line in (simulated / "sites.bed").read_text().splitlines()]
+    assert len(sites) == 2 * len(elements)
+    for chrom, start, end, _ in elements:
+        inside = [site for site in sites if site[0] == chrom and int(start) <= int(site[1]) < int(site[2]) <= int(end)]
+        assert len(inside) == 2
+        assert len({site[3] for site in inside}) == 1
+
+
 def test_labels_are_read_off_the_sequence_of_both_elements(simulated: Path) -> None:
     """The family whose matrix scores highest in an element is the planted one: label = same family."""
     families = read_motifs(str(simulated / "motifs.jaspar"))[:5]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -15,30 +14,11 @@ from numpy.typing import NDArray
 
 from speid_cli.model.convolution import expand
 from speid_cli.model.device import Device
-from speid_cli.model.native.library import KINDS, Kernels
-from speid_cli.model.speid import Speid
 from speid_cli.scoring.scorer import ElementCache, Scorer
 from tests import builders
 
 WINDOWS = builders.ENHANCER_WINDOW, builders.PROMOTER_WINDOW
 Codes = NDArray[np.uint8]
-
-
-@pytest.fixture(params=["plain", "pytorch", *KINDS])
-def device(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Device]:
-    """A CPU on each backend, and on each kind of vector unit that it has."""
-    device = Device("cpu")
-    if request.param == "plain":
-        monkeypatch.setattr(Speid, "has_fast_paths", False)
-    elif request.param == "pytorch":
-        device.kernels = None
-    elif device.kernels is None:
-        pytest.skip("the native kernels were not built")
-    elif KINDS.index(request.param) < KINDS.index(device.kernels.kind):
-        pytest.skip(f"this machine has no {request.param}")
-    else:
-        device.kernels = Kernels(2, request.param)
-    yield device
 
 
 def random_codes(*counts: int) -> list[Codes]:

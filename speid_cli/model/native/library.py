@@ -171,9 +171,8 @@ class Kernels:
     def product(self, a: Tensor, panels: Tensor, out: Tensor, bias: Tensor | None = None, add: bool = False) -> None:
         """out (rows, columns) = bias + a b, or out + a b, on this thread; b's first rows if a is narrower."""
         rows, inner = a.shape
-        step = panels.shape[1] * panels.shape[2]
-        self.call("product", a, a.stride(0), a.stride(1), panels, step, rows, inner, out.shape[1], out, out.stride(0),
-                  bias, int(add))  # fmt: skip
+        self.call("product", a, a.stride(0), a.stride(1), panels, panels.stride(0), rows, inner, out.shape[1], out,
+                  out.stride(0), bias, int(add))  # fmt: skip
 
     def product_by_rows(self, a: Tensor, panels: Tensor, out: Tensor, bias: Tensor | None = None) -> None:
         """`product` on all threads, which share its rows."""

@@ -1,0 +1,126 @@
+"""What `knockout` and `epistasis` begin with: a model, held-out pairs, and the sites of motifs in them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+import click
+
+from speid_cli.cli import options
+from speid_cli.cli.console import Stopwatch, duration, say, warn
+from speid_cli.dataset.pairs import PairDataset
+from speid_cli.errors import OptionError, counted, located
+from speid_cli.explain.settings import KnockoutSettings, SubjectSettings
+from speid_cli.files import sha256_of, sha256_of_lines
+
+if TYPE_CHECKING:
+    from speid_cli.explain.occurrences import Occurrences
+    from speid_cli.explain.pairs import PairScorer
+    from speid_cli.explain.record import Record, Run
+    from speid_cli.explain.subject import Subject
+    from speid_cli.genome.motif_files import Motif
+    from speid_cli.model.checkpoint import Checkpoint
+
+replacement_options = options.group(
+    "replacement",
+    KnockoutSettings,
+    click.option(
+        "--draws",
+        type=click.IntRange(1, 10_000),
+        default=KnockoutSettings.draws,
+        help="Random replacements of each site, and of its control.",
+    ),
+    click.option(
+        "--p-value",
+        type=options.FiniteFloat(0, 0.1, min_open=True),
+        default=KnockoutSettings.p_value,
+        help="A site is where a motif scores so high that random sequence does with at most this probability.",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A model, the pairs that it is asked about, and the sites of motifs in their enhancers and promoters."""
+
+    checkpoint: Checkpoint
+    dataset: PairDataset
+    subject: Subject
+    scorer: PairScorer
+    sides: tuple[Occurrences, Occurrences]
+    record: Record
+
+    def announce(self, what: str, mutants: int, trial: Callable[[], int]) -> None:
+        """Print how long it will take, from a trial that tells its number of mutants."""
+        trial()  # the first also loads what the others find loaded
+        clock = Stopwatch()
+        rate = max(trial(), 1) / clock.seconds
+        say(f"{what}: {counted(mutants, 'mutant')}, about {duration(mutants / rate)}")
+
+
+@contextmanager
+def asking(
+    model: str,
+    data: str,
+    run: Run,
+    source: options.MotifSource,
+    settings: SubjectSettings,
+    replacement: KnockoutSettings,
+    compute: options.ComputeOptions,
+    cache_bytes: int | None,
+) -> Iterator[Asked]:
+    """Read, score, and find sites; print how well the model predicts. The record is removed at the end."""
+    from speid_cli.explain.occurrences import Occurrences
+    from speid_cli.explain.pairs import PairScorer
+    from speid_cli.explain.record import Record
+    from speid_cli.explain.subject import ask
+    from speid_cli.model.checkpoint import Checkpoint
+
+    motifs = source.read()
+    if not motifs:
+        raise OptionError("no motifs to ask about; give --motifs FILE or --jaspar RELEASE")
+    checkpoint, dataset = Checkpoint.read(model), PairDataset.read(data)
+    made_of = {
+        "model": sha256_of(model), "data": dataset.digest, "motifs": digest_of(motifs),
+        "--precision": compute.precision, **asdict(settings), **asdict(replacement),
+    }  # fmt: skip
+    with Record(run, made_of) as record:
+        device = compute.open()
+        with located(data):
+            subject = ask(checkpoint, dataset, device, settings)
+        show_subject(subject)
+        scorer = PairScorer(checkpoint.model(), dataset, subject.members, device, cache_bytes)
+        enhancers, promoters = (
+            Occurrences.find(side, elements, motifs, replacement.p_value) for side, elements in enumerate(scorer.sides)
+        )
+        warn_of_motifs(enhancers, subject)
+        yield Asked(checkpoint, dataset, subject, scorer, (enhancers, promoters), record)
+        record.remove()
+
+
+def show_subject(subject: Subject) -> None:
+    """Print how well the model predicts the pairs, and what makes that too good."""
+    say(subject.verdict)
+    for warning in subject.warnings:
+        warn(warning)
+
+
+def digest_of(motifs: list[Motif]) -> str:
+    """SHA-256 of motifs."""
+    return sha256_of_lines(f"{motif.identifier} {motif.name} {motif.matrix.tolist()}" for motif in motifs)
+
+
+def warn_of_motifs(occurrences: Occurrences, subject: Subject) -> None:
+    """Warn of motifs that cannot have sites, and of too few resampling units."""
+    from speid_cli.explain.statistics import smallest_p
+
+    if short := occurrences.scanner.unreachable:
+        names = ", ".join(motif.name for motif in short[:3]) + (", ..." if len(short) > 3 else "")
+        warn(f"{counted(len(short), 'motif')} ({names}) too short or too vague to have a site at this --p-value")
+    lowest = smallest_p(subject.units)
+    if lowest > 0.001:
+        units, kind = subject.units, subject.clusters.unit
+        warn(f"p-values cannot be below {lowest:.2g}: they are by {kind}, and the pairs have {units:,} of these only")

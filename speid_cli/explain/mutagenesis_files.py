@@ -1,0 +1,72 @@
+"""Files of the effects of substitutions: the table, bigWig tracks, and the input of TF-MoDISco."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speid_cli.dataset.metrics import sigmoid
+from speid_cli.dataset.pairs import SIDES
+from speid_cli.explain.mutagenesis import PairEffects, base_values
+from speid_cli.explain.tracks import write_bigwig
+from speid_cli.genome.onehot import ALPHABET, onehot
+
+COLUMNS = ("line", "side", "chrom", "position", "reference", "alternative", "probability", "logit_change")
+LETTERS = "ACGT"
+IN_FILE_ORDER = [ALPHABET.index(letter) for letter in LETTERS]
+_LONGEST_NAME = 100
+
+
+def table_rows(pair: PairEffects) -> Iterator[str]:
+    """Lines of the table, a substitution each: positions 0-based, the probability that of the mutant."""
+    for window, changes in zip(pair.windows, pair.effects.changes, strict=True):
+        asked = changes[window.asked]
+        probabilities = sigmoid(pair.effects.logit + asked)
+        for place, change, probability in zip(window.asked.tolist(), asked, probabilities, strict=True):
+            code, position = window.codes[place], window.start + place
+            begin = f"{pair.asked.line}\t{window.side}\t{window.element.chrom}\t{position}\t{ALPHABET[code]}"
+            for base in IN_FILE_ORDER:
+                if base != code:
+                    yield f"{begin}\t{ALPHABET[base]}\t{probability[base]:.6g}\t{change[base]:.6g}"
+
+
+def write_tracks(folder: Path, pair: PairEffects) -> None:
+    """Write `base_values` of each side that has any as LINE.NAME.SIDE.bw."""
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "_", pair.asked.labelled.name)[:_LONGEST_NAME].strip(".") or "pair"
+    for window, changes in zip(pair.windows, pair.effects.changes, strict=True):
+        if len(window.asked):
+            path = folder / f"{pair.asked.line}.{name}.{window.side}.bw"
+            write_bigwig(path, window.element.chrom, window.contig_length, window.start, base_values(changes))
+
+
+class Modisco:
+    """Input of TF-MoDISco, N pairs.
+
+    For each side one-hot sequences uint8 (N, 4, L) and hypothetical contributions float32 (N, 4, L), letters
+    A, C, G, T. The contribution of a base is its change of the logit minus the mean change of the four bases;
+    0 at positions that were not asked about. At the base that is there, that is 3/4 of `base_values`.
+    """
+
+    def __init__(self) -> None:
+        self._arrays: dict[str, list[NDArray[np.generic]]] = {name: [] for name in modisco_names("")}
+
+    def add(self, pair: PairEffects) -> None:
+        """Add a pair."""
+        sides = zip(pair.windows, pair.effects.changes, strict=True)
+        for window, changes in sides:
+            centred = np.nan_to_num(changes - changes.mean(axis=1, keepdims=True))
+            self._arrays[f".{window.side}.onehot.npz"].append(onehot(window.codes)[IN_FILE_ORDER].astype(np.uint8))
+            self._arrays[f".{window.side}.effects.npz"].append(centred[:, IN_FILE_ORDER].T)
+
+    def arrays(self) -> list[NDArray[np.generic]]:
+        """Arrays in the order of `modisco_names`."""
+        return [np.stack(arrays) for arrays in self._arrays.values()]
+
+
+def modisco_names(prefix: str) -> list[str]:
+    """PREFIX.SIDE.onehot.npz and PREFIX.SIDE.effects.npz."""
+    return [f"{prefix}.{side}.{kind}.npz" for side in SIDES for kind in ("onehot", "effects")]

@@ -1,0 +1,66 @@
+"""The sites of all motifs in the elements of one side. E elements of L bp."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speid_cli.explain.pairs import Elements, Rows
+from speid_cli.explain.scan import Hits, Scanner, background_of
+from speid_cli.explain.sites import Stretches, stretches_around
+from speid_cli.genome.motif_files import Motif
+
+
+@dataclass(frozen=True)
+class Occurrences:
+    """The sites of all motifs in the elements of one side.
+
+    Attributes
+    ----------
+    side : int
+        0 enhancer, 1 promoter.
+    hits : list of Hits
+        Of each motif.
+    centres : uint16 (E, L)
+        Number of sites, of any motif, that have their centre at each base.
+    """
+
+    side: int
+    elements: Elements
+    scanner: Scanner
+    hits: list[Hits]
+    centres: NDArray[np.uint16]
+
+    @classmethod
+    def find(cls, side: int, elements: Elements, motifs: Sequence[Motif], p_value: float) -> Occurrences:
+        """Scan the elements against their own base composition."""
+        scanner = Scanner(motifs, background_of(elements.codes), p_value)
+        hits, centres = list(scanner.scan(elements.codes)), np.zeros(elements.codes.shape, np.uint16)
+        for motif, found in zip(motifs, hits, strict=True):
+            np.add.at(centres, (found.sequence, found.position + motif.length // 2), 1)
+        return cls(side, elements, scanner, hits, centres)
+
+    def bases(self, motif: int) -> tuple[Rows, Rows]:
+        """Element (M, w) and position (M, w) of the bases of each site of a motif."""
+        hits, columns = self.hits[motif], np.arange(self.scanner.motifs[motif].length)
+        position = hits.position[:, None] + columns
+        return np.broadcast_to(hits.sequence[:, None], position.shape), position
+
+    def other_sites(self, motif: int) -> NDArray[np.uint16]:
+        """`centres` without those inside a site of this motif: itself, and motifs that are found at the same places."""
+        others = self.centres.copy()
+        others[self.bases(motif)] = 0
+        return others
+
+    def stretches(self, motif: int) -> tuple[Stretches, Rows]:
+        """Stretches around all sites of a motif, and how many sites each holds."""
+        return stretches_around(self.hits[motif], self.scanner.motifs[motif].length, self.elements.codes.shape[1])
+
+    def has_site(self, motif: int) -> NDArray[np.bool_]:
+        """Whether the element of each pair (M,) has a site of a motif."""
+        found = np.zeros(len(self.elements.codes), np.bool_)
+        found[self.hits[motif].sequence] = True
+        return found[self.elements.of_pair]
