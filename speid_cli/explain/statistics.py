@@ -49,6 +49,8 @@ def unit_sums(values: Array, unit: NDArray[np.int64], units: int) -> tuple[Array
 def mean_intervals(sums: Array, counts: Array, replicates: int, generator: np.random.Generator) -> Intervals:
     """Mean of each test with the percentile bootstrap interval over units (Efron 1979), widened to hold the mean.
 
+    There is no interval where all values are of one unit.
+
     Parameters
     ----------
     sums, counts : float64 (T, U)
@@ -66,7 +68,9 @@ def mean_intervals(sums: Array, counts: Array, replicates: int, generator: np.ra
         for part in (slice(start, start + step) for start in range(0, len(sums), step)):
             means = ratio(draws @ sums[part].T, draws @ counts[part].T)  # (replicates, step)
             bounds[:, part] = np.nanquantile(means, [0.025, 0.975], axis=0)
-    return Intervals(value, np.fmin(bounds[0], value), np.fmax(bounds[1], value))
+    low, high = np.fmin(bounds[0], value), np.fmax(bounds[1], value)
+    alone = (counts > 0).sum(axis=1) < 2  # resampling one unit changes nothing
+    return Intervals(value, np.where(alone, np.nan, low), np.where(alone, np.nan, high))
 
 
 def sign_flip_p(sums: Array, generator: np.random.Generator, flips: int = FLIPS) -> Array:
