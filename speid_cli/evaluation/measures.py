@@ -66,15 +66,20 @@ def estimate(predictions: Predictions, cluster: NDArray[np.int64], replicates: i
     step = max(1, _CHUNK // max(len(cluster), 1))
     for start in range(0, replicates, step):
         rows = min(step, replicates - start)
-        counts = generator.multinomial(clusters, np.full(clusters, 1 / clusters), size=rows)
-        for name, found in weighted_measures(predictions, counts[:, cluster].astype(np.float64)).items():
+        counts = cluster_counts(clusters, rows, generator)
+        for name, found in weighted_measures(predictions, counts[:, cluster]).items():
             drawn[name].append(found)
-    return {name: interval_of(float(value[name][0]), np.concatenate([np.empty(0), *drawn[name]])) for name in value}
+    return {name: _estimate(float(value[name][0]), drawn[name]) for name in value}
 
 
-def interval_of(value: float, replicates: Array) -> Estimate:
-    """A measure with the percentile interval of its bootstrap replicates (R,), widened to include it."""
-    values = replicates[~np.isnan(replicates)]
+def cluster_counts(clusters: int, replicates: int, generator: np.random.Generator) -> Array:
+    """How often each cluster is drawn (R, C) in bootstrap replicates, which draw as many as there are."""
+    return generator.multinomial(clusters, np.full(clusters, 1 / clusters), size=replicates).astype(np.float64)
+
+
+def _estimate(value: float, parts: list[Array]) -> Estimate:
+    values = np.concatenate(parts) if parts else np.empty(0)
+    values = values[~np.isnan(values)]
     if not len(values):
         return Estimate(value, float("nan"), float("nan"))
     low, high = np.quantile(values, [0.025, 0.975])

@@ -113,23 +113,24 @@ def epistasis_of_all(
     advance : callable
         Is told the number of mutants of each couple once it is done.
     """
-    couples, second = couples_of(sides, draws), dict[int, Single]()
-    wanted = [(int(i), int(j)) for i, j in np.argwhere(couples)]
+    couples, second, parts = couples_of(sides, draws), dict[int, Single](), dict[tuple[int, int], dict[str, Any]]()
     for i in range(len(couples)):
-        todo = [j for other, j in wanted if other == i and f"{i} {j}" not in record.parts]
-        first = take_out(scorer, sides[0], i, draws, subject.seed) if todo else None
-        for j in (j for other, j in wanted if other == i):
-            if first is not None and j in todo:
+        partners: list[int] = np.flatnonzero(couples[i]).tolist()
+        unknown = any(f"{i} {j}" not in record.parts for j in partners)
+        first = take_out(scorer, sides[0], i, draws, subject.seed) if unknown else None
+        for j in partners:
+            if first is not None and (name := f"{i} {j}") not in record.parts:
                 second[j] = second.get(j) or take_out(scorer, sides[1], j, draws, subject.seed)
-                record.add(f"{i} {j}", summarise(subject, *epistasis(subject, scorer, first, second[j])))
+                record.add(name, summarise(subject, *epistasis(subject, scorer, first, second[j])))
+            parts[i, j] = record.parts[f"{i} {j}"]
             advance(int(couples[i, j]))
     motifs = [side.scanner.motifs for side in sides]
     names = [
         {"enhancer_motif": motifs[0][i].identifier, "promoter_motif": motifs[1][j].identifier,
          "enhancer_name": motifs[0][i].name, "promoter_name": motifs[1][j].name, "couple": (i, j), "leads": True}
-        for i, j in wanted
+        for i, j in parts
     ]  # fmt: skip
-    rows = with_p_values([record.parts[f"{i} {j}"] for i, j in wanted], subject)
+    rows = with_p_values(list(parts.values()), subject)
     found = sorted((name | row for name, row in zip(names, rows, strict=True)), key=rank)
     add_couple_families(found, sides)
     return sorted(found, key=rank)

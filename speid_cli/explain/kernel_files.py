@@ -13,7 +13,7 @@ from speid_cli.evaluation.measures import Estimate
 from speid_cli.explain.kernels import Kernel
 from speid_cli.explain.matching import Match, moved
 from speid_cli.genome.motif_files import Motif
-from speid_cli.genome.onehot import ALPHABET
+from speid_cli.genome.onehot import FILE_CODES
 from speid_cli.model.motif_kernels import PlacedMotif
 from speid_cli.model.speid import Speid
 
@@ -76,10 +76,9 @@ def kernel_rows(
 def meme_lines(kernels: Sequence[Kernel]) -> Iterator[str]:
     """The lines of ``kernels.meme`` (minimal MEME): the PPM of each kernel that has sites."""
     yield _MEME_HEAD
-    columns = [ALPHABET.index(letter) for letter in "ACGT"]
     for kernel in kernels:
         if kernel.sites:
-            ppm = kernel.ppm()[:, columns]
+            ppm = kernel.ppm()[:, FILE_CODES]
             yield f"MOTIF {kernel.name}"
             yield f"letter-probability matrix: alength= 4 w= {len(ppm)} nsites= {kernel.sites} E= 0"
             yield from (" " + "  ".join(f"{value:.6f}" for value in row) for row in ppm)

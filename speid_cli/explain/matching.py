@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from speid_cli.errors import OptionError, counted
 from speid_cli.explain.kernels import Kernel, information
+from speid_cli.explain.statistics import q_values
 from speid_cli.genome.motif_files import Motif
-from speid_cli.genome.onehot import ALPHABET
+from speid_cli.genome.onehot import FILE_CODES
 from speid_cli.model.motif_kernels import BACKGROUND, PlacedMotif
 
 FLANK_BITS, FEWEST_COLUMNS, FEWEST_BITS = 0.25, 5, 6.0
@@ -100,7 +101,6 @@ def match(ppms: Sequence[Matrix], motifs: Sequence[Motif]) -> list[Match | None]
         from memelite import tomtom
     except ImportError:
         raise OptionError("matching motifs needs memelite; try: pip install memelite") from None
-    from scipy.stats import false_discovery_control
 
     tested = {row: middle for row, ppm in enumerate(ppms) if is_tested(middle := trimmed(ppm))}
     found: list[Match | None] = [None] * len(ppms)
@@ -111,14 +111,14 @@ def match(ppms: Sequence[Matrix], motifs: Sequence[Motif]) -> list[Match | None]
         warnings.simplefilter("ignore", UserWarning)  # of few motifs, which `FEWEST_MOTIFS` is about
         p_values, *_, nearest = tomtom(queries, targets, n_nearest=1)
     corrected = 1 - (1 - p_values[:, 0]) ** len(motifs)
-    for row, index, p, q in zip(tested, nearest[:, 0], corrected, false_discovery_control(corrected), strict=True):
+    for row, index, p, q in zip(tested, nearest[:, 0], corrected, q_values(corrected), strict=True):
         found[row] = Match(motifs[int(index)], float(p), float(q))
     return found
 
 
 def _acgt(ppm: Matrix) -> Matrix:
     """A PPM (L, 4) as memelite reads it: (4, L), rows A, C, G, T."""
-    return ppm[:, [ALPHABET.index(letter) for letter in "ACGT"]].T.copy()
+    return ppm[:, FILE_CODES].T.copy()
 
 
 def trimmed(ppm: Matrix) -> Matrix:

@@ -10,10 +10,11 @@ import numpy as np
 from markupsafe import Markup
 
 from speid_cli.dataset.pairs import SIDES, PairDataset
-from speid_cli.explain.mutagenesis import base_values
+from speid_cli.explain.mutagenesis import base_values, shown
 from speid_cli.explain.statistics import SIGNIFICANT
 from speid_cli.explain.subject import Subject
 from speid_cli.explain.tiles import PairMap
+from speid_cli.genome.intervals import Interval
 from speid_cli.model.checkpoint import Checkpoint
 from speid_cli.report.page import render
 from speid_cli.report.svg import IntervalRow, heat_map, intervals, track
@@ -84,25 +85,23 @@ def pair_page(
         checkpoint=checkpoint,
         dataset=dataset,
         subject=subject,
-        windows=[(window, _place(*window.element), _place(*window.interval)) for window in found.windows],
+        windows=[(window, shown(window.element), shown(window.interval)) for window in found.windows],
         probability=probability,
         map=Markup(_tiles(found)),
         tracks=tracks,
         rows=[
             {
-                "enhancer": _place(row["enhancer_chrom"], row["enhancer_start"], row["enhancer_end"]),
-                "promoter": _place(row["promoter_chrom"], row["promoter_start"], row["promoter_end"]),
+                "enhancer": shown(Interval(row["enhancer_chrom"], row["enhancer_start"], row["enhancer_end"])),
+                "promoter": shown(Interval(row["promoter_chrom"], row["promoter_start"], row["promoter_end"])),
                 "epistasis": row["epistasis"],
             }
             for row in islice(found.rows(), _TILES_SHOWN)
         ],
-        sites=[dict(site, place=_place(site["chrom"], site["start"], site["end"])) for site in sites[:_SITES_SHOWN]],
+        sites=[
+            dict(site, place=shown(Interval(site["chrom"], site["start"], site["end"])))
+            for site in sites[:_SITES_SHOWN]
+        ],
     )
-
-
-def _place(chrom: str, start: int, end: int) -> str:
-    """Bases [start, end), counted from 1 as in genome browsers."""
-    return f"{chrom}:{max(start, 0) + 1:,}-{end:,}"
 
 
 def _tiles(found: PairMap) -> str:

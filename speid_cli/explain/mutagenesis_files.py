@@ -13,11 +13,9 @@ from speid_cli.dataset.metrics import sigmoid
 from speid_cli.dataset.pairs import SIDES
 from speid_cli.explain.mutagenesis import PairEffects, base_values
 from speid_cli.explain.tracks import write_bigwig
-from speid_cli.genome.onehot import ALPHABET, onehot
+from speid_cli.genome.onehot import ALPHABET, FILE_CODES, onehot
 
 COLUMNS = ("line", "side", "chrom", "position", "reference", "alternative", "probability", "logit_change")
-LETTERS = "ACGT"
-IN_FILE_ORDER = [ALPHABET.index(letter) for letter in LETTERS]
 _LONGEST_NAME = 100
 
 
@@ -29,7 +27,7 @@ def table_rows(pair: PairEffects) -> Iterator[str]:
         for place, change, probability in zip(window.asked.tolist(), asked, probabilities, strict=True):
             code, position = window.codes[place], window.start + place
             begin = f"{pair.asked.line}\t{window.side}\t{window.element.chrom}\t{position}\t{ALPHABET[code]}"
-            for base in IN_FILE_ORDER:
+            for base in FILE_CODES:
                 if base != code:
                     yield f"{begin}\t{ALPHABET[base]}\t{probability[base]:.6g}\t{change[base]:.6g}"
 
@@ -59,8 +57,8 @@ class Modisco:
         sides = zip(pair.windows, pair.effects.changes, strict=True)
         for window, changes in sides:
             centred = np.nan_to_num(changes - changes.mean(axis=1, keepdims=True))
-            self._arrays[f".{window.side}.onehot.npz"].append(onehot(window.codes)[IN_FILE_ORDER].astype(np.uint8))
-            self._arrays[f".{window.side}.effects.npz"].append(centred[:, IN_FILE_ORDER].T)
+            self._arrays[f".{window.side}.onehot.npz"].append(onehot(window.codes)[FILE_CODES].astype(np.uint8))
+            self._arrays[f".{window.side}.effects.npz"].append(centred[:, FILE_CODES].T)
 
     def arrays(self) -> list[NDArray[np.generic]]:
         """Arrays in the order of `modisco_names`."""

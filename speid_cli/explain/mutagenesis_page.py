@@ -13,9 +13,8 @@ from speid_cli.dataset.metrics import has_both_classes, ranking, sigmoid
 from speid_cli.errors import counted
 from speid_cli.explain.history import best_validation
 from speid_cli.explain.mutagenesis import PairEffects, Window, base_values, shown
-from speid_cli.explain.mutagenesis_files import IN_FILE_ORDER, LETTERS
 from speid_cli.genome.intervals import Interval
-from speid_cli.genome.onehot import ALPHABET
+from speid_cli.genome.onehot import ALPHABET, FILE_CODES, FILE_ORDER
 from speid_cli.model.checkpoint import Checkpoint
 from speid_cli.report import svg
 from speid_cli.report.page import render
@@ -100,13 +99,13 @@ def stretch_picture(stretch: Stretch) -> str:
 
 def _cells(stretch: Stretch) -> Iterator[str]:
     """The heat map in ten shades of either sign; the base that is there is written in its cell."""
-    changes = np.nan_to_num(stretch.changes[:, IN_FILE_ORDER], nan=0)
+    changes = np.nan_to_num(stretch.changes[:, FILE_CODES], nan=0)
     shades = np.rint(10 * changes / np.abs(changes).max())
     for shade in np.unique(shades[shades != 0]).tolist():
         squares = [f"M{_MARGIN + column * _CELL} {row * _CELL}h{_CELL - 1}v{_CELL - 1}h-{_CELL - 1}z"
                    for column, row in np.argwhere(shades == shade).tolist()]  # fmt: skip
         yield f'<path class="{"pos" if shade > 0 else "neg"}" opacity="{abs(shade) / 10:g}" d="{"".join(squares)}"/>'
-    for row, base in enumerate(LETTERS):
+    for row, base in enumerate(FILE_ORDER):
         yield svg.text(0, row * _CELL + _CELL - 3, base)
         for column, there in enumerate(stretch.sequence):
             if there == base:

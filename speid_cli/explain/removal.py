@@ -8,14 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from speid_cli.explain.occurrences import Occurrences
+from speid_cli.explain.pairs import Codes, Rows
 from speid_cli.explain.sites import Stretches, matched_controls, replaced
 
-Codes = NDArray[np.uint8]
-Rows = NDArray[np.int64]
-KINDS = SITES, CONTROLS = range(2)
+SITES, CONTROLS = range(2)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.stats import false_discovery_control
 
 from speid_cli.dataset.metrics import Array, ratio
+from speid_cli.evaluation.measures import cluster_counts
 
 FLIPS = 100_000
 # Motifs with smaller q-values are reported as significant.
@@ -59,8 +60,7 @@ def mean_intervals(sums: Array, counts: Array, replicates: int, generator: np.ra
         At least 1.
     """
     value = ratio(sums.sum(axis=1), counts.sum(axis=1))
-    units = sums.shape[1]
-    draws = generator.multinomial(units, np.full(units, 1 / units), size=replicates).astype(np.float64)
+    draws = cluster_counts(sums.shape[1], replicates, generator)
     bounds = np.empty((2, len(sums)))
     step = max(1, _CHUNK // replicates)
     with warnings.catch_warnings():

@@ -15,7 +15,7 @@ from speid_cli.dataset.leakage import leak_report
 from speid_cli.dataset.metrics import Array, ranking, sigmoid
 from speid_cli.dataset.pairs import SUBSETS, PairDataset
 from speid_cli.evaluation.evaluate import Clusters, refuse_seen, resampling_clusters
-from speid_cli.evaluation.measures import Estimate, Predictions, estimate
+from speid_cli.evaluation.measures import Estimate, Predictions, cluster_counts, estimate
 from speid_cli.explain.settings import SubjectSettings
 from speid_cli.model.checkpoint import Checkpoint
 from speid_cli.model.device import Device
@@ -92,9 +92,8 @@ class Subject:
     @cached_property
     def weights(self) -> Array:
         """Weights (1 + R, M): what each pair stands for, then the same in bootstrap replicates over clusters."""
-        units, generator = self.units, np.random.default_rng(self.seed)
-        drawn = generator.multinomial(units, np.full(units, 1 / units), size=REPLICATES)
-        return np.concatenate([np.ones((1, units)), drawn])[:, self.clusters.cluster] * self.weight
+        drawn = cluster_counts(self.units, REPLICATES, np.random.default_rng(self.seed))
+        return np.concatenate([np.ones((1, self.units)), drawn])[:, self.clusters.cluster] * self.weight
 
     def auprc_change(self, before: Array, after: Array, comparisons: int) -> Estimate:
         """Change of AUPRC from logits `before` (M,) of the sample to `after` (M,), with a simultaneous 95% interval.

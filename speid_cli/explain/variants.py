@@ -250,7 +250,8 @@ class VariantScorer:
 
     def _window(self, pair: int, side: int, shift: int = 0) -> Codes:
         contig, start = self._pairs.pairs[pair][side].chrom, self._pairs.start(pair, side) + shift
-        return encode(self._reference.fetch(contig, start, start + self._pairs.lengths[side]))
+        (codes,) = self._reference.codes([(contig, start)], self._pairs.lengths[side])
+        return codes
 
     def _mutants(self, hit: Hit) -> Iterator[tuple[Codes | None, Codes | None]]:
         """The windows with the variant; of an indel, with the left and the right end kept, then shifted only."""

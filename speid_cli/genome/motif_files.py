@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 from speid_cli.errors import DataError, OptionError, counted, located
 from speid_cli.files import read_lines
-from speid_cli.genome.onehot import ALPHABET
+from speid_cli.genome.onehot import ALPHABET, FILE_ORDER
 from speid_cli.kinds import MOTIFS, expecting
 
 COMPLEMENT = [ALPHABET.index({"A": "T", "T": "A", "C": "G", "G": "C"}[letter]) for letter in ALPHABET]
@@ -39,7 +39,6 @@ SUM_TOLERANCE = 0.02
 MOST_CHARACTERS = 1 << 26
 JASPAR_RELEASES = ("2014", "2016", "2018", "2020", "2022", "2024", "2026")
 
-_FILE_ORDER = "ACGT"
 _BRACKETS = str.maketrans("[]|:", "    ")
 _NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?", re.ASCII)
 _MATRIX_KEY = re.compile(r"\b(w|nsites)=\s*(\S+)")
@@ -185,8 +184,8 @@ def _pfm_matrix(rows: Sequence[Line], number: int) -> NDArray[np.float64]:
         )
     letters, counts = zip(*[_pfm_row(row) for row in rows], strict=True)
     if not any(letters):
-        letters = tuple(_FILE_ORDER)
-    if sorted(letters) != sorted(_FILE_ORDER):
+        letters = tuple(FILE_ORDER)
+    if sorted(letters) != sorted(FILE_ORDER):
         headings = " ".join(letter or "-" for letter in letters)
         raise DataError(f"rows are headed {headings}", expected="A, C, G, T (or U), once each", line=rows[0][0])
     if len(set(map(len, counts))) != 1:
@@ -238,10 +237,10 @@ def _meme_alphabet(preamble: Sequence[Line]) -> str:
     for number, text in preamble:
         if text.startswith("ALPHABET"):
             letters = text.partition("=")[2].strip().upper().replace("U", "T")
-            if sorted(letters) != sorted(_FILE_ORDER):
+            if sorted(letters) != sorted(FILE_ORDER):
                 raise DataError(f"{text[:60]!r}", expected="ALPHABET= ACGT or ACGU, in any order", line=number)
             return letters
-    return _FILE_ORDER
+    return FILE_ORDER
 
 
 def _meme_matrix(lines: Sequence[Line], order: str) -> NDArray[np.float64]:

@@ -18,6 +18,9 @@ from numpy.typing import NDArray
 
 ALPHABET = "ATCG"
 N_CODE = 4
+# Letters in the order of other files, and their codes.
+FILE_ORDER = "ACGT"
+FILE_CODES = [ALPHABET.index(letter) for letter in FILE_ORDER]
 
 _CODE_OF_LETTER = np.full(256, N_CODE, np.uint8)
 for _code, _letter in enumerate(ALPHABET):
