@@ -8,18 +8,21 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pysam
 import torch
+from measurements import run_apart
 from numpy.typing import NDArray
 
 from speid_cli.cli import main as speid
 from speid_cli.explain.mutagenesis import substitutions
 from speid_cli.explain.scan import Scanner, background_of
 from speid_cli.genome.motif_files import read_jaspar_release
+from speid_cli.model.checkpoint import Checkpoint
 from speid_cli.model.config import PRESETS
 from speid_cli.model.device import Device
 from speid_cli.model.initialisers import new_network
@@ -127,6 +130,7 @@ def speed(folder: Path) -> Iterator[str]:
     yield from mutants_a_second()
     yield from scanning()
     yield from growth(folder)
+    yield from streaming()
 
 
 SPEED = """
@@ -237,6 +241,42 @@ def write_variants(path: Path, lines: Sequence[str], count: int) -> None:
         for chrom, place in sorted(places):
             base = genome.fetch(chrom, place, place + 1).upper()
             out.write(f"{chrom}\t{place + 1}\t.\t{base}\t{'C' if base != 'C' else 'T'}\t.\t.\t.\n")
+
+
+def streaming(pairs: int = 100_000, variants: int = 1_000_000) -> Iterator[str]:
+    """Time and peak memory of `variants` against many pairs, on a genome of 8 contigs of 40 Mb."""
+    rng, contig_bp = np.random.default_rng(0), 40_000_000
+    with tempfile.TemporaryDirectory() as name, inside(Path(name)):
+        config = replace(PRESETS["tiny"].model, enhancer_window=800, promoter_window=500)
+        model = new_network(config, torch.Generator().manual_seed(0))
+        with open("model.pt", "wb") as stream:
+            Checkpoint(config, model.state_dict(), "finetuned", [], {}).write(stream)
+        with open("genome.fa", "wb") as genome, open("pairs.bedpe", "w") as bedpe, open("variants.vcf", "w") as vcf:
+            vcf.write("##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\n")
+            for contig in (f"chr{number}" for number in range(1, 9)):
+                letters = np.frombuffer(b"ACGT", np.uint8)[rng.integers(0, 4, contig_bp)]
+                genome.write(f">{contig}\n".encode() + letters.tobytes() + b"\n")
+                for first, second in rng.integers(1000, contig_bp - 2000, (pairs // 8, 2)).tolist():
+                    bedpe.write(f"{contig}\t{first}\t{first + 300}\t{contig}\t{second}\t{second + 300}\n")
+                for place in np.sort(rng.choice(contig_bp, variants // 8, replace=False)).tolist():
+                    base = chr(letters[place])
+                    vcf.write(f"{contig}\t{place + 1}\t.\t{base}\t{'C' if base != 'C' else 'G'}\n")
+        arguments = [
+            "explain",
+            "variants",
+            "model.pt",
+            "pairs.bedpe",
+            "variants.vcf",
+            "-f",
+            "genome.fa",
+            "-o",
+            "out.tsv",
+        ]
+        spent, peak = run_apart([*arguments, "--no-percentile"])
+        rows = Path("out.tsv").read_bytes().count(b"\n") - 1
+    yield f"""
+`explain variants --no-percentile`, {variants:,} SNVs against {pairs:,} pairs, windows of 800 and 500 bp, preset `tiny`:
+{rows:,} rows in {spent:.0f} s, peak memory {peak / 1e6:.0f} MB."""
 
 
 def seconds(work: Callable[[], object]) -> float:

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import platform
+import re
 import statistics
+import subprocess
+import sys
+import time
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import torch
 
@@ -43,6 +48,23 @@ class SilentObserver:
 
     def epoch_ended(self, row: dict[str, object], best: bool) -> None:
         """Nothing."""
+
+
+_APART = """
+import sys
+from speid_cli.cli import main
+status = main(sys.argv[1:])
+print(open("/proc/self/status").read())
+sys.exit(status)
+"""
+
+
+def run_apart(arguments: list[str], cwd: Path | None = None) -> tuple[float, int]:
+    """Seconds and peak bytes of a command of speid in a process of its own, whose output is no data."""
+    begun = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", _APART, *arguments], cwd=cwd, stdout=subprocess.PIPE, check=True)
+    (peak,) = re.findall(rb"VmHWM:\s*(\d+) kB", done.stdout)
+    return time.monotonic() - begun, 1024 * int(peak)
 
 
 def machine() -> dict[str, str]:

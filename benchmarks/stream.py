@@ -9,11 +9,7 @@ usage: python benchmarks/stream.py [--lines N] [-o STREAM.md]
 from __future__ import annotations
 
 import argparse
-import re
-import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from measurements import machine_line
+from measurements import machine_line, run_apart
 
 from speid_cli.model.checkpoint import Checkpoint
 from speid_cli.model.config import PRESETS
@@ -30,13 +26,6 @@ from speid_cli.model.speid import Speid
 
 HERE = Path(__file__).parent
 CONTIG_BP = 1_000_000
-RUN = """
-import sys
-from speid_cli.cli import main
-status = main(sys.argv[1:])
-print(open("/proc/self/status").read())
-sys.exit(status)
-"""
 
 
 class Run(NamedTuple):
@@ -96,11 +85,8 @@ def measure(folder: Path, most: int) -> Iterator[Run]:
 def predict(folder: Path, what: str, lines: int, *more: str) -> Run:
     """One run, and its peak memory."""
     arguments = ["predict", "model.pt", "candidates.bedpe", "-f", "genome.fa", "-o", "out.bedpe", "--force", *more]
-    begun = time.monotonic()
-    done = subprocess.run([sys.executable, "-c", RUN, *arguments], cwd=folder, stdout=subprocess.PIPE, check=True)
-    seconds = time.monotonic() - begun
-    (peak,) = re.findall(rb"VmHWM:\s*(\d+) kB", done.stdout)
-    run = Run(what, lines, seconds, 1024 * int(peak), (folder / "out.bedpe").stat().st_size)
+    seconds, peak = run_apart(arguments, folder)
+    run = Run(what, lines, seconds, peak, (folder / "out.bedpe").stat().st_size)
     print(run, flush=True)
     return run
 

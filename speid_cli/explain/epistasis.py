@@ -16,11 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speid_cli.explain.families import add_couple_families
-from speid_cli.explain.knockout import Advance, pairs_with, scored, usual, with_p_values
+from speid_cli.explain.knockout import pairs_with, scored, usual, with_p_values
 from speid_cli.explain.occurrences import Occurrences
 from speid_cli.explain.pairs import Mutated, PairScorer, Rows
 from speid_cli.explain.record import Record
 from speid_cli.explain.removal import CONTROLS, SITES, Removed, remove
+from speid_cli.explain.settings import Advance
 from speid_cli.explain.statistics import SIGNIFICANT, mean_intervals, unit_sums
 from speid_cli.explain.subject import REPLICATES, Subject
 

@@ -6,7 +6,6 @@ on average stays.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import astuple
 
 import numpy as np
@@ -15,6 +14,7 @@ from speid_cli.dataset.pairs import SIDES
 from speid_cli.evaluation.measures import Estimate
 from speid_cli.explain.pairs import PairScorer
 from speid_cli.explain.record import Record
+from speid_cli.explain.settings import Advance
 from speid_cli.explain.subject import Subject
 
 KERNELS_AT_A_TIME = 16
@@ -25,7 +25,7 @@ def importance(
     subject: Subject,
     kernels: int,
     record: Record,
-    advance: Callable[[int], object] = lambda kernels: None,
+    advance: Advance = lambda kernels: None,
 ) -> dict[tuple[str, int], Estimate]:
     """The drop of each kernel, by branch and number, with an interval that holds for all kernels together.
 

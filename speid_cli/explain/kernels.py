@@ -10,7 +10,6 @@ Shapes: K kernels; L bp of a kernel; N windows, of which B go together.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from speid_cli.dataset.pairs import Elements, PairDataset
+from speid_cli.explain.settings import Advance
 from speid_cli.genome.onehot import ALPHABET
 from speid_cli.model.convolution import expand
 from speid_cli.model.device import Device
@@ -79,7 +79,7 @@ def find_sites(
     dataset: PairDataset,
     members: NDArray[np.int64],
     device: Device,
-    advance: Callable[[int], None] = lambda windows: None,
+    advance: Advance = lambda windows: None,
 ) -> list[Kernel]:
     """All kernels of both branches, with their sites in the windows of some pairs; each element is read once.
 
@@ -110,7 +110,7 @@ def _strongest(
     elements: Elements,
     rows: NDArray[np.int32],
     device: Device,
-    advance: Callable[[int], None],
+    advance: Advance,
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Largest activation of each kernel in each window (N, K), and its position."""
     piece = _PIECE if device.torch.type == "cpu" else _GPU_PIECE

@@ -8,7 +8,7 @@ M pairs of the sample; n pairs with a site; D draws; U resampling units.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -21,6 +21,7 @@ from speid_cli.explain.occurrences import Occurrences
 from speid_cli.explain.pairs import Elements, Mutated, PairScorer, Rows
 from speid_cli.explain.record import Record
 from speid_cli.explain.removal import CONTROLS, SITES, Removed, remove
+from speid_cli.explain.settings import Advance
 from speid_cli.explain.statistics import SIGNIFICANT, mean_intervals, q_values, sign_flip_p, unit_sums
 from speid_cli.explain.subject import REPLICATES, Subject
 from speid_cli.genome.motif_files import Motif
@@ -32,8 +33,6 @@ COLUMNS = (
     "shared_sites", "left_out",
 )  # fmt: skip
 Key = TypeVar("Key")
-# Is told how many more mutants are done.
-Advance = Callable[[int], object]
 
 
 class KnockedOut(NamedTuple):

@@ -19,7 +19,7 @@ from speid_cli.dataset.labels import LabelledPair, read_labelled_pairs
 from speid_cli.dataset.pairs import SIDES
 from speid_cli.errors import DataError, located
 from speid_cli.explain.record import Record
-from speid_cli.explain.settings import MutagenesisSettings
+from speid_cli.explain.settings import Advance, MutagenesisSettings
 from speid_cli.genome.bedpe import PairReader
 from speid_cli.genome.intervals import ElementPair, Interval, window_start
 from speid_cli.genome.onehot import N_CODE
@@ -64,7 +64,7 @@ def substitutions(
     scorer: PerturbedScorer,
     codes: tuple[Codes, Codes],
     positions: tuple[NDArray[np.int64], NDArray[np.int64]],
-    advance: Callable[[int], object] = lambda mutants: None,
+    advance: Advance = lambda mutants: None,
 ) -> Effects:
     """Effects of all substitutions at some positions of a pair.
 
@@ -85,9 +85,7 @@ def substitutions(
     return Effects(float(logit), (enhancer, promoter))
 
 
-def _logits(
-    scorer: PerturbedScorer, advance: Callable[[int], object], side: str, mutants: Codes
-) -> NDArray[np.float32]:
+def _logits(scorer: PerturbedScorer, advance: Advance, side: str, mutants: Codes) -> NDArray[np.float32]:
     logits = scorer.logits(np.zeros(len(mutants), np.int64), **{side: mutants})
     advance(len(mutants))
     return logits
@@ -215,9 +213,7 @@ class PairWindows:
             raise self._nothing(found[0]).at(reader.path)
         return asked, len(found) - len(asked)
 
-    def finish(
-        self, asked: Iterable[AskedPair], scorer: PerturbedScorer, record: Record, advance: Callable[[int], None]
-    ) -> None:
+    def finish(self, asked: Iterable[AskedPair], scorer: PerturbedScorer, record: Record, advance: Advance) -> None:
         """Add the effects of each pair to the record by the number of its line, unless they are there."""
         for pair in asked:
             if (name := str(pair.line)) not in record.parts:

@@ -103,6 +103,7 @@ def remove(occurrences: Occurrences, motif: int, draws: int, generator: np.rando
     some, number = np.flatnonzero(kept[row]), np.cumsum(kept) - 1
 
     def left(stretches: Stretches) -> Stretches:
+        """Those of the elements that are kept, renumbered."""
         return Stretches(number[row[some]], stretches.start[some], stretches.length[some])
 
     bases = tuple(

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from speid_cli.dataset.pairs import TEST
 from speid_cli.genome.intervals import Interval
+
+# Is told how many more mutants (windows, kernels, lines) are done.
+Advance = Callable[[int], object]
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,11 @@ def table_lines(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> It
         yield "\t".join(field(row[name]) for name in columns)
 
 
+def table_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
+    """The lines of a table as one text."""
+    return "".join(f"{line}\n" for line in table_lines(columns, rows))
+
+
 def field(value: Any) -> str:
     """A value as text; empty for None and NaN."""
     if isinstance(value, float):

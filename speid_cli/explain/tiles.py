@@ -6,7 +6,7 @@ epistasis of two tiles is as in `epistasis`, without controls. I tiles of the en
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from speid_cli.explain.mutagenesis import Effects, Window, base_values, substitutions
 from speid_cli.explain.scan import BITS, Scanner, background_of
+from speid_cli.explain.settings import Advance
 from speid_cli.explain.shuffle import dinucleotide_shuffle
 from speid_cli.genome.motif_files import Motif
 from speid_cli.scoring.perturbed import PerturbedScorer
@@ -24,7 +25,6 @@ TILE_COLUMNS = (
     "enhancer_chrom", "enhancer_start", "enhancer_end", "promoter_chrom", "promoter_start", "promoter_end", "epistasis",
 )  # fmt: skip
 SITE_COLUMNS = ("side", "chrom", "start", "end", "strand", "motif", "name", "bits", "effect")
-Advance = Callable[[int], object]
 Codes = NDArray[np.uint8]
 
 

@@ -24,6 +24,7 @@ from speid_cli.dataset.metrics import sigmoid
 from speid_cli.dataset.pairs import SIDES
 from speid_cli.errors import DataError, located
 from speid_cli.explain.mutagenesis import substitutions
+from speid_cli.explain.settings import Advance
 from speid_cli.genome.bedpe import MISSING, PairReader
 from speid_cli.genome.intervals import ElementPair, Interval, window_start
 from speid_cli.genome.onehot import encode
@@ -150,7 +151,7 @@ class VariantScorer:
         self._sizes = lru_cache(max(1, held_pairs))(self._substitution_sizes)
 
     def rows(
-        self, path: str, variants: Iterable[Variant], advance: Callable[[int], object] = lambda lines: None
+        self, path: str, variants: Iterable[Variant], advance: Advance = lambda lines: None
     ) -> Iterator[dict[str, Any]]:
         """Values of `COLUMNS` for each variant and each pair that it touches, in the order of the variants.
 
@@ -258,6 +259,7 @@ class VariantScorer:
         shift = hit.variant.shift
 
         def of_sides(window: Callable[[int], Codes]) -> tuple[Codes | None, Codes | None]:
+            """The window of each side that the variant touches."""
             enhancer, promoter = (window(side) if hit.touches(side) else None for side in (0, 1))
             return enhancer, promoter
 

@@ -18,6 +18,7 @@ def render(package: str, template: str, **values: object) -> str:
     """
 
     def load(name: str) -> str | None:
+        """The text of a template of the package, or of this one."""
         places = (files(each).joinpath(name) for each in (package, __package__))
         return next((place.read_text("utf-8") for place in places if place.is_file()), None)
 

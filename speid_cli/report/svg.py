@@ -113,6 +113,7 @@ def intervals(rows: Sequence[IntervalRow], title: str, width: int = 460) -> str:
     low, high = ticks[0], ticks[-1]
 
     def at(value: float) -> float:
+        """Where a value is, in pixels."""
         return round(names + (value - low) / (high - low) * (width - names - 30), 1)
 
     bottom = len(rows) * _LINE + 6

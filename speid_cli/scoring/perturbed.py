@@ -206,6 +206,7 @@ class _Shared:
         self._codes = wild
 
         def room(width: int) -> tuple[Tensor, Tensor]:
+            """Memory by step for both directions."""
             return backend.empty(count, config.steps, width), backend.empty(count, config.steps, width)
 
         units = config.lstm_units
@@ -246,6 +247,7 @@ class _Shared:
         found = np.empty((len(kernels), len(self._logits)), np.float32)
 
         def compute(part: slice) -> None:
+            """Fill in the logits of some pairs."""
             features = self._backend.features(side, self._codes[side][part])
             for row, kernel in zip(found, kernels, strict=True):
                 row[part] = self._without(part, side, kernel, self._mean[kernel] - features[..., kernel])
@@ -274,6 +276,7 @@ class _Shared:
         changed = np.concatenate([self._changed(side, pair, mutated[side]) for side in (0, 1)], axis=1)  # (M, T)
 
         def score(batch: _Changes) -> None:
+            """Fill in the logits of a batch."""
             codes = [None if side is None else side[batch.rows] for side in mutated]
             logits[batch.rows] = self._score(pair[batch.rows], codes, changed[batch.rows], batch)
 

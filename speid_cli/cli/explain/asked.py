@@ -11,15 +11,16 @@ import click
 
 from speid_cli.cli import options
 from speid_cli.cli.console import Stopwatch, duration, say, warn
+from speid_cli.cli.explain.common import Question
 from speid_cli.dataset.pairs import PairDataset
-from speid_cli.errors import OptionError, counted, located
-from speid_cli.explain.settings import KnockoutSettings, SubjectSettings
+from speid_cli.errors import OptionError, counted
+from speid_cli.explain.record import Record, Run
+from speid_cli.explain.settings import KnockoutSettings
 from speid_cli.files import sha256_of, sha256_of_lines
 
 if TYPE_CHECKING:
     from speid_cli.explain.occurrences import Occurrences
     from speid_cli.explain.pairs import PairScorer
-    from speid_cli.explain.record import Record, Run
     from speid_cli.explain.subject import Subject
     from speid_cli.genome.motif_files import Motif
     from speid_cli.model.checkpoint import Checkpoint
@@ -62,50 +63,30 @@ class Asked:
 
 
 @contextmanager
-def asking(
-    model: str,
-    data: str,
-    run: Run,
-    source: options.MotifSource,
-    settings: SubjectSettings,
-    replacement: KnockoutSettings,
-    compute: options.ComputeOptions,
-    cache_bytes: int | None,
-) -> Iterator[Asked]:
-    """Read, score, and find sites; print how well the model predicts. The record is removed at the end."""
+def asking(question: Question, run: Run, replacement: KnockoutSettings) -> Iterator[Asked]:
+    """Read, score, and find sites. The record is removed at the end."""
     from speid_cli.explain.occurrences import Occurrences
     from speid_cli.explain.pairs import PairScorer
-    from speid_cli.explain.record import Record
-    from speid_cli.explain.subject import ask
     from speid_cli.model.checkpoint import Checkpoint
 
-    motifs = source.read()
+    motifs = question.source.read()
     if not motifs:
         raise OptionError("no motifs to ask about; give --motifs FILE or --jaspar RELEASE")
-    checkpoint, dataset = Checkpoint.read(model), PairDataset.read(data)
+    checkpoint, dataset = Checkpoint.read(question.model), PairDataset.read(question.data)
     made_of = {
-        "model": sha256_of(model), "data": dataset.digest, "motifs": digest_of(motifs),
-        "--precision": compute.precision, **asdict(settings), **asdict(replacement),
+        "model": sha256_of(question.model), "data": dataset.digest, "motifs": digest_of(motifs),
+        "--precision": question.compute.precision, **asdict(question.settings), **asdict(replacement),
     }  # fmt: skip
     with Record(run, made_of) as record:
-        device = compute.open()
-        with located(data):
-            subject = ask(checkpoint, dataset, device, settings)
-        show_subject(subject)
-        scorer = PairScorer(checkpoint.model(), dataset, subject.members, device, cache_bytes)
+        device = question.compute.open()
+        subject = question.ask(checkpoint, dataset, device)
+        scorer = PairScorer(checkpoint.model(), dataset, subject.members, device, question.cache_bytes)
         enhancers, promoters = (
             Occurrences.find(side, elements, motifs, replacement.p_value) for side, elements in enumerate(scorer.sides)
         )
         warn_of_motifs(enhancers, subject)
         yield Asked(checkpoint, dataset, subject, scorer, (enhancers, promoters), record)
         record.remove()
-
-
-def show_subject(subject: Subject) -> None:
-    """Print how well the model predicts the pairs, and what makes that too good."""
-    say(subject.verdict)
-    for warning in subject.warnings:
-        warn(warning)
 
 
 def digest_of(motifs: list[Motif]) -> str:

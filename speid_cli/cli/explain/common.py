@@ -1,11 +1,26 @@
-"""Options that several questions share."""
+"""What the questions about held-out pairs share: their options, whom they ask, and what they write."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from speid_cli.cli import options
+from speid_cli.cli.console import say, warn
+from speid_cli.errors import located
+from speid_cli.explain.record import Run
 from speid_cli.explain.settings import SubjectSettings
+from speid_cli.files import write_folder
+
+if TYPE_CHECKING:
+    from speid_cli.dataset.pairs import PairDataset
+    from speid_cli.explain.subject import Subject
+    from speid_cli.model.checkpoint import Checkpoint
+    from speid_cli.model.device import Device
 
 subject_options = options.group(
     "settings",
@@ -38,3 +53,59 @@ motif_options = options.group(
 resume = click.option(
     "--resume", is_flag=True, help="Go on from what an interrupted run with the same inputs and options has finished."
 )
+
+
+@dataclass(frozen=True)
+class Question:
+    """The model, the pairs that it is asked about, known motifs, where to write, and how to compute."""
+
+    model: str
+    data: str
+    source: options.MotifSource
+    settings: SubjectSettings
+    output: options.OutputOptions
+    resume: bool
+    cache_bytes: int | None
+    compute: options.ComputeOptions
+
+    @property
+    def name(self) -> str:
+        """The model's, for the page."""
+        return Path(self.model).stem
+
+    def run(self, kind: str) -> Run:
+        """The folder to write, by default MODEL.KIND, and what to do with what an interrupted run has finished."""
+        return Run(self.output.folder(f"{self.name}.{kind}"), self.resume, self.output.force)
+
+    def ask(self, checkpoint: Checkpoint, dataset: PairDataset, device: Device) -> Subject:
+        """Score the pairs; print how well the model predicts them, and what makes that too good."""
+        from speid_cli.explain.subject import ask
+
+        with located(self.data):
+            subject = ask(checkpoint, dataset, device, self.settings)
+        say(subject.verdict)
+        for warning in subject.warnings:
+            warn(warning)
+        return subject
+
+    def write(self, run: Run, texts: Mapping[str, str]) -> None:
+        """Write the files, ``report.html`` among them."""
+        write_folder(run.folder, {name: text.encode() for name, text in texts.items()}, run.force)
+        say(f"{run.folder / 'report.html'}: open it in a browser")
+
+
+def question_options(folder: str) -> options.Decorator:
+    """``question: Question``, of a command that writes `folder` by default."""
+    return options.group(
+        "question",
+        Question,
+        click.argument("model", type=options.INPUT, metavar="MODEL.pt"),
+        click.argument("data", type=options.INPUT, metavar="DATA.npz"),
+        motif_options,
+        options.output_folder(folder),
+        resume,
+        subject_options,
+        options.cache_memory,
+        options.compute_options,
+        options.common_options,
+    )

@@ -4,53 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from speid_cli.cli import options
 from speid_cli.cli.console import progress, say, warn
-from speid_cli.cli.explain.asked import show_subject
-from speid_cli.cli.explain.common import motif_options, resume, subject_options
+from speid_cli.cli.explain.common import Question, question_options
 from speid_cli.dataset.pairs import SIDES, PairDataset
-from speid_cli.errors import OptionError, counted, located
-from speid_cli.explain.record import Record, Run
-from speid_cli.explain.settings import SubjectSettings
-from speid_cli.files import sha256_of, write_folder
+from speid_cli.errors import OptionError, counted
+from speid_cli.explain.record import Record
+from speid_cli.files import sha256_of
 from speid_cli.genome.motif_files import Motif
 
 if TYPE_CHECKING:
     from speid_cli.evaluation.measures import Estimate
     from speid_cli.explain.kernels import Kernel
     from speid_cli.explain.matching import Matches
+    from speid_cli.explain.pairs import PairScorer
     from speid_cli.explain.subject import Subject
     from speid_cli.model.device import Device
     from speid_cli.model.speid import Speid
 
 
 @click.command()
-@click.argument("model", type=options.INPUT, metavar="MODEL.pt")
-@click.argument("data", type=options.INPUT, metavar="DATA.npz")
-@motif_options
-@options.output_folder("MODEL.kernels")
 @click.option("--no-importance", is_flag=True, help="Do not silence kernels to see what they matter.")
-@resume
-@subject_options
-@options.cache_memory
-@options.compute_options
-@options.common_options
-def command(
-    model: str,
-    data: str,
-    source: options.MotifSource,
-    output: options.OutputOptions,
-    no_importance: bool,
-    resume: bool,
-    settings: SubjectSettings,
-    cache_bytes: int | None,
-    compute: options.ComputeOptions,
-) -> None:
+@question_options("MODEL.kernels")
+def command(question: Question, no_importance: bool) -> None:
     """Show what activates each convolution kernel, and how much the kernel matters.
 
     Writes kernels.tsv, kernels.meme and report.html. Importance is the drop in AUPRC on held-out pairs
@@ -63,32 +42,30 @@ def command(
     """
     from speid_cli.explain.kernel_files import COLUMNS, kernel_rows, meme_lines
     from speid_cli.explain.kernel_page import page
-    from speid_cli.explain.subject import ask
-    from speid_cli.explain.table import table_lines
+    from speid_cli.explain.pairs import PairScorer
+    from speid_cli.explain.table import table_text
     from speid_cli.model.checkpoint import Checkpoint
     from speid_cli.model.motif_kernels import placed_motifs
 
-    target = output.folder(f"{Path(model).stem}.kernels")
-    checkpoint, dataset, motifs = Checkpoint.read(model), PairDataset.read(data), source.read()
-    placed = placed_motifs(checkpoint.provenance.get("motifs", []), checkpoint.config.kernel_length, model)
-    device, network = compute.open(), checkpoint.model()
-    with located(data):
-        subject = ask(checkpoint, dataset, device, settings)
-    show_subject(subject)
+    run, settings, motifs = question.run("kernels"), question.settings, question.source.read()
+    checkpoint, dataset = Checkpoint.read(question.model), PairDataset.read(question.data)
+    placed = placed_motifs(checkpoint.provenance.get("motifs", []), checkpoint.config.kernel_length, question.model)
+    device, network = question.compute.open(), checkpoint.model()
+    subject = question.ask(checkpoint, dataset, device)
     kernels = _find_sites(network, dataset, subject, device)
     matches = _match(kernels, motifs, settings.seed)
-    made_of = {"model": sha256_of(model), "data": dataset.digest, "precision": compute.precision} | asdict(settings)
-    with Record(Run(target, resume, output.force), made_of) as record:
-        drops = {} if no_importance else _importance(network, dataset, subject, device, cache_bytes, record)
+    made_of = {"model": sha256_of(question.model), "data": dataset.digest, "precision": question.compute.precision}
+    with Record(run, made_of | asdict(settings)) as record:
+        scorer = PairScorer(network, dataset, subject.members, device, question.cache_bytes)
+        drops = {} if no_importance else _importance(scorer, subject, network.config.n_kernels, record)
         rows = kernel_rows(network, kernels, drops, matches.kernels, placed, motifs)
         texts = {
-            "kernels.tsv": "".join(f"{line}\n" for line in table_lines(COLUMNS, rows)),
+            "kernels.tsv": table_text(COLUMNS, rows),
             "kernels.meme": "".join(f"{line}\n" for line in meme_lines(kernels)),
-            "report.html": page(Path(model).stem, checkpoint, dataset, subject, kernels, rows, matches),
+            "report.html": page(question.name, checkpoint, dataset, subject, kernels, rows, matches),
         }
-        write_folder(target, {name: text.encode() for name, text in texts.items()}, output.force)
+        question.write(run, texts)
         record.remove()
-    say(f"{target / 'report.html'}: open it in a browser")
 
 
 def _find_sites(network: Speid, dataset: PairDataset, subject: Subject, device: Device) -> list[Kernel]:
@@ -99,13 +76,9 @@ def _find_sites(network: Speid, dataset: PairDataset, subject: Subject, device: 
         return find_sites(network, dataset, subject.members, device, bar.advance)
 
 
-def _importance(
-    network: Speid, dataset: PairDataset, subject: Subject, device: Device, cache_bytes: int | None, record: Record
-) -> dict[tuple[str, int], Estimate]:
+def _importance(scorer: PairScorer, subject: Subject, kernels: int, record: Record) -> dict[tuple[str, int], Estimate]:
     from speid_cli.explain.importance import importance
-    from speid_cli.explain.pairs import PairScorer
 
-    scorer, kernels = PairScorer(network, dataset, subject.members, device, cache_bytes), network.config.n_kernels
     with progress("silencing", len(SIDES) * kernels, "kernels") as bar:
         bar.skip(sum(map(len, record.parts.values())))
         return importance(scorer, subject, kernels, record, bar.advance)

@@ -111,7 +111,7 @@ def test_a_map_of_one_pair(asked: Question, pairs: list[str], capsys: pytest.Cap
     assert sorted(set(tiles.enhancer_start)) == [first + 50 * number for number in range(6)]
     assert list(sites.columns) == ["side", "chrom", "start", "end", "strand", "motif", "name", "bits", "effect"]
     assert len(sites) > 0 and (sites.end - sites.start == 5).all()
-    check_page("map", f"enhancer {fields[0]}:{int(fields[1]) + 1:,}-", "How well the model predicts these pairs:",
+    check_page("map", f"enhancer {fields[0]}:{int(fields[1]) + 1}-", "How well the model predicts these pairs:",
                "The model does not predict these 40 test pairs", "probability that the pair interacts",
                "What the numbers mean:", "What each base contributes", "Sites of motifs")  # fmt: skip
 
@@ -146,3 +146,10 @@ def test_pairs_that_are_none(
     err = fails(*PAIR, "--pair", pair, status=status)
     assert message in err
     assert "AUPRC" not in err, "it is known before all pairs are scored"
+
+
+def test_options_of_the_other_question_are_refused(asked: Question, fails: Callable[..., str]) -> None:
+    err = fails(*PAIR, "--pair", "pairs.bedpe:3", "--resume", status=2)
+    assert "speid: --resume does not fit --pair: a map of one pair is made in one go\n" in err
+    err = fails(*EPISTASIS, "-f", "genome.fa", status=2)
+    assert "speid: --reference is read with --pair only; otherwise the data set has the sequence\n" in err
