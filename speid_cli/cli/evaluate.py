@@ -13,7 +13,7 @@ import click
 from speid_cli.cli import options
 from speid_cli.cli.console import progress, report_leaks, say, warn
 from speid_cli.dataset.pairs import PairDataset
-from speid_cli.errors import located
+from speid_cli.errors import OptionError, located
 from speid_cli.evaluation.settings import EvaluationSettings
 from speid_cli.files import atomic_file, check_writable_folder, write_folder
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from speid_cli.evaluation.evaluate import Evaluation
     from speid_cli.evaluation.measures import Estimate
     from speid_cli.model.checkpoint import Checkpoint
+    from speid_cli.model.device import Device
 
 # Measures shown, and the widths of their columns, which fit in 80 characters.
 _NARROW, _WIDE = 5, 19
@@ -29,11 +30,11 @@ _SHOWN = tuple(_WIDTHS)
 
 
 @click.command()
-@click.argument("model", type=options.INPUT, metavar="MODEL.pt")
-@click.argument("data", type=options.INPUT, metavar="DATA.npz")
-@options.output_folder("MODEL.evaluation")
+@click.argument("files", type=options.INPUT, nargs=-1, required=True, metavar="MODEL.pt... DATA.npz")
+@options.output_folder("MODEL.evaluation, or DATA.evaluation,")
 @options.subset("Pairs to judge on.")
 @click.option("--fit", is_flag=True, help="First fit threshold and calibration on validation; store them in MODEL.pt.")
+@click.option("--no-model", is_flag=True, help="Judge the baselines alone, on DATA.npz, in each fold if it has folds.")
 @click.option("--replicates", type=click.IntRange(0, 100_000), default=1000, help="Bootstrap replicates.")
 @click.option("--no-baselines", is_flag=True, help="Leave the baselines out.")
 @options.allow_seen("Allow evaluation on pairs that the model was, or may have been, trained on.")
@@ -42,9 +43,9 @@ _SHOWN = tuple(_WIDTHS)
 @options.common_options
 @options.group("settings", EvaluationSettings)
 def command(
-    model: str,
-    data: str,
+    files: tuple[str, ...],
     fit: bool,
+    no_model: bool,
     output: options.OutputOptions,
     settings: EvaluationSettings,
     compute: options.ComputeOptions,
@@ -55,43 +56,71 @@ def command(
     95% interval; threshold and calibration come from the validation pairs only. The threshold
     applies to uncalibrated probabilities.
 
+    Given one model for each fold of DATA.npz, it judges each on its own test fold, and all
+    predictions together.
+
     \b
     Example:
       speid evaluate pairs.pt pairs.npz --fit -o evaluation
+      speid evaluate pairs.fold*.pt pairs.npz
+      speid evaluate pairs.npz --no-model
     """
-    from speid_cli.evaluation import evaluate as evaluation
+    from speid_cli.evaluation.evaluate import evaluate
+    from speid_cli.evaluation.parts import parts_of
     from speid_cli.model.checkpoint import Checkpoint
 
-    target = output.folder(f"{Path(model).stem}.evaluation")
-    if fit:
-        check_writable_folder(Path(model).resolve().parent)
-    checkpoint, dataset = Checkpoint.read(model), PairDataset.read(data)
-    device = compute.open()
+    *models, data = files
+    _check_models(models, no_model, fit, settings)
+    title = Path(models[0] if len(models) == 1 else data).stem
+    target = output.folder(f"{title}.evaluation")
+    checkpoints, dataset = {path: Checkpoint.read(path) for path in models}, PairDataset.read(data)
+    device = compute.open() if models else None
     with located(data):
-        if fit:
-            checkpoint = evaluation.fit(checkpoint, dataset, device, settings.allow_seen)
-        found = evaluation.evaluate(checkpoint, dataset, device, settings, say, _watch)
-    if fit:
-        with atomic_file(model, force=True) as stream:
-            checkpoint.write(stream)
-        _report_fit(model, checkpoint)
-    write_folder(target, _contents(Path(model).stem, found, checkpoint, dataset, settings), output.force)
+        if device is not None and fit:
+            checkpoints = _fit(checkpoints, dataset, device, settings.allow_seen)
+        found = evaluate(parts_of(list(checkpoints.items()), dataset), device, settings, say, _watch)
+    for path in models if fit else ():
+        with atomic_file(path, force=True) as stream:
+            checkpoints[path].write(stream)
+        _report_fit(path, checkpoints[path])
+    write_folder(target, _contents(title, found, settings), output.force)
     _summarise(target, found)
 
 
-def _contents(
-    title: str, found: Evaluation, checkpoint: Checkpoint, dataset: PairDataset, settings: EvaluationSettings
-) -> dict[str, bytes]:
+def _check_models(models: list[str], no_model: bool, fit: bool, settings: EvaluationSettings) -> None:
+    """Refuse models with --no-model, and neither."""
+    if no_model and (models or fit or settings.no_baselines):
+        raise OptionError("--no-model judges the baselines on DATA.npz: leave out MODEL.pt, --fit and --no-baselines")
+    if not models and not no_model:
+        raise OptionError("MODEL.pt and DATA.npz are needed; --no-model judges the baselines alone")
+    if len(set(models)) < len(models):
+        raise OptionError("a model is given twice")
+    for path in models if fit else ():
+        check_writable_folder(Path(path).resolve().parent)
+
+
+def _fit(
+    checkpoints: dict[str, Checkpoint], dataset: PairDataset, device: Device, allow_seen: bool
+) -> dict[str, Checkpoint]:
+    """The models with threshold and calibration, each fitted on the validation pairs of its own division."""
+    from speid_cli.evaluation.evaluate import fit
+
+    return {
+        path: fit(checkpoint, checkpoint.division_of(dataset), device, allow_seen)
+        for path, checkpoint in checkpoints.items()
+    }
+
+
+def _contents(title: str, found: Evaluation, settings: EvaluationSettings) -> dict[str, bytes]:
     """The files of an evaluation by name."""
     from speid_cli.evaluation.page import page
     from speid_cli.evaluation.pictures import pictures
     from speid_cli.evaluation.results import as_plain, bedpe_lines
 
-    content = as_plain(found, checkpoint, dataset, settings)
-    drawn = pictures(found, checkpoint.history)
+    content, drawn = as_plain(found, settings), pictures(found)
     texts = {
         "metrics.json": json.dumps(content, indent=2, allow_nan=False) + "\n",
-        "predictions.bedpe": "".join(f"{line}\n" for line in bedpe_lines(found, dataset)),
+        "predictions.bedpe": "".join(f"{line}\n" for line in bedpe_lines(found)),
         "report.html": page(title, content, drawn),
     }
     files = {f"{name}.svg": picture for name, picture in drawn.items()}

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 HELP = f"""Train the layers after the LSTM on the original, imbalanced pairs (Singh et al. 2016, section 2.2.2).
 
 Convolution, LSTM and their norms stay exactly as pre-training left them. If no epoch
-improves the validation AUPRC, the weights of PRETRAINED.pt are kept (--keep best).
+improves the validation AUPRC, the weights of PRETRAINED.pt are kept (--keep best). The fold, if there
+is one, is that of PRETRAINED.pt.
 
 {presets_table("finetune")}
 
@@ -33,7 +34,7 @@ Example:
 @click.command(help=HELP, short_help="Train the layers after the LSTM on the original pairs.")
 @click.argument("pretrained", type=options.INPUT, metavar="PRETRAINED.pt")
 @click.argument("data", type=options.INPUT, metavar="DATA.npz")
-@options.output_options("Model to write.  [default: DATA.pt in the current folder]")
+@options.output_options("Model to write.  [default: DATA.pt, with a fold DATA.foldI.pt]")
 @options.training_options
 @options.compute_options
 @options.common_options
@@ -48,8 +49,10 @@ def command(
     from speid_cli.model.checkpoint import Checkpoint
     from speid_cli.training.stages import finetune
 
-    with training_run(output, f"{Path(data).stem}.pt", training, pretrained, data) as run:
-        start, dataset = Checkpoint.read(pretrained), PairDataset.read(data)
+    start = Checkpoint.read(pretrained)
+    of_fold = f".fold{start.fold['number']}" if start.fold else ""
+    with training_run(output, f"{Path(data).stem}{of_fold}.pt", training, pretrained, data) as run:
+        dataset = start.division_of(PairDataset.read(data))
         if start.provenance.get("dataset") != dataset.digest:
             warn(f"{data} is not the data set that {pretrained} was trained on: its test pairs may have been seen")
         preset = PRESETS.get(start.provenance.get("preset", "paper"), PRESETS["paper"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -10,7 +11,7 @@ from speid_cli.cli import options
 from speid_cli.cli.console import Stopwatch, report, report_leaks, say, warn
 from speid_cli.dataset.assembly import PrepareSettings, assemble
 from speid_cli.dataset.checks import median_gc, warnings
-from speid_cli.dataset.pairs import LONGEST_WINDOW
+from speid_cli.dataset.pairs import FEWEST_FOLDS, LONGEST_WINDOW, MOST_FOLDS
 from speid_cli.dataset.splits import SplitSettings
 from speid_cli.errors import OptionError
 from speid_cli.files import atomic_file
@@ -49,6 +50,12 @@ FRACTION = options.FiniteFloat(0, 1, max_open=True)
 )
 @click.option(
     "--validation-fraction", type=FRACTION, default=SplitSettings.validation_fraction, help="Share to validate on."
+)
+@click.option(
+    "--folds",
+    type=click.IntRange(FEWEST_FOLDS, MOST_FOLDS),
+    metavar="K",
+    help="Divide the pairs into K folds instead, by --split chrom, block or random; see pretrain --fold.",
 )
 @options.chromosomes("--test-chroms", "Test on these chromosomes.")
 @options.chromosomes("--validation-chroms", "Validate on these.")
@@ -92,6 +99,10 @@ def command(pairs: str, reference: str, output: options.OutputOptions, settings:
 
 
 def _check_split(split: SplitSettings) -> None:
+    if split.folds and split.method in ("none", "test"):
+        raise OptionError(f"--folds needs --split chrom, block or random, not {split.method}")
+    if split.folds and replace(split, method="chrom", seed=0, folds=None) != SplitSettings():
+        raise OptionError("--folds tests each pair once: leave out fractions, --test-chroms and --validation-chroms")
     if not split.test_fraction + split.validation_fraction < 1:
         raise OptionError("--test-fraction and --validation-fraction leave nothing to train on")
     if split.method != "chrom" and (split.test_chroms or split.validation_chroms):

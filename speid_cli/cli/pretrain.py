@@ -9,7 +9,7 @@ import click
 
 from speid_cli.cli import options
 from speid_cli.cli.training import ConsoleObserver, announce, assignments, presets_table, training_run
-from speid_cli.dataset.pairs import PairDataset
+from speid_cli.dataset.pairs import MOST_FOLDS, PairDataset
 from speid_cli.errors import located
 from speid_cli.model.config import PRESETS
 from speid_cli.model.motif_kernels import KernelInitialisers
@@ -35,9 +35,15 @@ def by_preset(setting: str) -> str:
 
 @click.command(help=HELP, short_help="Train a network on augmented pairs.")
 @click.argument("data", type=options.INPUT, metavar="DATA.npz")
-@options.output_options("Model to write.  [default: DATA.pretrained.pt in the current folder]")
+@options.output_options("Model to write.  [default: DATA.pretrained.pt, with a fold DATA.foldI.pretrained.pt]")
 @click.option(
     "--preset", type=click.Choice(list(PRESETS)), default="paper", help="Sizes of the network and how it trains."
+)
+@click.option(
+    "--fold",
+    type=click.IntRange(1, MOST_FOLDS),
+    metavar="I",
+    help="Test on fold I of `prepare --folds`, validate on the next and train on the others.",
 )
 @click.option("--motifs", type=options.INPUT, metavar="KERNELS.npz", help="Initialise kernels with these motifs.")
 @click.option(
@@ -65,6 +71,7 @@ def by_preset(setting: str) -> str:
 def command(
     data: str,
     preset: str,
+    fold: int | None,
     motifs: str | None,
     sizes: dict[str, str],
     output: options.OutputOptions,
@@ -74,8 +81,12 @@ def command(
     """Read, train, write."""
     from speid_cli.training.stages import pretrain
 
-    with training_run(output, f"{Path(data).stem}.pretrained.pt", training, data, motifs) as run:
+    of_fold = "" if fold is None else f".fold{fold}"
+    with training_run(output, f"{Path(data).stem}{of_fold}.pretrained.pt", training, data, motifs) as run:
         dataset = PairDataset.read(data)
+        if fold is not None:
+            with located(data):
+                dataset = dataset.for_fold(fold)
         kernels = KernelInitialisers.read(motifs) if motifs else None
         settings, device = training.change(PRESETS[preset].pretrain), compute.open(run.processes)
         windows = {"enhancer_window": dataset.enhancers.window, "promoter_window": dataset.promoters.window}

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from speid_cli import __version__
 from speid_cli.dataset.blocks import DROPPED
 from speid_cli.dataset.composition import Composition, composition, nearby_gc
+from speid_cli.dataset.folds import NO_FOLD, fold_of_pairs
 from speid_cli.dataset.labels import LabelledPair, read_labelled_pairs
 from speid_cli.dataset.leakage import leak_report
-from speid_cli.dataset.pairs import SUBSETS, Elements, PairDataset
+from speid_cli.dataset.pairs import SUBSETS, TEST, TRAIN, Elements, PairDataset
 from speid_cli.dataset.splits import SplitSettings, split
 from speid_cli.errors import DataError, OptionError, located
 from speid_cli.files import sha256_of
@@ -65,7 +66,12 @@ def assemble(pairs_path: str, reference: Reference, settings: PrepareSettings) -
     label = np.array([labelled.label for labelled in kept], np.int8)
     window = max(settings.enhancer_window, settings.promoter_window)
     with located(pairs_path):
-        subset = split(_on_reference(settings.split, reference.contigs), first, second, label, chromosomes, window)
+        chosen, fold = _on_reference(settings.split, reference.contigs), None
+        if chosen.folds:
+            fold = fold_of_pairs(chosen.method, chosen.folds, first, second, label, window, chosen.seed)
+            subset = np.where(fold == NO_FOLD, DROPPED, TRAIN).astype(np.int8)
+        else:
+            subset = split(chosen, first, second, label, chromosomes, window)
     used = np.flatnonzero(subset != DROPPED)
     enhancers, enhancer_index = _elements(first[used], settings.enhancer_window, chromosomes, reference)
     promoters, promoter_index = _elements(second[used], settings.promoter_window, chromosomes, reference)
@@ -79,7 +85,10 @@ def assemble(pairs_path: str, reference: Reference, settings: PrepareSettings) -
         chromosomes,
         metadata={},
         name=tuple(kept[row].name for row in used),
+        fold=None if fold is None else fold[used],
     )
+    if dataset.folds:
+        dataset = replace(dataset, subset=dataset.for_fold(1).subset)
     unique = set(zip(enhancer_index.tolist(), promoter_index.tolist(), strict=True))
     remarks |= excluded | {"dropped, across subsets or near a border": len(kept) - len(used)}
     remarks |= {"repeated": len(used) - len(unique)}
@@ -169,7 +178,7 @@ def _metadata(
         "speid_version": __version__,
         "counts": _counts(dataset, remarks, [counts for counts, _ in sides.values()]),
         "composition": {side: found._asdict() for side, (_, found) in sides.items()} | {"gc near promoters": nearby},
-        "leaks": leak_report(dataset),
+        "leaks": leak_report(dataset.divisions),
     }
 
 
@@ -184,12 +193,14 @@ def _counts(dataset: PairDataset, remarks: dict[str, int], sides: list[dict[str,
     }
     for side in sides:
         table |= side
-    for part, name in enumerate(SUBSETS):
-        members = dataset.subset == part
+    tested = {f"fold {number}": (fold, TEST) for number, fold in enumerate(dataset.divisions, start=1)}
+    subsets = {name: (dataset, part) for part, name in enumerate(SUBSETS)}
+    for name, (divided, part) in (tested if dataset.folds else subsets).items():
+        members = divided.subset == part
         table[name] = {
             "pairs": int(members.sum()),
             "positives": int((dataset.label[members] == 1).sum()),
-            "chromosomes": dataset.chromosomes_of(part),
+            "chromosomes": divided.chromosomes_of(part),
         }
     return table
 

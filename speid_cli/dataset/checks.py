@@ -21,13 +21,8 @@ def warnings(dataset: PairDataset) -> Iterator[str]:
         yield "no positive pairs: no model can be trained on this data set"
     elif both := counts[CONTRADICTIONS]:
         yield f"{counted(both, 'pair')} with both labels: taken as positive, and the lines with label 0 left out"
-    for part, name in enumerate(SUBSETS):
-        pairs, positives = len(dataset.members(part)), int(dataset.label[dataset.members(part)].sum())
-        if pairs and counts["positives"] and positives < FEWEST_POSITIVES:
-            yield (
-                f"the {name} subset has {counted(positives, 'positive')}: fewer than {FEWEST_POSITIVES} are too few to "
-                f"{'train' if name == 'train' else 'judge a model'} on; try another --split or other fractions"
-            )
+    if counts["positives"]:
+        yield from _too_few_positives(counts)
     enhancers, promoters = (Composition(**found[side]) for side in ("enhancer", "promoter"))
     if looks_exchanged(enhancers, promoters):
         sides = " and ".join(
@@ -40,6 +35,20 @@ def warnings(dataset: PairDataset) -> Iterator[str]:
             f"the promoters have a median GC of {promoters.gc:.2f}, like the sequence 20 to 200 kb from them "
             f"({found['gc near promoters'][0]:.2f}); those of mammals have about 0.6: are the pairs of another genome "
             "build than the reference?"
+        )
+
+
+def _too_few_positives(counts: Mapping[str, Any]) -> Iterator[str]:
+    """One sentence for each subset with few positives, or for all such folds."""
+    parts = {name: part for name, part in counts.items() if name in SUBSETS or name.startswith("fold ")}
+    few = [name for name, part in parts.items() if part["pairs"] and part["positives"] < FEWEST_POSITIVES]
+    if few and few[0] not in SUBSETS:
+        yield f"fewer than {FEWEST_POSITIVES} positives in {', '.join(few)}: too few to validate on; use fewer --folds"
+        return
+    for name in few:
+        yield (
+            f"the {name} subset has {counted(parts[name]['positives'], 'positive')}: fewer than {FEWEST_POSITIVES} are "
+            f"too few to {'train' if name == 'train' else 'judge a model'} on; try another --split or other fractions"
         )
 
 

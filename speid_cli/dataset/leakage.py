@@ -7,6 +7,7 @@ well as published networks do (Cao and Fullwood 2019; Xi and Beer 2018).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,8 +21,13 @@ from speid_cli.genome.intervals import window_start
 _PSEUDOCOUNT = 1.0
 
 
-def leak_report(dataset: PairDataset, subset: int = TEST) -> dict[str, Any]:
+def leak_report(parts: Sequence[PairDataset], subset: int = TEST) -> dict[str, Any]:
     """How much a subset shares with the training subset.
+
+    Parameters
+    ----------
+    parts : sequence of PairDataset
+        A data set, or all its folds, each with its own subsets; counts are then those of all folds together.
 
     Returns
     -------
@@ -32,21 +38,30 @@ def leak_report(dataset: PairDataset, subset: int = TEST) -> dict[str, Any]:
         and the base rate; empty where they are all of one class. The whole is empty where one of
         the subsets is.
     """
-    train, test = dataset.members(TRAIN), dataset.members(subset)
-    if not len(train) or not len(test) or subset == TRAIN:
+    found = [_shared(part, subset) for part in parts if len(part.members(TRAIN)) and len(part.members(subset))]
+    if not found or subset == TRAIN:
         return {}
+    shared = {name: np.concatenate([each[name] for each, _, _ in found]) for name in found[0][0]}
+    label, score = (np.concatenate([each[place] for each in found]) for place in (1, 2))
+    return {
+        f"{SUBSETS[subset]} pairs": _counts(shared, np.ones(len(label), bool)),
+        f"{SUBSETS[subset]} positives": _counts(shared, label == 1),
+        "element names": _ranking(label, score),
+    }
+
+
+def _shared(
+    dataset: PairDataset, subset: int
+) -> tuple[dict[str, NDArray[np.bool_]], NDArray[np.int8], NDArray[np.float64]]:
+    """What each pair of a subset shares with a training pair, the pairs' labels, and their scores by names."""
+    train, test = dataset.members(TRAIN), dataset.members(subset)
     shared: dict[str, NDArray[np.bool_]] = {}
     for side, elements, index in dataset.sides:
         seen = np.unique(index[train])
         shared[f"same {side}"] = np.isin(index[test], seen)
         shared[f"half of the {side} window or more"] = _near(elements, seen)[index[test]]
     shared["any of these"] = np.any(list(shared.values()), axis=0)
-    positive = dataset.label[test] == 1
-    return {
-        f"{SUBSETS[subset]} pairs": _counts(shared, np.ones(len(test), bool)),
-        f"{SUBSETS[subset]} positives": _counts(shared, positive),
-        "element names": _ranking(dataset.label[test], element_name_scores(dataset, train)[test]),
-    }
+    return shared, dataset.label[test], element_name_scores(dataset, train)[test]
 
 
 def _counts(shared: dict[str, NDArray[np.bool_]], among: NDArray[np.bool_]) -> dict[str, int]:

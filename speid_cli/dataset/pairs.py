@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -35,6 +35,8 @@ LONGEST_WINDOW = 2 * np.iinfo(np.int16).max
 SUBSETS = ("train", "validation", "test")
 TRAIN, VALIDATION, TEST = range(3)
 SIDES = ("enhancer", "promoter")
+# One to test on, one to validate on and one to train on.
+FEWEST_FOLDS, MOST_FOLDS = 3, 100
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,8 @@ class PairDataset:
         Reference path and digest, source and its SHA-256, split settings, seed, version.
     name : tuple of str
         The pairs' names in the input, ``.`` for none; empty if the file has no names.
+    fold : int8 (N,), optional
+        1 to K: where the pairs are tested; `subset` is that for fold 1, or for the one that `for_fold` was given.
     """
 
     enhancers: Elements
@@ -104,9 +108,38 @@ class PairDataset:
     chromosomes: tuple[str, ...]
     metadata: dict[str, Any]
     name: tuple[str, ...] = ()
+    fold: NDArray[np.int8] | None = None
 
     def __len__(self) -> int:
         return len(self.label)
+
+    @property
+    def folds(self) -> int:
+        """Number of folds, K; 0 where the data set has none."""
+        return 0 if self.fold is None else int(self.fold.max(initial=0))
+
+    def for_fold(self, number: int) -> PairDataset:
+        """The data set with one fold as test subset, the next as validation subset and the others to train on.
+
+        Raises
+        ------
+        DataError
+            There is no such fold.
+        """
+        if self.fold is None or not 1 <= number <= self.folds:
+            raise DataError(
+                f"no fold {number}: it has {counted(self.folds, 'fold')}",
+                hint="speid prepare --folds K makes them" if not self.folds else "",
+            )
+        held_out = [self.fold == number, self.fold == number % self.folds + 1]
+        subset = np.select(held_out, [TEST, VALIDATION], TRAIN).astype(np.int8)
+        fold = {"number": number, "count": self.folds, "data": self.digest}
+        return replace(self, subset=subset, metadata=self.metadata | {"fold": fold})
+
+    @property
+    def divisions(self) -> tuple[PairDataset, ...]:
+        """The data set as it is divided for each fold; itself where it has no folds."""
+        return tuple(map(self.for_fold, range(1, self.folds + 1))) or (self,)
 
     @property
     def sides(self) -> tuple[tuple[str, Elements, NDArray[np.int32]], ...]:
@@ -125,11 +158,7 @@ class PairDataset:
         DataError
             It lacks positives or negatives.
         """
-        label = self.label[self.members(subset)]
-        if not has_both_classes(label):
-            positives = int(label.sum())
-            both = f"{counted(positives, 'positive')} and {counted(len(label) - positives, 'negative')}"
-            raise DataError(f"the {SUBSETS[subset]} subset has {both}", expected="both", hint=hint)
+        check_both_classes(self.label[self.members(subset)], f"the {SUBSETS[subset]} subset has", hint)
 
     def chromosomes_of(self, subset: int) -> list[str]:
         """Chromosomes on which a subset has an element, in order."""
@@ -169,12 +198,9 @@ class PairDataset:
                 f"{side}_shift": elements.shift,
                 f"{side}_interval": elements.interval,
             }
-        return arrays | {
-            **{f"{side}_index": index for side, _, index in self.sides},
-            "label": self.label,
-            "subset": self.subset,
-            "chromosomes": np.array(self.chromosomes, dtype=np.str_),
-        }
+        arrays |= {f"{side}_index": index for side, _, index in self.sides}
+        arrays |= {"label": self.label, "subset": self.subset, "chromosomes": np.array(self.chromosomes, dtype=np.str_)}
+        return arrays | ({} if self.fold is None else {"fold": self.fold})
 
     @classmethod
     @expecting(DATA_SET)
@@ -204,7 +230,16 @@ class PairDataset:
                 chromosomes,
                 _read_metadata(archive),
                 _read_pair_names(archive, len(label)),
+                _in_range(archive, "fold", "int8", shape, 1, MOST_FOLDS) if "fold" in archive.names else None,
             )
+
+
+def check_both_classes(label: NDArray[np.int8], pairs: str, hint: str = "") -> None:
+    """Refuse labels (N,) that are not of both classes; `pairs` says which pairs have them."""
+    if not has_both_classes(label):
+        positives = int(label.sum())
+        both = f"{counted(positives, 'positive')} and {counted(len(label) - positives, 'negative')}"
+        raise DataError(f"{pairs} {both}", expected="both", hint=hint)
 
 
 def _check_shapes(archive: Archive) -> None:

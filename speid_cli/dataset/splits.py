@@ -27,7 +27,10 @@ _STARTS = 32
 
 @dataclass(frozen=True)
 class SplitSettings:
-    """How to divide the pairs; where chromosomes are named, their fraction is ignored."""
+    """How to divide the pairs; where chromosomes are named, their fraction is ignored.
+
+    With `folds`, the pairs are divided by `folds.fold_of_pairs`, and the fractions are ignored.
+    """
 
     method: Method = "chrom"
     test_fraction: float = 0.1
@@ -35,6 +38,7 @@ class SplitSettings:
     test_chroms: tuple[str, ...] = ()
     validation_chroms: tuple[str, ...] = ()
     seed: int = 0
+    folds: int | None = None
 
 
 def split(

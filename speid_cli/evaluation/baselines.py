@@ -1,12 +1,13 @@
 """Baselines without the network, trained on the same training pairs.
 
-Each gives logits of all pairs and uses the labels of the training subset only. Distance, GC content and
-k-mer counts go through gradient-boosted trees (scikit-learn's `HistGradientBoostingClassifier`).
+Each gives logits of all pairs and uses the labels of the training subset only, for each part of an evaluation.
+Distance, GC content and k-mer counts go through gradient-boosted trees (scikit-learn's
+`HistGradientBoostingClassifier`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
@@ -26,7 +27,8 @@ Features = NDArray[np.float32]
 # Is told how many more trees are trained.
 Advance = Callable[[int], object]
 Watch = Callable[[str, int], AbstractContextManager[Advance]]
-Baseline = Callable[[PairDataset, int, Advance], NDArray[np.float64]]
+# Parts (the same pairs, each time with other subsets), seed: logits (N,) of all pairs, for each part.
+Baseline = Callable[[Sequence[PairDataset], int, Advance], Iterator[NDArray[np.float64]]]
 
 
 def unwatched(title: str, trees: int) -> AbstractContextManager[Advance]:
@@ -35,12 +37,14 @@ def unwatched(title: str, trees: int) -> AbstractContextManager[Advance]:
 
 
 def baseline_logits(
-    dataset: PairDataset, seed: int, names: tuple[str, ...] | None = None, watch: Watch = unwatched
-) -> Iterator[tuple[str, NDArray[np.float64]]]:
-    """Name and logits (N,) of each baseline in turn.
+    parts: Sequence[PairDataset], seed: int, names: tuple[str, ...] | None = None, watch: Watch = unwatched
+) -> Iterator[tuple[str, list[NDArray[np.float64]]]]:
+    """Name of each baseline in turn, and its logits (N,) for each part.
 
     Parameters
     ----------
+    parts : sequence of PairDataset
+        A data set, or what it is for each of its folds.
     names : tuple of str, optional
         Which of `BASELINES`; default: all.
     watch : callable
@@ -49,38 +53,47 @@ def baseline_logits(
     names = names or tuple(BASELINES)
     for number, name in enumerate(names, start=1):
         title = f"baseline {number} of {len(names)}: {name}"
-        with watch(title, _TREES) as advance:
-            logits = BASELINES[name](dataset, seed, advance)
+        with watch(title, _TREES * len(parts)) as advance:
+            logits = list(BASELINES[name](parts, seed, advance))
         yield name, logits
 
 
-def _base_rate(dataset: PairDataset, seed: int, advance: Advance) -> NDArray[np.float64]:
+def _base_log_odds(dataset: PairDataset) -> NDArray[np.float64]:
+    """Log-odds (N,) of the training subset's share of positives."""
     rate = dataset.label[dataset.members(TRAIN)].mean()
     return np.full(len(dataset), np.log(rate) - np.log1p(-rate))
 
 
-def _element_names(dataset: PairDataset, seed: int, advance: Advance) -> NDArray[np.float64]:
-    members = dataset.members(TRAIN)
-    rate = dataset.label[members].mean()
-    return element_name_scores(dataset, members) + np.log(rate) - np.log1p(-rate)
+def _base_rate(parts: Sequence[PairDataset], seed: int, advance: Advance) -> Iterator[NDArray[np.float64]]:
+    return map(_base_log_odds, parts)
+
+
+def _element_names(parts: Sequence[PairDataset], seed: int, advance: Advance) -> Iterator[NDArray[np.float64]]:
+    return (element_name_scores(part, part.members(TRAIN)) + _base_log_odds(part) for part in parts)
 
 
 def _boosted(features: Callable[[PairDataset], Features]) -> Baseline:
     """Gradient-boosted trees on features (N, F) of all pairs."""
 
-    def logits(dataset: PairDataset, seed: int, advance: Advance) -> NDArray[np.float64]:
-        from sklearn.ensemble import HistGradientBoostingClassifier
-
-        members, values = dataset.members(TRAIN), features(dataset)
-        trees = HistGradientBoostingClassifier(random_state=seed % 2**32, warm_start=True)
-        for count in range(_TREES_AT_A_TIME, _TREES + 1, _TREES_AT_A_TIME):  # gives the same trees as one fit of all
-            trees.set_params(max_iter=count).fit(values[members], dataset.label[members])
-            advance(_TREES_AT_A_TIME)
-            if trees.n_iter_ < count:
-                break
-        return trees.decision_function(values)
+    def logits(parts: Sequence[PairDataset], seed: int, advance: Advance) -> Iterator[NDArray[np.float64]]:
+        values = features(parts[0])
+        return (_boost(values, part, seed, advance) for part in parts)
 
     return logits
+
+
+def _boost(values: Features, dataset: PairDataset, seed: int, advance: Advance) -> NDArray[np.float64]:
+    """Logits (N,) of all pairs by trees trained on the features (N, F) of the training pairs."""
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    members = dataset.members(TRAIN)
+    trees = HistGradientBoostingClassifier(random_state=seed % 2**32, warm_start=True)
+    for count in range(_TREES_AT_A_TIME, _TREES + 1, _TREES_AT_A_TIME):  # gives the same trees as one fit of all
+        trees.set_params(max_iter=count).fit(values[members], dataset.label[members])
+        advance(_TREES_AT_A_TIME)
+        if trees.n_iter_ < count:
+            break
+    return trees.decision_function(values)
 
 
 def _distance(dataset: PairDataset) -> Features:

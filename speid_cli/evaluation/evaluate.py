@@ -1,8 +1,8 @@
-"""Evaluate a model and the baselines on the same pairs, one subset of a data set."""
+"""Evaluate models and baselines on the same pairs: one subset of a data set, or the test pairs of all its folds."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 
 from speid_cli.dataset.leakage import leak_report
 from speid_cli.dataset.metrics import has_both_classes, sigmoid
-from speid_cli.dataset.pairs import SUBSETS, TRAIN, VALIDATION, PairDataset
-from speid_cli.errors import DataError, counted
+from speid_cli.dataset.pairs import SUBSETS, TEST, TRAIN, VALIDATION, PairDataset, check_both_classes
+from speid_cli.errors import OptionError, counted
 from speid_cli.evaluation.baselines import Watch, baseline_logits, unwatched
 from speid_cli.evaluation.calibration import Calibration, fit_calibration, fit_threshold
 from speid_cli.evaluation.measures import Estimate, Predictions, estimate
+from speid_cli.evaluation.parts import Part
+from speid_cli.evaluation.seen import chosen_on, refuse_seen
 from speid_cli.evaluation.settings import EvaluationSettings
-from speid_cli.genome.contigs import canonical
 from speid_cli.model.checkpoint import Checkpoint
 from speid_cli.model.device import Device
 from speid_cli.scoring.dataset import DatasetScorer, check_windows
@@ -36,35 +37,47 @@ class Clusters(NamedTuple):
     cluster: NDArray[np.int64]
 
 
+class Fitted(NamedTuple):
+    """What turns logits of one part into probabilities and calls.
+
+    Where the validation pairs do not allow a calibration, it is None, and each pair's calibrated
+    probability is `share`, the share of positives.
+    """
+
+    calibration: Calibration | None
+    threshold: float
+    share: float
+
+
 @dataclass(frozen=True)
 class ModelResult:
-    """Result of one model or baseline on the evaluated pairs.
-
-    Where the validation pairs do not allow a calibration, each pair's calibrated probability is
-    their share of positives.
-    """
+    """Result of one model or baseline on the evaluated pairs; `fitted` is one for each part."""
 
     predictions: Predictions
     estimates: dict[str, Estimate]
-    calibration: Calibration | None
+    fitted: tuple[Fitted, ...]
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Results of an evaluation; the network is the first of `models`.
+    """Results of an evaluation.
 
     Attributes
     ----------
+    parts : list of Part
     members : int64 (N,)
-        The evaluated pairs, as positions in the data set.
+        The evaluated pairs, as positions in the data set, in order.
+    models : dict of ModelResult
+        By name. The network, where there is one, is the first, named `MODEL_NAME`.
     seen : str
-        Why the model may have seen these pairs; empty if it has not.
+        Why a model may have seen these pairs; empty if none has.
     chosen : str
-        Parts of the model that were chosen on these pairs, such as its threshold; empty if none was.
+        Parts of the models that were chosen on these pairs, such as the threshold; empty if none was.
     leaks : dict
         What these pairs share with the training subset, from `leak_report`.
     """
 
+    parts: list[Part]
     members: NDArray[np.int64]
     models: dict[str, ModelResult]
     clusters: Clusters
@@ -72,36 +85,54 @@ class Evaluation:
     chosen: str
     leaks: dict[str, Any]
 
+    @property
+    def label(self) -> NDArray[np.int8]:
+        """Labels (N,) of the evaluated pairs."""
+        return next(iter(self.models.values())).predictions.label
+
+    @property
+    def network(self) -> ModelResult | None:
+        """Result of the network; None where only baselines were judged."""
+        return self.models.get(MODEL_NAME)
+
 
 def evaluate(
-    checkpoint: Checkpoint,
-    dataset: PairDataset,
-    device: Device,
+    parts: list[Part],
+    device: Device | None,
     settings: EvaluationSettings,
     say: Callable[[str], None] = lambda text: None,
     watch: Watch = unwatched,
 ) -> Evaluation:
-    """Evaluate a model and the baselines on one subset.
+    """Evaluate the models and the baselines on one subset, that of all parts together.
 
-    The model's stored threshold and calibration are used if it has them. Otherwise, and for the
-    baselines, they are fitted on the validation pairs.
+    A model's stored threshold and calibration are used if it has them. Otherwise, and for the
+    baselines, they are fitted on the validation pairs of the part.
 
     Raises
     ------
     DataError
-        The windows differ, the subset lacks positives or negatives, or the model was trained on it.
+        The windows differ, the pairs lack positives or negatives, or a model was trained on them.
+    OptionError
+        Folds are judged together on another subset than the test pairs.
     """
-    check_windows(checkpoint.config, dataset)
-    dataset.check_both_classes(settings.subset)
-    members = dataset.members(settings.subset)
-    seen = refuse_seen(checkpoint, dataset, settings.subset, settings.allow_seen)
+    subset = settings.subset
+    networks = [(part.checkpoint, part.dataset) for part in parts if part.checkpoint is not None]
+    if len(parts) > 1 and subset != TEST:
+        raise OptionError(f"folds are judged on their test pairs: leave out --subset {SUBSETS[subset]}")
+    rows = [part.dataset.members(subset) for part in parts]
+    members, dataset = np.sort(np.concatenate(rows)), parts[0].dataset
+    check_both_classes(dataset.label[members], f"the {SUBSETS[subset]} subset has")
+    for checkpoint, divided in networks:
+        check_windows(checkpoint.config, divided)
+    reasons = [refuse_seen(checkpoint, divided, subset, settings.allow_seen) for checkpoint, divided in networks]
     clusters = resampling_clusters(dataset, members)
-    models: dict[str, ModelResult] = {}
-    for title, logits in _all_logits(checkpoint, dataset, device, settings, members, say, watch):
-        stored = checkpoint if title == MODEL_NAME else None
-        models[title] = _judge(dataset, logits, members, clusters, settings, stored)
-    chosen = chosen_on(checkpoint, dataset, settings.subset)
-    return Evaluation(members, models, clusters, seen, chosen, leak_report(dataset, settings.subset))
+    models = {
+        name: _judge(parts, rows, logits, clusters, settings, name == MODEL_NAME)
+        for name, logits in _all_logits(parts, device, settings, rows, say, watch)
+    }
+    chosen = dict.fromkeys(name for checkpoint, divided in networks for name in chosen_on(checkpoint, divided, subset))
+    leaks = leak_report([part.dataset for part in parts], subset)
+    return Evaluation(parts, members, models, clusters, next(filter(None, reasons), ""), ", ".join(chosen), leaks)
 
 
 def fit(checkpoint: Checkpoint, dataset: PairDataset, device: Device, allow_seen: bool = False) -> Checkpoint:
@@ -118,123 +149,100 @@ def fit(checkpoint: Checkpoint, dataset: PairDataset, device: Device, allow_seen
     check_windows(checkpoint.config, dataset)
     refuse_seen(checkpoint, dataset, VALIDATION, allow_seen)
     dataset.check_both_classes(VALIDATION, hint="threshold and calibration are fitted on it")
-    members = dataset.members(VALIDATION)
-    logits, label = DatasetScorer(checkpoint.model(), dataset, device).logits(members), dataset.label[members]
-    calibration = fit_calibration(label, logits)
+    found = _fit(dataset, _network_logits(checkpoint, dataset, dataset.members(VALIDATION), device))
     fitted_on = {"dataset": dataset.digest, "validated_chromosomes": dataset.chromosomes_of(VALIDATION)}
     return replace(
         checkpoint,
-        threshold=fit_threshold(label, sigmoid(logits)),
-        calibration=calibration.as_plain() if calibration else None,
+        threshold=found.threshold,
+        calibration=found.calibration.as_plain() if found.calibration else None,
         provenance=checkpoint.provenance | {"fitted_on": fitted_on},
     )
 
 
+def _network_logits(checkpoint: Checkpoint, dataset: PairDataset, rows: NDArray[np.int64], device: Device) -> Logits:
+    """Logits (N,) of all pairs of a data set; NaN for those that are not among `rows`."""
+    logits = np.full(len(dataset), np.nan)
+    logits[rows] = DatasetScorer(checkpoint.model(), dataset, device).logits(rows)
+    return logits
+
+
 def _all_logits(
-    checkpoint: Checkpoint,
-    dataset: PairDataset,
-    device: Device,
+    parts: list[Part],
+    device: Device | None,
     settings: EvaluationSettings,
-    members: NDArray[np.int64],
+    rows: list[NDArray[np.int64]],
     say: Callable[[str], None],
     watch: Watch,
-) -> Iterator[tuple[str, Logits]]:
-    """Name and logits (N,) of the network and each baseline; pairs that are not needed have no defined logit."""
-    needed = np.union1d(members, dataset.members(VALIDATION))
-    say(f"scoring {counted(len(needed), 'pair')}")
-    logits = np.full(len(dataset), np.nan)
-    logits[needed] = DatasetScorer(checkpoint.model(), dataset, device).logits(needed)
-    yield MODEL_NAME, logits
+) -> Iterator[tuple[str, list[Logits]]]:
+    """Name of the network and of each baseline, and, for each part, logits (N,) of all pairs that are needed."""
+    datasets = [part.dataset for part in parts]
+    if device is not None:
+        needed = [np.union1d(each, dataset.members(VALIDATION)) for each, dataset in zip(rows, datasets, strict=True)]
+        say(f"scoring {counted(sum(map(len, needed)), 'pair')}")
+        yield (
+            MODEL_NAME,
+            [
+                _network_logits(part.checkpoint, part.dataset, each, device)
+                for part, each in zip(parts, needed, strict=True)
+                if part.checkpoint is not None
+            ],
+        )
     if not settings.no_baselines:
-        train = dataset.label[dataset.members(TRAIN)]
-        if not has_both_classes(train):
+        if not all(has_both_classes(dataset.label[dataset.members(TRAIN)]) for dataset in datasets):
             say("no baselines: the training subset lacks positives or negatives")
             return
-        say(f"training the baselines on {counted(len(train), 'pair')}")
-        yield from baseline_logits(dataset, settings.seed, watch=watch)
+        size = sum(len(dataset.members(TRAIN)) for dataset in datasets) // len(datasets)
+        each = f", for each of {len(parts)} folds" if len(parts) > 1 else ""
+        say(f"training the baselines on {counted(size, 'pair')}{each}")
+        for name, logits in baseline_logits(datasets, settings.seed, watch=watch):
+            yield name, list(logits)
+
+
+def _fit(dataset: PairDataset, logits: Logits) -> Fitted:
+    """Calibration and threshold from the validation pairs."""
+    members = dataset.members(VALIDATION)
+    label, found = dataset.label[members], logits[members]
+    share = float(label.mean()) if len(label) else float("nan")
+    return Fitted(fit_calibration(label, found), fit_threshold(label, sigmoid(found)), share)
+
+
+def _stored(fitted: Fitted, checkpoint: Checkpoint | None) -> Fitted:
+    """What a model has stored, in place of what was fitted."""
+    if checkpoint is not None and checkpoint.calibration is not None:
+        fitted = fitted._replace(calibration=Calibration.from_plain(checkpoint.calibration))
+    if checkpoint is not None and checkpoint.threshold is not None:
+        fitted = fitted._replace(threshold=checkpoint.threshold)
+    return fitted
 
 
 def _judge(
-    dataset: PairDataset,
-    logits: Logits,
-    members: NDArray[np.int64],
+    parts: list[Part],
+    rows: list[NDArray[np.int64]],
+    logits: list[Logits],
     clusters: Clusters,
     settings: EvaluationSettings,
-    stored: Checkpoint | None,
+    is_network: bool,
 ) -> ModelResult:
-    validation = dataset.members(VALIDATION)
-    calibration = fit_calibration(dataset.label[validation], logits[validation])
-    threshold = fit_threshold(dataset.label[validation], sigmoid(logits[validation]))
-    if stored is not None and stored.calibration is not None:
-        calibration = Calibration.from_plain(stored.calibration)
-    if stored is not None and stored.threshold is not None:
-        threshold = stored.threshold
-    probability = sigmoid(logits[members])
-    if calibration is not None:
-        calibrated = calibration.probabilities(logits[members])
-    else:
-        share = dataset.label[validation].mean() if len(validation) else dataset.label[members].mean()
-        calibrated = np.full(len(members), float(share))
-    predictions = Predictions(dataset.label[members], probability, calibrated, threshold)
+    """Predictions of all parts, in the order of the data set, and their measures."""
+    fitted = [_fit(part.dataset, values) for part, values in zip(parts, logits, strict=True)]
+    if is_network:
+        fitted = [_stored(found, part.checkpoint) for found, part in zip(fitted, parts, strict=True)]
+    columns = [
+        _columns(part.dataset.label[here], values[here], found)
+        for part, here, values, found in zip(parts, rows, logits, fitted, strict=True)
+    ]
+    order = np.argsort(np.concatenate(rows))
+    label, probability, calibrated, threshold = (np.concatenate(column)[order] for column in zip(*columns, strict=True))
+    predictions = Predictions(label.astype(np.int8), probability, calibrated, threshold)
     estimates = estimate(predictions, clusters.cluster, settings.replicates, settings.seed)
-    return ModelResult(predictions, estimates, calibration)
+    return ModelResult(predictions, estimates, tuple(fitted))
 
 
-def refuse_seen(checkpoint: Checkpoint, dataset: PairDataset, subset: int, allow: bool) -> str:
-    """Refuse pairs that a model was trained on; where that is allowed, return why it may have been.
-
-    Raises
-    ------
-    DataError
-        It was, or may have been, and that is not allowed.
-    """
-    seen, name = why_seen(checkpoint, dataset, subset), SUBSETS[subset]
-    if seen and not allow:
-        raise DataError(
-            f"the model has seen these {name} pairs, or may have: {seen}",
-            expected="pairs held out of its training",
-            hint="use --allow-seen to evaluate anyway; the report will say so",
-        )
-    return seen
-
-
-def why_seen(checkpoint: Checkpoint, dataset: PairDataset, subset: int) -> str:
-    """Why a model may have been trained on a subset; empty if it was not.
-
-    A stage that trained on this very data set has seen its training subset only. One that trained
-    on another has seen what lies on the chromosomes that it names.
-    """
-    tested = dataset.chromosomes_of(subset)
-    for entry in checkpoint.provenance.get("stages", []):
-        stage = entry.get("stage", "training")
-        if entry.get("dataset") == dataset.digest:
-            if subset == TRAIN:
-                return f"it was {stage} on them"
-            continue
-        trained = {canonical(chrom) for chrom in entry.get("trained_chromosomes", [])}
-        if shared := [chrom for chrom in tested if canonical(chrom) in trained]:
-            return f"it was {stage} on another data set with pairs on {', '.join(shared[:5])}"
-    if not checkpoint.provenance.get("stages"):
-        return "it does not say what it was trained on"
-    return ""
-
-
-def chosen_on(checkpoint: Checkpoint, dataset: PairDataset, subset: int) -> str:
-    """Parts of a model that were chosen on the evaluated pairs, or on pairs of their chromosomes."""
-    tested = {canonical(chrom) for chrom in dataset.chromosomes_of(subset)}
-
-    def met(validation: Mapping[str, Any]) -> bool:
-        """Whether the validation pairs of a data set are evaluated."""
-        if validation.get("dataset") == dataset.digest:
-            return subset == VALIDATION
-        return bool(tested & {canonical(chrom) for chrom in validation.get("validated_chromosomes", [])})
-
-    stages = checkpoint.provenance.get("stages", [])
-    fitted = checkpoint.provenance.get("fitted_on") or {"dataset": dataset.digest}
-    names = ["epoch"] * any(entry.get("settings", {}).get("keep") == "best" and met(entry) for entry in stages)
-    for name, stored in (("threshold", checkpoint.threshold), ("calibration", checkpoint.calibration)):
-        names += [name] * (subset == VALIDATION if stored is None else met(fitted))
-    return ", ".join(names)
+def _columns(label: NDArray[np.int8], logits: Logits, fitted: Fitted) -> tuple[NDArray[Any], ...]:
+    """Labels, probabilities, calibrated probabilities and thresholds (n,) of the pairs of one part."""
+    share = label.mean() if np.isnan(fitted.share) else fitted.share
+    calibrated = fitted.calibration.probabilities(logits) if fitted.calibration else np.full(len(logits), share)
+    return label, sigmoid(logits), calibrated, np.full(len(logits), fitted.threshold)
 
 
 def resampling_clusters(dataset: PairDataset, members: NDArray[np.int64]) -> Clusters:

@@ -29,14 +29,14 @@ class Predictions:
     label : int8 (N,)
         0 or 1.
     probability, calibrated : float64 (N,)
-    threshold : float
+    threshold : float, or float64 (N,)
         A pair is called interacting where its `probability` is at least this.
     """
 
     label: NDArray[np.int8]
     probability: Array
     calibrated: Array
-    threshold: float
+    threshold: float | Array
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ PICTURES = {
     ),
     "scores": (
         "Histograms of the probabilities of interacting and of other pairs, with a vertical line at the threshold",
-        "The network's probabilities by class, and the threshold that was chosen on the validation pairs.",
+        "The network's probabilities by class, and the threshold (of each fold) that was chosen on validation pairs.",
     ),
     "training": (
         "Lines of the training loss, validation loss and validation AUPRC against the epoch",

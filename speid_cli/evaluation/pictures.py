@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from speid_cli.evaluation.evaluate import MODEL_NAME, Evaluation
-from speid_cli.evaluation.measures import ECE_BINS, curve, probability_bins
+from speid_cli.evaluation.measures import ECE_BINS, Predictions, curve, probability_bins
 
 # The palette of Okabe and Ito, for any colour vision.
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000")
@@ -29,15 +29,18 @@ _STYLE = {
 }
 
 
-def pictures(evaluation: Evaluation, history: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
-    """SVG of each figure by its name; training curves only if there is a history."""
+def pictures(evaluation: Evaluation) -> dict[str, bytes]:
+    """SVG of each figure by its name: of the network only where there is one, of its training only for one network."""
     drawn: dict[str, Callable[[Axes], None]] = {
         "precision_recall": lambda axes: _precision_recall(axes, evaluation),
         "roc": lambda axes: _roc(axes, evaluation),
-        "reliability": lambda axes: _reliability(axes, evaluation),
-        "scores": lambda axes: _scores(axes, evaluation),
     }
-    if history:
+    if evaluation.network is not None:
+        predictions = evaluation.network.predictions
+        drawn["reliability"] = lambda axes: _reliability(axes, predictions)
+        drawn["scores"] = lambda axes: _scores(axes, predictions)
+    networks = [part.checkpoint for part in evaluation.parts if part.checkpoint is not None]
+    if len(networks) == 1 and (history := networks[0].history):
         drawn["training"] = lambda axes: _training(axes, history)
     return {name: _svg(draw) for name, draw in drawn.items()}
 
@@ -51,30 +54,30 @@ def _svg(draw: Callable[[Axes], None]) -> bytes:
     return stream.getvalue()
 
 
-def _lines(evaluation: Evaluation) -> list[tuple[str, str, float, dict[str, NDArray[np.float64]]]]:
-    """Name, colour, width and curve of each model; the network last, so that it is on top."""
+def _lines(evaluation: Evaluation) -> list[tuple[str, dict[str, Any], dict[str, NDArray[np.float64]]]]:
+    """Name, style and curve of each model; the first last, so that it is on top."""
     rows = []
     for number, (name, judged) in enumerate(evaluation.models.items()):
         found = curve(judged.predictions.label, judged.predictions.probability)
-        rows.append((name, _COLOURS[number % len(_COLOURS)], 2.2 if name == MODEL_NAME else 1.2, found))
+        dashes = "-" if number < len(_COLOURS) else "--"
+        width = 2.2 if name == MODEL_NAME else 1.2
+        rows.append((name, {"color": _COLOURS[number % len(_COLOURS)], "lw": width, "ls": dashes}, found))
     return rows[1:] + rows[:1]
 
 
 def _precision_recall(axes: Axes, evaluation: Evaluation) -> None:
-    for name, colour, width, found in _lines(evaluation):
+    for name, style, found in _lines(evaluation):
         auprc = evaluation.models[name].estimates["auprc"].value
-        axes.step(
-            found["recall"], found["precision"], where="pre", color=colour, lw=width, label=f"{name}  {auprc:.3f}"
-        )
+        axes.step(found["recall"], found["precision"], where="pre", label=f"{name}  {auprc:.3f}", **style)
     axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02), title="Precision and recall (AUPRC)")
     _legend(axes)
 
 
 def _roc(axes: Axes, evaluation: Evaluation) -> None:
-    for name, colour, width, found in _lines(evaluation):
+    for name, style, found in _lines(evaluation):
         auroc = evaluation.models[name].estimates["auroc"].value
         false, true = (np.append(0, found[side]) for side in ("false_positive_rate", "recall"))
-        axes.plot(false, true, color=colour, lw=width, label=f"{name}  {auroc:.3f}")
+        axes.plot(false, true, label=f"{name}  {auroc:.3f}", **style)
     axes.plot([0, 1], [0, 1], color="#bbbbbb", lw=0.8, ls=":")
     axes.set(
         xlabel="false positive rate", ylabel="true positive rate", xlim=(0, 1), ylim=(0, 1.02), title="ROC (AUROC)"
@@ -87,8 +90,7 @@ def _legend(axes: Axes) -> None:
     axes.legend(handles[-1:] + handles[:-1], names[-1:] + names[:-1], fontsize=8, loc="best")
 
 
-def _reliability(axes: Axes, evaluation: Evaluation) -> None:
-    predictions = evaluation.models[MODEL_NAME].predictions
+def _reliability(axes: Axes, predictions: Predictions) -> None:
     axes.plot([0, 1], [0, 1], color="#bbbbbb", lw=0.8, ls=":")
     kinds = (
         ("as the network says", predictions.probability, _NEGATIVE),
@@ -109,13 +111,15 @@ def _reliability(axes: Axes, evaluation: Evaluation) -> None:
     axes.legend(fontsize=8, loc="upper left")
 
 
-def _scores(axes: Axes, evaluation: Evaluation) -> None:
-    predictions = evaluation.models[MODEL_NAME].predictions
+def _scores(axes: Axes, predictions: Predictions) -> None:
     bins = np.linspace(0, 1, 41).tolist()
     for name, label, colour in (("not interacting", 0, _NEGATIVE), ("interacting", 1, _POSITIVE)):
         scores = predictions.probability[predictions.label == label]
         axes.hist(scores, bins, color=colour, alpha=0.65, label=f"{name} ({len(scores):,})", log=True)
-    axes.axvline(predictions.threshold, color="black", lw=1, ls="--", label=f"threshold {predictions.threshold:.3g}")
+    thresholds = np.unique(predictions.threshold).tolist()
+    shown = ", ".join(f"{threshold:.3g}" for threshold in thresholds)
+    for number, threshold in enumerate(thresholds):
+        axes.axvline(threshold, color="black", lw=1, ls="--", label=None if number else f"threshold {shown}")
     axes.set(xlabel="probability", ylabel="pairs", xlim=(0, 1), title="Scores by class")
     axes.legend(fontsize=8, loc="best")
 

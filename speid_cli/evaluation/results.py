@@ -10,7 +10,7 @@ import numpy as np
 
 from speid_cli import __version__
 from speid_cli.dataset.checks import FEWEST_POSITIVES
-from speid_cli.dataset.pairs import SUBSETS, PairDataset
+from speid_cli.dataset.pairs import SUBSETS
 from speid_cli.errors import counted
 from speid_cli.evaluation.baselines import BASE_RATE
 from speid_cli.evaluation.evaluate import MODEL_NAME, Evaluation, ModelResult
@@ -22,19 +22,21 @@ from speid_cli.model.checkpoint import Checkpoint
 FORMAT_VERSION = 1
 
 
-def as_plain(
-    evaluation: Evaluation, checkpoint: Checkpoint, dataset: PairDataset, settings: EvaluationSettings
-) -> dict[str, Any]:
-    """What ``metrics.json`` holds: plain values, None for what is undefined."""
-    label = dataset.label[evaluation.members]
+def as_plain(evaluation: Evaluation, settings: EvaluationSettings) -> dict[str, Any]:
+    """What ``metrics.json`` holds: plain values, None for what is undefined.
+
+    Where folds are judged together, ``threshold`` and ``calibration`` of a model are lists, one value a fold.
+    """
+    label, dataset = evaluation.label, evaluation.parts[0].dataset
     content = {
         "format_version": FORMAT_VERSION,
         "speid_version": __version__,
         "subset": SUBSETS[settings.subset],
+        "folds": len(evaluation.parts) if len(evaluation.parts) > 1 else None,
         "pairs": len(label),
         "positives": int(label.sum()),
         "base_rate": float(label.mean()),
-        "held_out": evaluated_regions(evaluation, dataset),
+        "held_out": evaluated_regions(evaluation),
         "may_have_been_seen": evaluation.seen or None,
         "chosen_on_these_pairs": evaluation.chosen or None,
         "meaning": meaning(evaluation),
@@ -48,29 +50,35 @@ def as_plain(
         "models": {name: _plain_model(judged) for name, judged in evaluation.models.items()},
         "leaks": evaluation.leaks,
         "data": {"digest": dataset.digest}
-        | {key: dataset.metadata.get(key) for key in ("source", "split", "reference")},
-        "model": {
-            "stage": checkpoint.stage,
-            "parameters": checkpoint.n_parameters,
-            "provenance": checkpoint.provenance,
-        },
+        | {key: dataset.metadata.get(key) for key in ("source", "split", "reference", "fold")},
+        "model": _plain_network(evaluation.parts[0].checkpoint),
     }
     return finite(content)
+
+
+def _plain_network(checkpoint: Checkpoint | None) -> dict[str, Any] | None:
+    """What is known of the network, or of that of the first fold."""
+    if checkpoint is None:
+        return None
+    return {"stage": checkpoint.stage, "parameters": checkpoint.n_parameters, "provenance": checkpoint.provenance}
 
 
 def meaning(evaluation: Evaluation) -> str:
     """One sentence on what the figures mean.
 
-    The network is better than the base rate if the interval of AUPRC minus base rate, computed in
-    each bootstrap replicate, is above 0.
+    A model is better than the base rate if the interval of AUPRC minus base rate, computed in each
+    bootstrap replicate, is above 0.
     """
     if evaluation.seen:
         return "on pairs that the model may have been trained on, the figures say nothing about new pairs"
-    label, speid = evaluation.models[MODEL_NAME].predictions.label, evaluation.models[MODEL_NAME].estimates
-    auprc, base, positives = speid["auprc"], float(label.mean()), int(label.sum())
-    figures = f"AUPRC {auprc.value:.3f}, 95% interval {auprc.low:.3f} to {auprc.high:.3f}; base rate {base:.3f}"
+    positives = int(evaluation.label.sum())
     few = f"{counted(positives, 'positive')}: too few to tell" if positives < FEWEST_POSITIVES else ""
-    if not speid["auprc_gain"].low > 0:
+    if evaluation.network is None:
+        return _meaning_of_baselines(evaluation, few)
+    auprc = evaluation.network.estimates["auprc"]
+    figures = f"AUPRC {auprc.value:.3f}, 95% interval {auprc.low:.3f} to {auprc.high:.3f}; base rate "
+    figures += f"{evaluation.label.mean():.3f}"
+    if not _beats_base_rate(evaluation.network):
         return f"speid is not significantly better than the base rate ({figures})" + (few and f"; {few}")
     if few:
         return f"{few} whether speid is better than the base rate ({figures})"
@@ -82,16 +90,35 @@ def meaning(evaluation: Evaluation) -> str:
     return f"speid is better than the base rate{beside} ({figures})"
 
 
+def _meaning_of_baselines(evaluation: Evaluation, few: str) -> str:
+    """What the figures of an evaluation without a network mean."""
+    better = [
+        f"{name} ({judged.estimates['auprc'].value:.3f})"
+        for name, judged in evaluation.models.items()
+        if _beats_base_rate(judged)
+    ]
+    found = f"better than the base rate of {evaluation.label.mean():.3f}, by AUPRC: {', '.join(better) or 'nothing'}"
+    return found + (few and f"; {few}")
+
+
+def _beats_base_rate(judged: ModelResult) -> bool:
+    return judged.estimates["auprc_gain"].low > 0
+
+
 def _plain_model(judged: ModelResult) -> dict[str, Any]:
+    thresholds = [fitted.threshold for fitted in judged.fitted]
+    calibrations = [fitted.calibration.as_plain() if fitted.calibration else None for fitted in judged.fitted]
+    single = len(judged.fitted) == 1
     return {
-        "threshold": judged.predictions.threshold,
-        "calibration": judged.calibration.as_plain() if judged.calibration else None,
+        "threshold": thresholds[0] if single else thresholds,
+        "calibration": calibrations[0] if single else calibrations,
         "measures": {name: asdict(estimate) for name, estimate in judged.estimates.items()},
     }
 
 
-def evaluated_regions(evaluation: Evaluation, dataset: PairDataset) -> list[dict[str, Any]]:
+def evaluated_regions(evaluation: Evaluation) -> list[dict[str, Any]]:
     """Where the pairs judged lie: chromosome, first and last bp of their elements, and how many begin there."""
+    dataset = evaluation.parts[0].dataset
     enhancer, promoter = (side.interval[index[evaluation.members]] for _, side, index in dataset.sides)
     elements = np.concatenate([enhancer, promoter])
     return [
@@ -105,15 +132,23 @@ def evaluated_regions(evaluation: Evaluation, dataset: PairDataset) -> list[dict
     ]
 
 
-def bedpe_lines(evaluation: Evaluation, dataset: PairDataset) -> Iterator[str]:
-    """The pairs judged, with the network's probability as score, their label and calibrated probability."""
-    yield "#" + "\t".join((*COLUMNS, "label", "calibrated"))
-    found, calibrated = evaluation.models[MODEL_NAME].predictions, evaluation.models[MODEL_NAME].calibration
+def bedpe_lines(evaluation: Evaluation) -> Iterator[str]:
+    """The pairs judged, with the network's probability as score.
+
+    Further columns are the label, the network's calibrated probability, and the probability of each baseline.
+    """
+    dataset, network = evaluation.parts[0].dataset, evaluation.network
+    others = {name: judged.predictions for name, judged in evaluation.models.items() if name != MODEL_NAME}
+    yield "#" + "\t".join((*COLUMNS, "label", "calibrated", *others))
+    fitted = network is not None and all(found.calibration for found in network.fitted)
     for row, pair in enumerate(evaluation.members):
         sides = []
         for _, elements, index in dataset.sides:
             chrom, start, end = elements.interval[index[pair]].tolist()
             sides += [dataset.chromosomes[chrom], str(start), str(end)]
-        scores = f"{found.probability[row]:.6g}", f"{found.calibrated[row]:.6g}" if calibrated else MISSING
+        score = f"{network.predictions.probability[row]:.6g}" if network else MISSING
+        calibrated = f"{network.predictions.calibrated[row]:.6g}" if network and fitted else MISSING
         name = dataset.name[pair] if dataset.name else MISSING
-        yield "\t".join((*sides, name, scores[0], MISSING, MISSING, str(found.label[row]), scores[1]))
+        values = [f"{found.probability[row]:.6g}" for found in others.values()]
+        label = str(dataset.label[pair])
+        yield "\t".join((*sides, name, score, MISSING, MISSING, label, calibrated, *values))

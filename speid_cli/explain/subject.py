@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from speid_cli.dataset.leakage import leak_report
 from speid_cli.dataset.metrics import Array, ranking, sigmoid
 from speid_cli.dataset.pairs import SUBSETS, PairDataset
-from speid_cli.evaluation.evaluate import Clusters, refuse_seen, resampling_clusters
+from speid_cli.evaluation.evaluate import Clusters, resampling_clusters
 from speid_cli.evaluation.measures import Estimate, Predictions, cluster_counts, estimate
+from speid_cli.evaluation.seen import refuse_seen
 from speid_cli.explain.settings import SubjectSettings
 from speid_cli.model.checkpoint import Checkpoint
 from speid_cli.model.device import Device
@@ -163,7 +164,7 @@ def _sample(
 def _warnings(dataset: PairDataset, subset: int, seen: str) -> list[str]:
     name = f"{SUBSETS[subset]} pairs"
     found = [f"The model may have been trained on these pairs: {seen}."] if seen else []
-    leaks = leak_report(dataset, subset)
+    leaks = leak_report([dataset], subset)
     if leaks and (shared := leaks[name]["any of these"]):
         found.append(
             f"{shared:,} of {leaks[name]['pairs']:,} {name} share an element or sequence with training pairs, so that "

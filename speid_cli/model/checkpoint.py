@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from speid_cli.dataset.composition import Composition
+from speid_cli.dataset.pairs import MOST_FOLDS, PairDataset
 from speid_cli.dataset.plain import is_plain, is_reference
 from speid_cli.dataset.zips import check_memory
 from speid_cli.errors import DataError
@@ -60,6 +61,15 @@ class Checkpoint:
         """Composition of the enhancers and promoters of its data set; None where it is not stored."""
         sides = self.provenance.get("composition")
         return (Composition(**sides["enhancer"]), Composition(**sides["promoter"])) if sides else None
+
+    @property
+    def fold(self) -> dict[str, Any] | None:
+        """Number, count and data set of the fold that it was trained to be tested on; None for a model of no fold."""
+        return self.provenance.get("fold")
+
+    def division_of(self, dataset: PairDataset) -> PairDataset:
+        """The data set as it was divided for this model: by its fold, if that is one of this data set's."""
+        return dataset.for_fold(self.fold["number"]) if self.fold and self.fold["data"] == dataset.digest else dataset
 
     def find_reference(self, given: str | None, fallback: str | None) -> str:
         """The FASTA to read: the one given, else the one remembered, else the fallback.
@@ -184,6 +194,8 @@ class Checkpoint:
             raise DataError("a config, history or provenance that speid did not write")
         if not all(type(value) in (int, float) for side in self.composition or () for value in side):
             raise DataError("a composition that is not a table of numbers")
+        if self.fold and not _is_fold(self.fold):
+            raise DataError("a fold that is not a number, a count and a data set", hint="train it again")
         if not is_reference(self._reference):
             raise DataError("a reference that is not a path and a digest")
         if self.threshold is not None and not (type(self.threshold) in (int, float) and 0 <= self.threshold <= 1):
@@ -199,12 +211,17 @@ class Checkpoint:
         texts = [
             row.get(f"{name}_chromosomes", []) for row in (*stages, fitted_on) for name in ("trained", "validated")
         ]
-        kinds: dict[str, type] = {"reference": dict, "preset": str, "motifs": list}
+        kinds: dict[str, type] = {"reference": dict, "preset": str, "motifs": list, "fold": dict}
         return (
             all(isinstance(self.provenance.get(name) or kind(), kind) for name, kind in kinds.items())
             and all(isinstance(names, list) and all(isinstance(name, str) for name in names) for names in texts)
             and all(isinstance(row.get("settings", {}), dict) for row in stages)
         )
+
+
+def _is_fold(fold: dict[str, Any]) -> bool:
+    number, count, data = (fold.get(name) for name in ("number", "count", "data"))
+    return type(number) is type(count) is int and 1 <= number <= count <= MOST_FOLDS and isinstance(data, str)
 
 
 def _is_table(rows: Any) -> bool:

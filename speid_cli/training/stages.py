@@ -146,6 +146,7 @@ def _provenance(
         "dataset": dataset.digest,
         "source": dataset.metadata.get("source"),
         "split": dataset.metadata.get("split"),
+        "fold": dataset.metadata.get("fold"),
         "held_out_chromosomes": {
             SUBSETS[part]: [chrom for chrom in dataset.chromosomes_of(part) if chrom not in trained]
             for part in (VALIDATION, TEST)

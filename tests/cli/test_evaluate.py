@@ -19,9 +19,10 @@ from sklearn.metrics import average_precision_score
 from speid_cli import files
 from speid_cli.dataset.pairs import TEST, TRAIN, VALIDATION, PairDataset
 from speid_cli.evaluation.baselines import BASELINES, baseline_logits
-from speid_cli.evaluation.evaluate import Clusters, Evaluation, ModelResult, resampling_clusters, why_seen
+from speid_cli.evaluation.evaluate import Clusters, Evaluation, ModelResult, resampling_clusters
 from speid_cli.evaluation.measures import Estimate, Predictions
 from speid_cli.evaluation.results import meaning
+from speid_cli.evaluation.seen import why_seen
 from speid_cli.genome.bedpe import read_bedpe
 from speid_cli.genome.intervals import distance_bp
 from speid_cli.model.checkpoint import Checkpoint
@@ -223,8 +224,8 @@ def test_what_the_figures_mean_is_said(gain: float, positives: int, rivals: dict
     predictions = Predictions((np.arange(500) < positives).astype(np.int8), np.zeros(500), np.zeros(500), 0.5)
     found = {"speid": {"auprc": Estimate(0.5, 0.4, 0.6), "auprc_gain": Estimate(0.4, gain, 0.5)}}
     found |= {name: {"auprc": Estimate(high, 0.1, high)} for name, high in rivals.items()}
-    models = {name: ModelResult(predictions, estimates, None) for name, estimates in found.items()}
-    evaluation = Evaluation(np.arange(500), models, Clusters("promoter", np.arange(500)), "", "", {})
+    models = {name: ModelResult(predictions, estimates, ()) for name, estimates in found.items()}
+    evaluation = Evaluation([], np.arange(500), models, Clusters("promoter", np.arange(500)), "", "", {})
     assert meaning(evaluation).startswith(message)
     assert "may have been trained on" in meaning(replace(evaluation, seen="it was"))
 
@@ -329,9 +330,12 @@ def test_what_cannot_be_written_is_refused_before_anything_is_read(
 
 def test_trees_grown_in_parts_are_those_grown_at_once(trained: PairDataset) -> None:
     done: list[int] = []
-    found = dict(
-        baseline_logits(trained, 3, ("distance", "GC content"), lambda *_: contextlib.nullcontext(done.append))
-    )
+    found = {
+        name: logits
+        for name, (logits,) in baseline_logits(
+            [trained], 3, ("distance", "GC content"), lambda *_: contextlib.nullcontext(done.append)
+        )
+    }
     assert done == [25] * 8
     train = trained.members(TRAIN)
     distance = distance_bp(

@@ -43,7 +43,7 @@ def test_counts_are_a_naive_loop_s(seed: int) -> None:
         "promoter": (dataset.promoters, dataset.promoter_index),
     }
     train, test = dataset.members(TRAIN), dataset.members(TEST)
-    expected = dict.fromkeys(leak_report(dataset)["test pairs"], 0)
+    expected = dict.fromkeys(leak_report([dataset])["test pairs"], 0)
     for pair in test:
         found = set()
         for side, (items, index) in sides.items():
@@ -58,7 +58,7 @@ def test_counts_are_a_naive_loop_s(seed: int) -> None:
                     found.add(f"half of the {side} window or more")
         for name in found | ({"any of these"} if found else set()):
             expected[name] += 1
-    assert leak_report(dataset)["test pairs"] == expected | {"pairs": len(test)}
+    assert leak_report([dataset])["test pairs"] == expected | {"pairs": len(test)}
 
 
 def test_element_names_are_naive_bayes_and_unseen_ones_say_nothing() -> None:
@@ -77,9 +77,9 @@ def test_element_names_are_naive_bayes_and_unseen_ones_say_nothing() -> None:
 
 def test_no_test_pairs_no_report() -> None:
     dataset = random_dataset(0)
-    assert leak_report(builders.relabelled(dataset, subset=np.zeros(len(dataset), np.int8))) == {}
+    assert leak_report([builders.relabelled(dataset, subset=np.zeros(len(dataset), np.int8))]) == {}
     one_class = builders.relabelled(dataset, label=np.zeros(len(dataset), np.int8))
-    assert leak_report(one_class)["element names"] == {}
+    assert leak_report([one_class])["element names"] == {}
 
 
 def real_dataset(cell: str) -> PairDataset:
@@ -102,7 +102,7 @@ def test_on_the_paper_s_data_a_random_split_leaks_and_chromosomes_do_not(cell: s
     dataset = real_dataset(cell)
     rng = np.random.default_rng(0)
     random = np.where(rng.random(len(dataset)) < 0.1, TEST, TRAIN).astype(np.int8)
-    leaks = leak_report(builders.relabelled(dataset, subset=random))
+    leaks = leak_report([builders.relabelled(dataset, subset=random)])
     pairs = leaks["test pairs"]
     assert 0.94 < pairs["same promoter"] / pairs["pairs"] < 0.99
     positives = leaks["test positives"]
@@ -111,7 +111,7 @@ def test_on_the_paper_s_data_a_random_split_leaks_and_chromosomes_do_not(cell: s
     assert 0.35 < leaks["element names"]["auprc"] < 0.7
     chrom = dataset.enhancers.interval[dataset.enhancer_index, 0]
     held_out = np.where(np.isin(chrom, [0, 1]), TEST, TRAIN).astype(np.int8)
-    leaks = leak_report(builders.relabelled(dataset, subset=held_out))
+    leaks = leak_report([builders.relabelled(dataset, subset=held_out)])
     assert leaks["test pairs"]["any of these"] == 0
     assert leaks["element names"]["auroc"] == 0.5
     assert leaks["element names"]["auprc"] == pytest.approx(leaks["element names"]["base rate"], abs=1e-6)
@@ -121,4 +121,4 @@ def test_the_report_s_ranking_is_that_of_its_scores() -> None:
     dataset = random_dataset(2)
     test = dataset.members(TEST)
     expected = roc_auc_score(dataset.label[test], element_name_scores(dataset, dataset.members(TRAIN))[test])
-    assert leak_report(dataset)["element names"]["auroc"] == pytest.approx(expected, abs=1e-6)
+    assert leak_report([dataset])["element names"]["auroc"] == pytest.approx(expected, abs=1e-6)

@@ -67,12 +67,11 @@ def asking(question: Question, run: Run, replacement: KnockoutSettings) -> Itera
     """Read, score, and find sites. The record is removed at the end."""
     from speid_cli.explain.occurrences import Occurrences
     from speid_cli.explain.pairs import PairScorer
-    from speid_cli.model.checkpoint import Checkpoint
 
     motifs = question.source.read()
     if not motifs:
         raise OptionError("no motifs to ask about; give --motifs FILE or --jaspar RELEASE")
-    checkpoint, dataset = Checkpoint.read(question.model), PairDataset.read(question.data)
+    checkpoint, dataset = question.read()
     made_of = {
         "model": sha256_of(question.model), "data": dataset.digest, "motifs": digest_of(motifs),
         "--precision": question.compute.precision, **asdict(question.settings), **asdict(replacement),

@@ -73,6 +73,13 @@ class Question:
         """The model's, for the page."""
         return Path(self.model).stem
 
+    def read(self) -> tuple[Checkpoint, PairDataset]:
+        """The model, and the data set as it was divided for it."""
+        from speid_cli.model.checkpoint import Checkpoint
+
+        checkpoint = Checkpoint.read(self.model)
+        return checkpoint, checkpoint.division_of(PairDataset.read(self.data))
+
     def run(self, kind: str) -> Run:
         """The folder to write, by default MODEL.KIND, and what to do with what an interrupted run has finished."""
         return Run(self.output.folder(f"{self.name}.{kind}"), self.resume, self.output.force)

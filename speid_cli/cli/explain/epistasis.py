@@ -12,7 +12,6 @@ from speid_cli.cli.console import progress, say
 from speid_cli.cli.explain.asked import asking, replacement_options
 from speid_cli.cli.explain.common import Question, question_options
 from speid_cli.cli.reference import open_reference, reference_option
-from speid_cli.dataset.pairs import PairDataset
 from speid_cli.errors import DataError, OptionError, counted, located
 from speid_cli.explain.settings import KnockoutSettings, MutagenesisSettings
 from speid_cli.genome.bedpe import PairReader
@@ -110,11 +109,10 @@ def _of_pair(question: Question, replacement: KnockoutSettings, pair: ElementPai
     from speid_cli.explain.mutagenesis import PairWindows
     from speid_cli.explain.table import table_text
     from speid_cli.explain.tiles import SITE_COLUMNS, TILE_COLUMNS, map_pair, mutants_of
-    from speid_cli.model.checkpoint import Checkpoint
     from speid_cli.scoring.perturbed import PerturbedScorer
 
     run, motifs = question.run("epistasis"), question.source.read()
-    checkpoint, dataset = Checkpoint.read(question.model), PairDataset.read(question.data)
+    checkpoint, dataset = question.read()
     with open_reference(checkpoint, question.model, reference) as genome, located("--pair"):
         on_reference = ElementPair(*map(genome.contigs.locate, pair))
         windows = PairWindows(genome, checkpoint.config, MutagenesisSettings()).of(on_reference)

@@ -44,11 +44,10 @@ def command(question: Question, no_importance: bool) -> None:
     from speid_cli.explain.kernel_page import page
     from speid_cli.explain.pairs import PairScorer
     from speid_cli.explain.table import table_text
-    from speid_cli.model.checkpoint import Checkpoint
     from speid_cli.model.motif_kernels import placed_motifs
 
     run, settings, motifs = question.run("kernels"), question.settings, question.source.read()
-    checkpoint, dataset = Checkpoint.read(question.model), PairDataset.read(question.data)
+    checkpoint, dataset = question.read()
     placed = placed_motifs(checkpoint.provenance.get("motifs", []), checkpoint.config.kernel_length, question.model)
     device, network = question.compute.open(), checkpoint.model()
     subject = question.ask(checkpoint, dataset, device)

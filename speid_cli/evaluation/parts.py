@@ -1,0 +1,67 @@
+"""What is judged together: one model on its pairs, or the models of all folds, each on its own test fold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from speid_cli.dataset.pairs import PairDataset
+from speid_cli.errors import DataError, counted
+from speid_cli.model.checkpoint import Checkpoint
+
+
+class Part(NamedTuple):
+    """A data set as it was divided for a model, and the model; None where only baselines are judged."""
+
+    dataset: PairDataset
+    checkpoint: Checkpoint | None = None
+
+
+def parts_of(models: Sequence[tuple[str, Checkpoint]], dataset: PairDataset) -> list[Part]:
+    """The parts of an evaluation.
+
+    Parameters
+    ----------
+    models : sequence of (path, Checkpoint)
+        None: the data set as it is stored, or as it is divided for each of its folds. One: that model.
+        More: one for each fold of the data set, in any order.
+
+    Raises
+    ------
+    DataError
+        A model was not trained on one of this data set's folds, or a fold has no model or two.
+    """
+    if not models:
+        return [Part(divided) for divided in dataset.divisions]
+    if len(models) == 1:
+        ((_, checkpoint),) = models
+        return [Part(checkpoint.division_of(dataset), checkpoint)]
+    of_fold = dict(_by_fold(models, dataset))
+    missing = [number for number in range(1, dataset.folds + 1) if number not in of_fold]
+    if missing:
+        raise DataError(
+            f"no model of fold {', '.join(map(str, missing))}",
+            expected=f"one for each of {counted(dataset.folds, 'fold')}",
+            hint=f"train it: speid pretrain DATA.npz --fold {missing[0]}",
+        )
+    return [Part(dataset.for_fold(number), of_fold[number]) for number in sorted(of_fold)]
+
+
+def _by_fold(models: Sequence[tuple[str, Checkpoint]], dataset: PairDataset) -> Iterator[tuple[int, Checkpoint]]:
+    """Each model with the number of its fold."""
+    paths: dict[int, str] = {}
+    for path, checkpoint in models:
+        fold = checkpoint.fold
+        if fold is None or fold["data"] != dataset.digest:
+            found = "of no fold" if fold is None else f"of fold {fold['number']} of another data set"
+            raise DataError(
+                f"a model {found}",
+                expected="models of the folds of this data set, one each",
+                hint="speid pretrain DATA.npz --fold I trains one; judge other models one at a time",
+                path=path,
+            )
+        number = fold["number"]
+        if number in paths:
+            raise DataError(f"a model of fold {number}, as is {paths[number]}", expected="one for each fold", path=path)
+        paths[number] = path
+        yield number, checkpoint
