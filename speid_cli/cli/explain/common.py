@@ -11,13 +11,13 @@ import click
 
 from speid_cli.cli import options
 from speid_cli.cli.console import say, warn
+from speid_cli.dataset.pairs import PairDataset
 from speid_cli.errors import located
 from speid_cli.explain.record import Run
 from speid_cli.explain.settings import SubjectSettings
 from speid_cli.files import write_folder
 
 if TYPE_CHECKING:
-    from speid_cli.dataset.pairs import PairDataset
     from speid_cli.explain.subject import Subject
     from speid_cli.model.checkpoint import Checkpoint
     from speid_cli.model.device import Device
