@@ -20,8 +20,8 @@ MOTIFS = ">MA1 one\nA [ 9 0 0 ]\nC [ 0 9 0 ]\nG [ 0 0 9 ]\nT [ 1 1 1 ]\n"
 # Each stage is cut off at its first try, leaving a state; the second finds it, and no output.
 TRAIN = """\
 output=$(sed 's/.*--output \\([^ ]*\\).*/\\1/' <<< "$*")
-if [ ! -e "seen.$1" ]; then
-    touch "seen.$1" "$output" "$output.state"
+if [ ! -e "seen.${output##*/}" ]; then
+    touch "seen.${output##*/}" "$output" "$output.state"
     exit 143
 fi
 [ ! -e "$output" ] && rm "$output.state" && exec speid "$@"
@@ -63,7 +63,8 @@ def test_the_workflow_as_it_comes_plans_every_job(folder: Path) -> None:
 
 
 @pytest.mark.slow
-def test_gathered_shards_are_the_scored_candidates(pairs: list[str]) -> None:
+@pytest.mark.parametrize("models", [["model"], ["fold1", "fold2", "fold3"]])
+def test_gathered_shards_are_the_scored_candidates(pairs: list[str], models: list[str]) -> None:
     shutil.copy(WORKFLOW / "Snakefile", "Snakefile")
     builders.write_pairs(Path("candidates.bedpe"), pairs[:31])
     Path("motifs.jaspar").write_text(MOTIFS)
@@ -74,6 +75,7 @@ def test_gathered_shards_are_the_scored_candidates(pairs: list[str]) -> None:
         motifs=["motifs.jaspar"],
         preset="tiny",
         shards=3,
+        folds=len(models) if len(models) > 1 else 0,
         train="bash train.sh",
         options={
             "prepare": " ".join(builders.WINDOW_OPTIONS),
@@ -85,7 +87,8 @@ def test_gathered_shards_are_the_scored_candidates(pairs: list[str]) -> None:
         },
     )
     snakemake("--set-threads", "scan=1")
-    assert builders.run("predict", "results/model.pt", "candidates.bedpe", "-o", "whole.bedpe") == 0
+    paths = [f"results/{model}.pt" for model in models]
+    assert builders.run("predict", *paths, "candidates.bedpe", "-o", "whole.bedpe") == 0
     assert Path("results/scored.bedpe").read_bytes() == Path("whole.bedpe").read_bytes()
     assert Path("results/evaluation/report.html").exists()
     assert not Path("results/shards").exists()
