@@ -7,8 +7,9 @@ Distance, GC content and k-mer counts go through gradient-boosted trees (scikit-
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,8 +28,22 @@ Features = NDArray[np.float32]
 # Is told how many more trees are trained.
 Advance = Callable[[int], object]
 Watch = Callable[[str, int], AbstractContextManager[Advance]]
-# Parts (the same pairs, each time with other subsets), seed: logits (N,) of all pairs, for each part.
-Baseline = Callable[[Sequence[PairDataset], int, Advance], Iterator[NDArray[np.float64]]]
+
+
+class Baseline(NamedTuple):
+    """A model beside the network.
+
+    Attributes
+    ----------
+    logits : callable
+        From parts (the same pairs, each time with other subsets), a seed and an `Advance`: the logits
+        (N,) of all pairs, for each part.
+    trees : int
+        How many it trains for each part, at most.
+    """
+
+    logits: Callable[[Sequence[PairDataset], int, Advance], Iterator[NDArray[np.float64]]]
+    trees: int = 0
 
 
 def unwatched(title: str, trees: int) -> AbstractContextManager[Advance]:
@@ -37,7 +52,7 @@ def unwatched(title: str, trees: int) -> AbstractContextManager[Advance]:
 
 
 def baseline_logits(
-    parts: Sequence[PairDataset], seed: int, names: tuple[str, ...] | None = None, watch: Watch = unwatched
+    parts: Sequence[PairDataset], seed: int, baselines: Mapping[str, Baseline], watch: Watch = unwatched
 ) -> Iterator[tuple[str, list[NDArray[np.float64]]]]:
     """Name of each baseline in turn, and its logits (N,) for each part.
 
@@ -45,16 +60,15 @@ def baseline_logits(
     ----------
     parts : sequence of PairDataset
         A data set, or what it is for each of its folds.
-    names : tuple of str, optional
-        Which of `BASELINES`; default: all.
+    baselines : dict of Baseline
+        Such as `BASELINES`.
     watch : callable
         From a title and a number of trees, a context manager that gives an `Advance`.
     """
-    names = names or tuple(BASELINES)
-    for number, name in enumerate(names, start=1):
-        title = f"baseline {number} of {len(names)}: {name}"
-        with watch(title, _TREES * len(parts)) as advance:
-            logits = list(BASELINES[name](parts, seed, advance))
+    for number, (name, baseline) in enumerate(baselines.items(), start=1):
+        title = f"baseline {number} of {len(baselines)}: {name}"
+        with watch(title, baseline.trees * len(parts)) as advance:
+            logits = list(baseline.logits(parts, seed, advance))
         yield name, logits
 
 
@@ -79,7 +93,7 @@ def _boosted(features: Callable[[PairDataset], Features]) -> Baseline:
         values = features(parts[0])
         return (_boost(values, part, seed, advance) for part in parts)
 
-    return logits
+    return Baseline(logits, _TREES)
 
 
 def _boost(values: Features, dataset: PairDataset, seed: int, advance: Advance) -> NDArray[np.float64]:
@@ -147,9 +161,9 @@ def _canonical(length: int) -> tuple[NDArray[np.int64], int]:
 
 
 BASELINES: dict[str, Baseline] = {
-    BASE_RATE: _base_rate,
+    BASE_RATE: Baseline(_base_rate),
     "distance": _boosted(_distance),
-    "element names": _element_names,
+    "element names": Baseline(_element_names),
     "GC content": _boosted(_of_both(_gc_content)),
     f"{KMER_LENGTH}-mer counts": _boosted(_of_both(lambda elements: kmer_counts(elements, KMER_LENGTH))),
 }

@@ -13,7 +13,7 @@ from speid_cli.dataset.leakage import leak_report
 from speid_cli.dataset.metrics import has_both_classes, sigmoid
 from speid_cli.dataset.pairs import SUBSETS, TEST, TRAIN, VALIDATION, PairDataset, check_both_classes
 from speid_cli.errors import OptionError, counted
-from speid_cli.evaluation.baselines import Watch, baseline_logits, unwatched
+from speid_cli.evaluation.baselines import BASELINES, Watch, baseline_logits, unwatched
 from speid_cli.evaluation.calibration import Calibration, fit_calibration, fit_threshold
 from speid_cli.evaluation.measures import Estimate, Predictions, estimate
 from speid_cli.evaluation.parts import Part
@@ -194,7 +194,7 @@ def _all_logits(
         size = sum(len(dataset.members(TRAIN)) for dataset in datasets) // len(datasets)
         each = f", for each of {len(parts)} folds" if len(parts) > 1 else ""
         say(f"training the baselines on {counted(size, 'pair')}{each}")
-        for name, logits in baseline_logits(datasets, settings.seed, watch=watch):
+        for name, logits in baseline_logits(datasets, settings.seed, BASELINES, watch):
             yield name, list(logits)
 
 

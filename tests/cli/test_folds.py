@@ -11,7 +11,7 @@ import pytest
 
 from speid_cli.dataset.metrics import sigmoid
 from speid_cli.dataset.pairs import TEST, PairDataset
-from speid_cli.evaluation.baselines import baseline_logits
+from speid_cli.evaluation.baselines import BASELINES, baseline_logits
 from speid_cli.genome.bedpe import read_bedpe
 from speid_cli.model.checkpoint import Checkpoint
 from speid_cli.model.device import Device
@@ -89,7 +89,7 @@ def test_each_pair_is_judged_once_by_the_model_of_its_fold(trained: PairDataset)
         tested = trained.for_fold(number).members(TEST)
         logits = DatasetScorer(Checkpoint.read(path).model(), trained, Device("cpu")).logits(tested)
         assert scores[tested] == pytest.approx(sigmoid(logits), rel=1e-4)
-    ((_, distance),) = baseline_logits(trained.divisions, 0, ("distance",))
+    ((_, distance),) = baseline_logits(trained.divisions, 0, {"distance": BASELINES["distance"]})
     column = 12 + list(content["models"]).index("distance") - 1  # type: ignore[call-overload]
     shown = np.array([float(fields[column]) for fields in lines])
     expected = np.select([trained.fold == number for number in (1, 2, 3)], distance)
