@@ -12,7 +12,7 @@ from pathlib import Path
 from speid_cli.errors import DataError
 
 GZIP_MAGIC = b"\x1f\x8b"
-BEDPE, BED, FASTA, VCF, TEXT = "BEDPE", "BED", "a FASTA", "a VCF", "a text file"
+BEDPE, BED, BIGWIG, FASTA, VCF, TEXT = "BEDPE", "BED", "a bigWig", "a FASTA", "a VCF", "a text file"
 DATA_SET, KERNELS, MODEL, MOTIFS = "a data set", "a file of motif kernels", "a model", "a file of motifs"
 
 _HEAD_BYTES = 1 << 16
@@ -22,7 +22,7 @@ _MAGIC = {
     b"BCF": "a BCF",
     b"HIC\0": "a .hic map",
     b"\x89HDF": "an HDF5 file",
-    b"\x26\xfc\x8f\x88": "a bigWig",
+    b"\x26\xfc\x8f\x88": BIGWIG,
     b"\xeb\xf2\x89\x87": "a bigBed",
     b"\x43\x27\x41\x1a": "a 2bit file",
     b"%PDF": "a PDF",

@@ -30,7 +30,7 @@ LAYERS = (
 ONLY_IN = {
     "click": "cli/", "rich": "cli/", "pysam": "genome/reference.py", "pybedtools": "genome/overlaps.py",
     "Bio": ("genome/motif_files.py", "cli/outputs.py"), "pyjaspar": "genome/motif_files.py",
-    "pybigtools": "explain/tracks.py",
+    "pybigtools": "genome/bigwig.py",
 }  # fmt: skip
 MODULES = sorted(ROOT.rglob("*.py"))
 

@@ -17,7 +17,8 @@ from speid_cli.errors import OptionError, SpeidError, Terminated
 from speid_cli.files import unreadable
 
 COMMANDS = (
-    "candidates", "negatives", "prepare", "motifs", "pretrain", "finetune", "evaluate", "predict", "explain", "info",
+    "candidates", "negatives", "features", "prepare", "motifs", "pretrain", "finetune", "evaluate", "predict",
+    "explain", "info",
 )  # fmt: skip
 SEVERAL_PROCESSES = ("pretrain", "finetune", "predict")
 

@@ -15,6 +15,7 @@ from speid_cli.genome.contigs import ContigNames
 from speid_cli.genome.intervals import ElementPair
 
 LABELS = {"0": 0, "1": 1}
+UNLABELLED = -1
 _NAME_COLUMN = COLUMNS.index("name")
 
 
@@ -35,7 +36,7 @@ class Positives(NamedTuple):
 
 
 def read_labelled_pairs(
-    reader: PairReader, choice: str | None = None, all_positive: bool = False
+    reader: PairReader, choice: str | None = None, unlabelled: int | None = None
 ) -> list[tuple[int, LabelledPair]]:
     """Every pair of a BEDPE file with its label, and the number of its line.
 
@@ -43,8 +44,8 @@ def read_labelled_pairs(
     ----------
     choice : str, optional
         The label column's name in the header, or its number, from 1.
-    all_positive : bool
-        Whether all pairs of a file without a label column have label 1; default: that is an error.
+    unlabelled : int, optional
+        The label of all pairs of a file without a label column; default: that is an error.
 
     Raises
     ------
@@ -59,11 +60,11 @@ def read_labelled_pairs(
     with located(reader.path):
         column = _named_column(choice, reader.header)
         if column is None:
-            column = _score_column(((number, fields) for number, fields, _ in read), all_positive)
+            column = _score_column(((number, fields) for number, fields, _ in read), unlabelled is not None)
     found = []
     for number, fields, pair in read:
         with located(reader.path, number):
-            label = 1 if column is None else _label(fields, column)
+            label = _label(fields, column) if column is not None else unlabelled or 0
         name = fields[_NAME_COLUMN] if len(fields) > _NAME_COLUMN else MISSING
         found.append((number, LabelledPair(pair, label, name)))
     return found
@@ -82,7 +83,7 @@ def read_positives(path: str, contigs: ContigNames) -> Positives:
     DataError
         A line is not valid, or no positive on one chromosome is left.
     """
-    read = [labelled for _, labelled in read_labelled_pairs(PairReader(path), all_positive=True)]
+    read = [labelled for _, labelled in read_labelled_pairs(PairReader(path), unlabelled=1)]
     sides = contigs.adopt(path, [side for labelled in read for side in labelled.pair])
     pairs = zip(read, sides[::2], sides[1::2], strict=True)
     positive = [ElementPair(enhancer, promoter) for (_, label, _), enhancer, promoter in pairs if label == 1]

@@ -203,7 +203,7 @@ class PairWindows:
             A line is not valid or not on the reference, or no pair has a base to substitute.
         """
         found = []
-        for line, labelled in read_labelled_pairs(reader, all_positive=True):
+        for line, labelled in read_labelled_pairs(reader, unlabelled=1):
             with located(reader.path, line):
                 pair = ElementPair(*map(self.genome.contigs.locate, labelled.pair))
             mutants = SUBSTITUTIONS * sum(len(window.asked) for window in self.of(pair))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from speid_cli.dataset.metrics import sigmoid
 from speid_cli.dataset.pairs import SIDES
 from speid_cli.explain.mutagenesis import PairEffects, base_values
-from speid_cli.explain.tracks import write_bigwig
+from speid_cli.genome.bigwig import write_bigwig
 from speid_cli.genome.onehot import ALPHABET, FILE_CODES, onehot
 
 COLUMNS = ("line", "side", "chrom", "position", "reference", "alternative", "probability", "logit_change")

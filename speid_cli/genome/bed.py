@@ -11,12 +11,12 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from speid_cli.errors import DataError, located
+from speid_cli.errors import DataError
 from speid_cli.files import read_lines
 from speid_cli.genome.bedpe import MISSING, is_column_name, is_comment
 from speid_cli.genome.contigs import ContigNames, ReferenceContigs
 from speid_cli.genome.intervals import Interval
-from speid_cli.kinds import BED, expecting
+from speid_cli.kinds import BED, recognised
 
 _POSITION = re.compile(r"\d{1,15}", re.ASCII)
 _NAME, _STRAND = 3, 5
@@ -36,6 +36,17 @@ def read_bed_elements(path: str) -> Iterator[BedElement]:
     Raises
     ------
     DataError
+        As `read_bed_lines`.
+    """
+    return (_element(interval, fields) for _, interval, fields in read_bed_lines(path))
+
+
+def read_bed_lines(path: str) -> Iterator[tuple[int, Interval, list[str]]]:
+    """Number, interval and columns of every line of a BED file (``-``: standard input).
+
+    Raises
+    ------
+    DataError
         The file cannot be read, a line has fewer than 3 columns or no valid coordinates, or the
         first line with an interval holds two, as in BEDPE.
     """
@@ -47,18 +58,24 @@ def read_bed_elements(path: str) -> Iterator[BedElement]:
         if not header + elements and len(fields) >= 3 and all(map(is_column_name, fields[1:3])):
             header = 1
             continue
-        with expecting(BED), located(path, number):
-            if not elements and len(fields) >= 6 and fields[3] == fields[0] and _bounds(fields, 4):
-                raise DataError("two intervals on a line", expected="BED, with one; this looks like BEDPE")
-            yield _element(fields)
+        try:
+            interval = _interval(fields, first=not elements)
+        except DataError as error:
+            raise recognised(error.at(path, number), BED) from None
         elements += 1
+        yield number, interval, fields
 
 
-def _element(fields: list[str]) -> BedElement:
+def _interval(fields: list[str], first: bool) -> Interval:
+    if first and len(fields) >= 6 and fields[3] == fields[0] and _bounds(fields, 4):
+        raise DataError("two intervals on a line", expected="BED, with one; this looks like BEDPE")
     if (bounds := _bounds(fields, 1)) is None:
         text = "\t".join(fields)[:60]
         raise DataError(f"{text!r}", expected="BED: chromosome, start and end, start below end")
-    interval = Interval(fields[0], *bounds)
+    return Interval(fields[0], *bounds)
+
+
+def _element(interval: Interval, fields: list[str]) -> BedElement:
     name = fields[_NAME] if len(fields) > _NAME and fields[_NAME] not in ("", MISSING) else place_of(interval)
     strand = fields[_STRAND] if len(fields) > _STRAND and fields[_STRAND] in ("+", "-") else MISSING
     return BedElement(interval, name, strand)

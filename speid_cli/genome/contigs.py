@@ -39,6 +39,11 @@ class ContigNames:
             self.aliases[chrom] = known
         return known
 
+    def place(self, interval: Interval) -> Interval | None:
+        """The interval under the known spelling of its contig; None where no spelling of it is known."""
+        contig = self.find(interval.chrom)
+        return None if contig is None else _on(contig, interval)
+
     def find_all(self, path: str, intervals: Iterable[Interval]) -> dict[str, str]:
         """The contig names of another file that are known in any spelling, and the known spelling of each.
 
@@ -114,6 +119,17 @@ class ReferenceContigs(ContigNames):
             hint="is this the right genome build?",
         )
 
+    def place(self, interval: Interval) -> Interval | None:
+        """The interval with the reference's own contig name; None where the reference does not have the contig.
+
+        Raises
+        ------
+        DataError
+            The interval ends beyond its contig.
+        """
+        placed = super().place(interval)
+        return placed and self._checked(placed)
+
     def locate(self, interval: Interval) -> Interval:
         """The interval with the reference's own contig name.
 
@@ -122,14 +138,20 @@ class ReferenceContigs(ContigNames):
         DataError
             The contig is unknown or the interval ends beyond it.
         """
-        contig = self.resolve(interval.chrom)
-        if interval.end > self.lengths[contig]:
+        return self._checked(_on(self.resolve(interval.chrom), interval))
+
+    def _checked(self, interval: Interval) -> Interval:
+        if interval.end > self.lengths[interval.chrom]:
             raise DataError(
-                f"end {interval.end} is beyond {contig}, which is {self.lengths[contig]} bp long",
-                expected="coordinates of this reference",
+                f"end {interval.end} is beyond {interval.chrom}, which is {self.lengths[interval.chrom]} bp long",
+                expected=f"coordinates of {self.path}",
                 hint="is this the right genome build?",
             )
-        return interval if contig == interval.chrom else Interval(contig, interval.start, interval.end)
+        return interval
+
+
+def _on(contig: str, interval: Interval) -> Interval:
+    return interval if contig == interval.chrom else interval._replace(chrom=contig)
 
 
 def canonical(chrom: str) -> str:

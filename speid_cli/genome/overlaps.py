@@ -1,12 +1,13 @@
-"""Which intervals overlap. The only user of pybedtools, and so of bedtools."""
+"""Which intervals overlap, and sums over those that do. The only user of pybedtools, and so of bedtools."""
 
 from __future__ import annotations
 
 import shutil
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,10 @@ from speid_cli.genome.intervals import ElementPair, Interval
 
 # The last interval of both files given to bedtools: a complete output ends with the overlap of these two.
 _LAST = Interval("speid-last", 0, 1)
+_LAST_NUMBER = 10**9 - 1
+# As many as tell any two doubles apart.
+_DIGITS = 17
+Places = NDArray[np.int64]
 
 
 def overlaps(queries: Sequence[Interval], regions: Sequence[Interval]) -> NDArray[np.bool_]:
@@ -59,6 +64,41 @@ def overlap_both_sides(
     return np.unique(np.concatenate(keys)) if keys else np.empty(0, np.int64)
 
 
+@contextmanager
+def overlap_sums(queries: Places) -> Iterator[Callable[[Places, NDArray[np.float64]], NDArray[np.float64]]]:
+    """A function that sums, for each query, the signal of the regions that overlap it.
+
+    It takes places (R, 3) and their signals (R,), and gives sums float64 (Q,): exactly 0 where no region
+    shares a base with the query.
+
+    Parameters
+    ----------
+    queries : int64 (Q, 3)
+        Number of the chromosome, start and end, sorted.
+
+    Raises
+    ------
+    DataError, OptionError
+        As `overlaps`.
+    """
+    with _bedtools() as (pybedtools, folder):
+        _write_places(folder / "queries.bed", queries, [])
+        first = pybedtools.BedTool(str(folder / "queries.bed"))
+
+        def sums(regions: Places, signal: NDArray[np.float64]) -> NDArray[np.float64]:
+            order = np.lexsort(regions.T[1::-1])
+            _write_places(folder / "regions.bed", regions[order], [signal[order]])
+            second = pybedtools.BedTool(str(folder / "regions.bed"))
+            found = folder / "found.bed"
+            first.map(second, c=4, o="sum", prec=_DIGITS, null=0, nonamecheck=True, output=str(found))
+            text = found.read_text()
+            _check_complete(text, "\t".join(map(str, (_name(_LAST_NUMBER), 0, 1, 1))), folder)
+            values = [line.rpartition("\t")[2] for line in text.split("\n")[:-2]]
+            return np.array(values, np.float64)
+
+        yield sums
+
+
 def _overlaps(queries: Sequence[Interval], regions: Sequence[Interval]) -> dict[int, list[int]]:
     """The queries that share a base with a region, and those regions, by position."""
     with _bedtools() as (pybedtools, folder):
@@ -66,17 +106,37 @@ def _overlaps(queries: Sequence[Interval], regions: Sequence[Interval]) -> dict[
         second = pybedtools.BedTool(_write_bed(folder / "regions.bed", regions))
         first.intersect(second, wa=True, wb=True, nonamecheck=True, output=str(folder / "found.bed"))
         text = (folder / "found.bed").read_text()
-    # pybedtools does not look at bedtools' exit status: one that was killed, or whose disk was full, writes less.
-    if not text.endswith("\t".join(map(str, (*_LAST, len(queries), *_LAST, len(regions)))) + "\n"):
-        raise DataError(
-            "bedtools stopped before the end of its output",
-            hint=f"was it killed, or is there no room left in {folder.parent}?",
-        )
+    _check_complete(text, "\t".join(map(str, (*_LAST, len(queries), *_LAST, len(regions)))), folder)
     found: defaultdict[int, list[int]] = defaultdict(list)
     for line in text.split("\n")[:-2]:
         fields = line.split("\t")
         found[int(fields[3])].append(int(fields[7]))
     return found
+
+
+def _check_complete(text: str, last_line: str, folder: Path) -> None:
+    """Refuse bedtools' output unless it ends with this line.
+
+    pybedtools does not look at bedtools' exit status: one that was killed, or whose disk was full, writes less.
+    """
+    if not text.endswith(f"{last_line}\n"):
+        raise DataError(
+            "bedtools stopped before the end of its output",
+            hint=f"was it killed, or is there no room left in {folder.parent}?",
+        )
+
+
+def _write_places(path: Path, places: Places, columns: Sequence[NDArray[np.float64]]) -> None:
+    """A sorted BED file with more columns, ended by chromosome `_LAST_NUMBER`, whose other columns are 1."""
+    rows = zip(*places.T.tolist(), *(column.tolist() for column in columns), strict=True)
+    with os_errors_of(path), path.open("w") as out:
+        for chromosome, *fields in chain(rows, [(_LAST_NUMBER, 0, 1, *(1 for _ in columns))]):
+            out.write("\t".join(map(str, (_name(chromosome), *fields))) + "\n")
+
+
+def _name(chromosome: int) -> str:
+    """A name that sorts as its number does."""
+    return f"chr{chromosome:09d}"
 
 
 def _write_bed(path: Path, intervals: Sequence[Interval]) -> str:

@@ -113,14 +113,14 @@ def _on_reference(settings: MutagenesisSettings, genome: Reference) -> Mutagenes
 
 
 def _say_what_is_asked(asked: list[AskedPair], others: int, genome: Reference) -> None:
-    from speid_cli.explain.tracks import can_write
+    from speid_cli.genome.bigwig import is_available
 
     if others:
         say(f"{counted(others, 'pair')} left out: they have no base to substitute")
     say(f"{counted(sum(pair.mutants for pair in asked), 'substitution')} in {counted(len(asked), 'pair')}")
     if alias_warning := genome.contigs.alias_warning():
         warn(alias_warning)
-    if not can_write():
+    if not is_available():
         warn("no bigWig tracks: they need pybigtools; try: pip install pybigtools")
 
 
@@ -138,9 +138,9 @@ def _write(target: Path, prefix: str | None, force: bool, pairs: Iterator[PairEf
     """Write all files, one pair after the other."""
     from speid_cli.dataset.archive import write_archive
     from speid_cli.explain.mutagenesis_files import COLUMNS, Modisco, modisco_names, table_rows, write_tracks
-    from speid_cli.explain.tracks import can_write
+    from speid_cli.genome.bigwig import is_available
 
-    modisco, tracks = Modisco(), can_write()
+    modisco, tracks = Modisco(), is_available()
     with atomic_folder(target, force) as folder:
         with text_output(str(folder / "mutagenesis.tsv.gz"), force) as table:
             table.write("\t".join(COLUMNS).encode() + b"\n")

@@ -111,7 +111,7 @@ def test_what_is_refused(three: list[str], fails: Callable[..., str]) -> None:
 def test_without_pybigtools_all_the_rest_is_written(
     three: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("speid_cli.explain.tracks.importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("speid_cli.genome.bigwig.importlib.util.find_spec", lambda name: None)
     assert builders.run(*COMMAND, "--elements") == 0
     assert "warning: no bigWig tracks: they need pybigtools; try: pip install pybigtools" in capsys.readouterr().err
     assert sorted(contents(OUT)) == ["mutagenesis.tsv.gz", "report.html"]

@@ -1,0 +1,107 @@
+"""bigWig: one value a base. The only user of pybigtools."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speid_cli.errors import DataError, OptionError
+from speid_cli.files import os_errors_of
+from speid_cli.genome.intervals import Interval
+from speid_cli.kinds import BIGWIG, recognised
+
+
+def is_available() -> bool:
+    """Whether pybigtools is installed."""
+    return importlib.util.find_spec("pybigtools") is not None
+
+
+def read_contigs(path: str) -> dict[str, int]:
+    """Names and lengths in bp of the contigs.
+
+    Raises
+    ------
+    DataError
+        The file cannot be read or is not a bigWig.
+    OptionError
+        pybigtools is not installed.
+    """
+    lengths: dict[str, int] = _read(path, "reader.chroms()")
+    return lengths
+
+
+def sums_of_values(path: str, intervals: Sequence[Interval]) -> NDArray[np.float64]:
+    """The sum (N,) of the values of all bases of each interval; bases without a value count as 0.
+
+    Parameters
+    ----------
+    intervals : sequence of Interval
+        On contigs of the file; an interval may end beyond its contig.
+
+    Raises
+    ------
+    DataError, OptionError
+        As `read_contigs`.
+    """
+    with tempfile.TemporaryDirectory(prefix="speid-") as folder:
+        bed = Path(folder, "intervals.bed")
+        with os_errors_of(bed), bed.open("w") as out:
+            out.writelines(f"{chrom}\t{start}\t{end}\n" for chrom, start, end in intervals)
+        return np.array(_read(path, "list(reader.average_over_bed(sys.argv[2], None, 'sum'))", str(bed)), np.float64)
+
+
+def _read(path: str, expression: str, *arguments: str) -> Any:
+    """The value of an expression of the reader of a bigWig, which may be any value that JSON has.
+
+    It is read in another process, since pybigtools aborts its process where data are damaged.
+    """
+    if not is_available():
+        raise OptionError("pybigtools is needed to read a bigWig and not installed; try: pip install pybigtools")
+    code = f"import json, pybigtools, sys; reader = pybigtools.open(sys.argv[1]); print(json.dumps({expression}))"
+    done = subprocess.run([sys.executable, "-c", code, path, *arguments], capture_output=True, text=True)
+    if done.returncode:
+        error = DataError("cannot be read", expected=BIGWIG, hint="was it copied or written completely?", path=path)
+        raise recognised(error, BIGWIG)
+    return json.loads(done.stdout)
+
+
+def write_bigwig(path: Path, contig: str, length: int, start: int, values: NDArray[np.float32]) -> None:
+    """Write a value a base from a start on; positions that are NaN have none.
+
+    The file is read back, since pybigtools prints some errors instead of raising them.
+
+    Parameters
+    ----------
+    length : int
+        Of the contig, in bp.
+
+    Raises
+    ------
+    DataError
+        What is read back is not what was to be written.
+    """
+    import pybigtools
+
+    places = np.flatnonzero(~np.isnan(values))
+    rows = [(start + place, start + place + 1, value) for place, value in
+            zip(places.tolist(), values[places].tolist(), strict=True)]  # fmt: skip
+    try:
+        pybigtools.open(str(path), "w").write({contig: length}, ((contig, *row) for row in rows))
+        written = list(pybigtools.open(str(path)).records(contig))
+    except Exception as error:  # pybigtools raises nothing narrower
+        raise _not_written(path, error) from error
+    if written != rows:
+        raise _not_written(path, f"{len(written):,} of {len(rows):,} values are there")
+
+
+def _not_written(path: Path, reason: object) -> DataError:
+    return DataError(f"the bigWig could not be written ({reason})", hint="is the disk full?", path=path.name)
