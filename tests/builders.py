@@ -94,6 +94,18 @@ def write_gzip(path: Path, text: str) -> Path:
     return path
 
 
+def write_bigwig(path: Path, values: dict[str, NDArray[np.floating]]) -> Path:
+    """A bigWig by pyBigWig, of a value for each base of each contig; NaN is no value."""
+    import pyBigWig
+
+    with pyBigWig.open(str(path), "w") as out:
+        out.addHeader([(name, len(track)) for name, track in values.items()])
+        for name, track in values.items():
+            start = np.flatnonzero(~np.isnan(track))
+            out.addEntries([name] * len(start), start.tolist(), ends=(start + 1).tolist(), values=track[start].tolist())
+    return path
+
+
 def pair_lines(count: int, seed: int = 0, chromosomes: Sequence[str] = CHROMOSOMES) -> list[str]:
     """BEDPE lines of 11 columns whose elements may be at the ends or longer than their windows."""
     rng = np.random.default_rng(seed)

@@ -7,7 +7,7 @@ where that holds only 0 and 1.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from speid_cli.errors import DataError, OptionError, counted, located
 from speid_cli.genome.bedpe import COLUMNS, MISSING, SCORE_COLUMN, BedpeLine, PairReader
@@ -64,7 +64,8 @@ def read_labelled_pairs(
     found = []
     for number, fields, pair in read:
         with located(reader.path, number):
-            label = _label(fields, column) if column is not None else unlabelled or 0
+            # Where there is neither a column nor `unlabelled`, `_score_column` has raised.
+            label = cast(int, unlabelled) if column is None else _label(fields, column)
         name = fields[_NAME_COLUMN] if len(fields) > _NAME_COLUMN else MISSING
         found.append((number, LabelledPair(pair, label, name)))
     return found

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from speid_cli.dataset.labels import UNLABELLED, LabelledPair, read_labelled_pairs
 from speid_cli.errors import located
 from speid_cli.evaluation.features import TrackFeatures
-from speid_cli.genome.bedpe import COLUMNS, PairReader
+from speid_cli.genome.bedpe import COLUMNS, MISSING, PairReader
 from speid_cli.genome.contigs import ContigNames, ReferenceContigs
 from speid_cli.genome.intervals import ElementPair
 
@@ -86,7 +86,7 @@ def table_lines(pairs: FeaturePairs, features: TrackFeatures, promoter_first: bo
         block = slice(start, start + _PAIRS_AT_A_TIME)
         for (pair, label, name), values in zip(pairs.given[block], features.of_pairs(block).tolist(), strict=True):
             sides = pair[::-1] if promoter_first else pair
-            begin = [str(field) for side in sides for field in side] + [name, *[str(label)] * is_labelled]
+            begin = [str(field) for side in sides for field in side] + [name or MISSING, *[str(label)] * is_labelled]
             yield "\t".join([*begin, *map(_number, values)])
 
 

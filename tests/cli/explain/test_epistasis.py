@@ -135,7 +135,7 @@ def test_a_map_needs_no_motifs(asked: Question, pairs: list[str]) -> None:
         (
             "chr1:1-100,chr1:5990-7000",
             1,
-            "end 7000 is beyond chr1, which is 6000 bp long; expected coordinates of this",
+            "end 7000 is beyond chr1, which is 6000 bp long; expected coordinates of",
         ),
         ("chr9:1-3,chr1:1-9", 1, "speid: --pair: unknown contig 'chr9'; expected a contig of genome.fa (chr1, "),
     ],
