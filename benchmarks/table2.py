@@ -55,7 +55,10 @@ def main() -> None:
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     prepare_chr22(options.work, options.data)
-    stages = [list(whole_lines(options.work, options.data)) + list(trainings(options.work)), list(evaluations(options.work))]
+    stages = [
+        list(whole_lines(options.work, options.data)) + list(trainings(options.work)),
+        list(evaluations(options.work)),
+    ]
     with ProcessPoolExecutor(options.jobs, multiprocessing.get_context("spawn")) as pool:
         for stage in stages:
             for done in [pool.submit(part) for part in stage]:
@@ -93,7 +96,9 @@ def whole_line(path: Path, data: Path, cell: str, protocol: str) -> None:
     dataset = replace(dataset, fold=fold)
     parts = [Part(divided) for divided in dataset.divisions]
     if protocol == "published":  # as TargetFinder: trained on nine folds, nothing to choose a threshold on
-        parts = [Part(replace(part.dataset, subset=np.where(part.dataset.subset == TEST, TEST, TRAIN))) for part in parts]
+        parts = [
+            Part(replace(part.dataset, subset=np.where(part.dataset.subset == TEST, TEST, TRAIN))) for part in parts
+        ]
     tracks = tracks_of_peaks(folder / "tracks.tsv", data / "peaks" / cell)
     features = dataset_features(dataset, read_tracks(str(tracks)))
     settings = EvaluationSettings()

@@ -65,10 +65,10 @@ def verdict(chr22: dict[tuple[str, ...], Content]) -> str:
         if split == "block":
             judged += len(content["models"])
             better += [
-                f"{model} ({name}, preset {preset}: AUPRC {found['measures']['auprc']['value']:.3f}, base rate "
-                f"{content['base_rate']:.3f})"
+                f"{model} ({name}, preset {preset}: AUPRC within folds "
+                f"{found['measures']['auprc_within_folds']['value']:.3f}, base rate {content['base_rate']:.3f})"
                 for model, found in content["models"].items()
-                if (found["measures"]["auprc_gain"]["low"] or 0) > 0
+                if (found["measures"]["auprc_within_folds_gain"]["low"] or 0) > 0
             ]
     if not better:
         return "**On held-out blocks of chr22, nothing ranks pairs better than the base rate: neither the network, nor " \
@@ -87,11 +87,11 @@ def table(content: Content, cell: str | None = None) -> Iterator[str]:
         f"resampled by {resampling['unit']} ({resampling['units']:,})."
     )
     yield ""
-    yield "| | AUPRC | AUROC | F1 | F1 at 0.5 |" + (" printed F1 |" if cell else "")
+    yield "| | AUPRC within folds | AUROC within folds | F1 | F1 at 0.5 |" + (" printed F1 |" if cell else "")
     yield "|---" * (6 if cell else 5) + "|"
     for name, found in content["models"].items():
         measures = found["measures"]
-        cells = [interval(measures["auprc"]), interval(measures["auroc"]), interval(measures["f1"])]
+        cells = [interval(measures[f"{name}_within_folds"]) for name in ("auprc", "auroc")] + [interval(measures["f1"])]
         cells.append(interval(measures["f1_at_0.5"]))
         if cell:
             cells.append(f"{PRINTED[name][CELLS.index(cell)]:.2f}" if name in PRINTED else "")

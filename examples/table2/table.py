@@ -61,8 +61,10 @@ def cell(content: dict[str, Any], name: str, measure: str) -> str:
     """A measure with its 95% interval."""
     if name not in content["models"]:
         return ""
-    found = content["models"][name]["measures"][measure]
-    return f"{found['value']:.2f} ({found['low']:.2f} to {found['high']:.2f})"
+    measures = content["models"][name]["measures"]
+    found = measures.get(f"{measure}_within_folds", measures[measure])
+    value, low, high = (float("nan") if found[key] is None else found[key] for key in ("value", "low", "high"))
+    return f"{value:.2f} ({low:.2f} to {high:.2f})"
 
 
 def size(content: dict[str, Any]) -> str:

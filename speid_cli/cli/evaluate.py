@@ -16,9 +16,13 @@ from speid_cli.dataset.pairs import PairDataset
 from speid_cli.errors import OptionError, located
 from speid_cli.evaluation.settings import EvaluationSettings
 from speid_cli.files import atomic_file, check_writable_folder, write_folder
+from speid_cli.genome.contigs import ContigNames
+from speid_cli.genome.intervals import Interval
+from speid_cli.genome.reference import Reference
 
 if TYPE_CHECKING:
     from speid_cli.evaluation.evaluate import Evaluation
+    from speid_cli.evaluation.features import TrackFeatures
     from speid_cli.evaluation.measures import Estimate
     from speid_cli.model.checkpoint import Checkpoint
     from speid_cli.model.device import Device
@@ -26,7 +30,6 @@ if TYPE_CHECKING:
 # Measures shown, and the widths of their columns, which fit in 80 characters.
 _NARROW, _WIDE = 5, 19
 _WIDTHS = {"auprc": _WIDE, "auroc": _WIDE, "f1": _NARROW, "calibrated_brier": _NARROW, "calibrated_ece": _NARROW}
-_SHOWN = tuple(_WIDTHS)
 
 
 @click.command()
@@ -35,6 +38,12 @@ _SHOWN = tuple(_WIDTHS)
 @options.subset("Pairs to judge on.")
 @click.option("--fit", is_flag=True, help="First fit threshold and calibration on validation; store them in MODEL.pt.")
 @click.option("--no-model", is_flag=True, help="Judge the baselines alone, on DATA.npz, in each fold if it has folds.")
+@click.option(
+    "--tracks",
+    type=options.INPUT,
+    metavar="TRACKS.tsv",
+    help="Also judge TargetFinder, trained on the signal of these tracks; see `speid features`.",
+)
 @click.option("--replicates", type=click.IntRange(0, 100_000), default=1000, help="Bootstrap replicates.")
 @click.option("--no-baselines", is_flag=True, help="Leave the baselines out.")
 @options.allow_seen("Allow evaluation on pairs that the model was, or may have been, trained on.")
@@ -46,6 +55,7 @@ def command(
     files: tuple[str, ...],
     fit: bool,
     no_model: bool,
+    tracks: str | None,
     output: options.OutputOptions,
     settings: EvaluationSettings,
     compute: options.ComputeOptions,
@@ -63,14 +73,17 @@ def command(
     Example:
       speid evaluate pairs.pt pairs.npz --fit -o evaluation
       speid evaluate pairs.fold*.pt pairs.npz
-      speid evaluate pairs.npz --no-model
+      speid evaluate pairs.fold*.pt pairs.npz --tracks tracks.tsv
+      speid evaluate pairs.npz --no-model --tracks tracks.tsv
     """
+    from threadpoolctl import threadpool_limits
+
     from speid_cli.evaluation.evaluate import evaluate
     from speid_cli.evaluation.parts import parts_of
     from speid_cli.model.checkpoint import Checkpoint
 
     *models, data = files
-    _check_models(models, no_model, fit, settings)
+    _check_models(models, no_model, fit, bool(tracks), settings)
     title = Path(models[0] if len(models) == 1 else data).stem
     target = output.folder(f"{title}.evaluation")
     checkpoints, dataset = {path: Checkpoint.read(path) for path in models}, PairDataset.read(data)
@@ -78,7 +91,10 @@ def command(
     with located(data):
         if device is not None and fit:
             checkpoints = _fit(checkpoints, dataset, device, settings.allow_seen)
-        found = evaluate(parts_of(list(checkpoints.items()), dataset), device, settings, say, _watch)
+        parts = parts_of(list(checkpoints.items()), dataset)
+    features = _features(tracks, dataset, data) if tracks else None
+    with located(data), threadpool_limits(compute.threads):
+        found = evaluate(parts, device, settings, features, say, _watch)
     for path in models if fit else ():
         with atomic_file(path, force=True) as stream:
             checkpoints[path].write(stream)
@@ -87,10 +103,12 @@ def command(
     _summarise(target, found)
 
 
-def _check_models(models: list[str], no_model: bool, fit: bool, settings: EvaluationSettings) -> None:
-    """Refuse models with --no-model, and neither."""
-    if no_model and (models or fit or settings.no_baselines):
-        raise OptionError("--no-model judges the baselines on DATA.npz: leave out MODEL.pt, --fit and --no-baselines")
+def _check_models(models: list[str], no_model: bool, fit: bool, tracks: bool, settings: EvaluationSettings) -> None:
+    """Refuse models with --no-model, and nothing to judge."""
+    if no_model and (models or fit):
+        raise OptionError("--no-model judges DATA.npz without MODEL.pt and --fit")
+    if no_model and settings.no_baselines and not tracks:
+        raise OptionError("--no-model --no-baselines leaves nothing to judge but --tracks")
     if not models and not no_model:
         raise OptionError("MODEL.pt and DATA.npz are needed; --no-model judges the baselines alone")
     if len(set(models)) < len(models):
@@ -109,6 +127,30 @@ def _fit(
         path: fit(checkpoint, checkpoint.division_of(dataset), device, allow_seen)
         for path, checkpoint in checkpoints.items()
     }
+
+
+def _features(tracks: str, dataset: PairDataset, data: str) -> TrackFeatures:
+    """TargetFinder's features of all pairs."""
+    from speid_cli.cli.features import warn_of_tracks
+    from speid_cli.evaluation.targetfinder import dataset_features
+    from speid_cli.genome.tracks import read_tracks
+
+    assays, contigs = read_tracks(tracks), _contigs(dataset, data)
+    with progress("tracks", sum(len(track.paths) for track in assays), "files") as bar:
+        features = dataset_features(dataset, assays, contigs, bar.advance)
+    chrom, start, end = dataset.enhancers.interval[dataset.enhancer_index[0]].tolist()
+    warn_of_tracks(features, contigs, data, Interval(dataset.chromosomes[chrom], start, end))
+    return features
+
+
+def _contigs(dataset: PairDataset, data: str) -> ContigNames:
+    """Those of the genome that the data set was made from, with lengths, if it is still there; else the data set's."""
+    remembered = dataset.metadata.get("reference") or {}
+    if Path(path := remembered.get("path", "")).is_file():
+        with Reference(path) as genome:
+            if genome.digest == remembered.get("digest"):
+                return genome.contigs
+    return ContigNames(dataset.chromosomes, data)
 
 
 def _contents(title: str, found: Evaluation, settings: EvaluationSettings) -> dict[str, bytes]:
@@ -159,12 +201,15 @@ def _summarise(target: Path, found: Evaluation) -> None:
     if found.chosen:
         warn(f"the figures are too good: these pairs were used to choose the model's {found.chosen}")
     width = max(map(len, found.models))
-    heads = [f"{name.removeprefix('calibrated_'):<{_WIDTHS[name]}}" for name in _SHOWN]
+    shown = {name: f"{name}{found.within}" if name.startswith("au") else name for name in _WIDTHS}
+    heads = [name.removeprefix("calibrated_").ljust(column) for name, column in _WIDTHS.items()]
     say(f"{'':<{width}}  {'  '.join(heads)}".rstrip())
     for name, judged in found.models.items():
-        cells = [_cell(judged.estimates[measure], _WIDTHS[measure]) for measure in _SHOWN]
+        cells = [_cell(judged.estimates[measure], _WIDTHS[name]) for name, measure in shown.items()]
         say(f"{name:<{width}}  {'  '.join(cells)}".rstrip())
     say(f"95% bootstrap intervals, resampled by {found.clusters.unit}; brier and ece are after calibration")
+    if found.within:
+        say("auprc and auroc are those among pairs of the same fold; for all pairs together, see the report")
     report_leaks(found.leaks)
     say(meaning(found))
     say(f"{target / 'report.html'}: open it in a browser")

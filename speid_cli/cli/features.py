@@ -9,10 +9,12 @@ import click
 from speid_cli.cli import options
 from speid_cli.cli.console import Stopwatch, duration, progress, say, warn
 from speid_cli.errors import counted
-from speid_cli.evaluation.feature_table import FeaturePairs, read_feature_pairs, table_lines
-from speid_cli.evaluation.features import Silent, check_ends, track_features
+from speid_cli.evaluation.feature_table import read_feature_pairs, table_lines
+from speid_cli.evaluation.features import TrackFeatures, check_ends, track_features
 from speid_cli.genome.bed import place_of
 from speid_cli.genome.bedpe import PairReader
+from speid_cli.genome.contigs import ContigNames
+from speid_cli.genome.intervals import Interval
 from speid_cli.genome.reference import Reference
 from speid_cli.genome.tracks import read_tracks
 
@@ -53,16 +55,19 @@ def command(
     check_ends(assays, pairs, asked.line, asked.placed, asked.contigs)
     with progress("tracks", sum(len(track.paths) for track in assays), "files") as bar:
         features = track_features(assays, *asked.places(), asked.chromosomes, asked.contigs, bar.advance)
-    warn(asked.contigs.alias_warning())
-    for silent in features.silent:
-        warn(_silence(silent, pairs, asked))
+    warn_of_tracks(features, asked.contigs, pairs, asked.given[0].pair.enhancer)
     output.write_lines(table_lines(asked, features, promoter_first))
     say(f"{counted(len(asked.given), 'pair')}, {counted(len(assays), 'track')}, {duration(clock.seconds)}")
 
 
-def _silence(silent: Silent, path: str, asked: FeaturePairs) -> str:
-    (track, file, first), element = silent, asked.given[0].pair.enhancer
-    return (
-        f"track {track!r} has no signal in any pair: the first interval of {file} is {place_of(first)}, "
-        f"the first enhancer of {path} {place_of(element)}"
-    )
+def warn_of_tracks(features: TrackFeatures, contigs: ContigNames, path: str, enhancer: Interval) -> None:
+    """Warn of contigs that are spelt differently, and of tracks without signal in any pair of a file.
+
+    `enhancer` is the first of the file, as an example of its names and positions.
+    """
+    warn(contigs.alias_warning())
+    for track, file, first in features.silent:
+        warn(
+            f"track {track!r} has no signal in any pair: the first interval of {file} is {place_of(first)}, "
+            f"the first enhancer of {path} {place_of(enhancer)}"
+        )

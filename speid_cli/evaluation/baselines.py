@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +18,16 @@ from speid_cli.dataset.leakage import element_name_scores
 from speid_cli.dataset.pairs import TRAIN, Elements, PairDataset
 from speid_cli.genome.intervals import distance_bp
 
+if TYPE_CHECKING:
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
 KMER_LENGTH = 5
 BASE_RATE = "base rate"
 _ROWS_AT_A_TIME = 256
-_TREES, _TREES_AT_A_TIME = 100, 25
-Features = NDArray[np.float32]
+_TREES = 100
+# Each of them begins by dividing the features into bins.
+_FITS = 4
+Features = NDArray[np.floating]
 
 
 # Is told how many more trees are trained.
@@ -86,28 +91,49 @@ def _element_names(parts: Sequence[PairDataset], seed: int, advance: Advance) ->
     return (element_name_scores(part, part.members(TRAIN)) + _base_log_odds(part) for part in parts)
 
 
-def _boosted(features: Callable[[PairDataset], Features]) -> Baseline:
-    """Gradient-boosted trees on features (N, F) of all pairs."""
+# From the number of features and a seed.
+MakeTrees = Callable[[int, int], "HistGradientBoostingClassifier"]
+
+
+def default_trees(features: int, seed: int) -> HistGradientBoostingClassifier:
+    """Scikit-learn's own settings."""
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    return HistGradientBoostingClassifier(random_state=seed)
+
+
+def boosted(
+    features: Callable[[PairDataset], Features], make: MakeTrees = default_trees, trees: int = _TREES
+) -> Baseline:
+    """Gradient-boosted trees on features (N, F) of all pairs.
+
+    Parameters
+    ----------
+    make : callable
+        The trees, none of them trained.
+    trees : int
+        How many to train, at most.
+    """
 
     def logits(parts: Sequence[PairDataset], seed: int, advance: Advance) -> Iterator[NDArray[np.float64]]:
         values = features(parts[0])
-        return (_boost(values, part, seed, advance) for part in parts)
+        return (_boost(make(values.shape[1], seed % 2**32), trees, values, part, advance) for part in parts)
 
-    return Baseline(logits, _TREES)
+    return Baseline(logits, trees)
 
 
-def _boost(values: Features, dataset: PairDataset, seed: int, advance: Advance) -> NDArray[np.float64]:
+def _boost(
+    model: HistGradientBoostingClassifier, trees: int, values: Features, dataset: PairDataset, advance: Advance
+) -> NDArray[np.float64]:
     """Logits (N,) of all pairs by trees trained on the features (N, F) of the training pairs."""
-    from sklearn.ensemble import HistGradientBoostingClassifier
-
-    members = dataset.members(TRAIN)
-    trees = HistGradientBoostingClassifier(random_state=seed % 2**32, warm_start=True)
-    for count in range(_TREES_AT_A_TIME, _TREES + 1, _TREES_AT_A_TIME):  # gives the same trees as one fit of all
-        trees.set_params(max_iter=count).fit(values[members], dataset.label[members])
-        advance(_TREES_AT_A_TIME)
-        if trees.n_iter_ < count:
+    members, step = dataset.members(TRAIN), trees // _FITS
+    model.set_params(warm_start=True)
+    for count in range(step, trees + 1, step):  # gives the same trees as one fit of all
+        model.set_params(max_iter=count).fit(values[members], dataset.label[members])
+        advance(step)
+        if model.n_iter_ < count:
             break
-    return trees.decision_function(values)
+    return model.decision_function(values)
 
 
 def _distance(dataset: PairDataset) -> Features:
@@ -162,8 +188,8 @@ def _canonical(length: int) -> tuple[NDArray[np.int64], int]:
 
 BASELINES: dict[str, Baseline] = {
     BASE_RATE: Baseline(_base_rate),
-    "distance": _boosted(_distance),
+    "distance": boosted(_distance),
     "element names": Baseline(_element_names),
-    "GC content": _boosted(_of_both(_gc_content)),
-    f"{KMER_LENGTH}-mer counts": _boosted(_of_both(lambda elements: kmer_counts(elements, KMER_LENGTH))),
+    "GC content": boosted(_of_both(_gc_content)),
+    f"{KMER_LENGTH}-mer counts": boosted(_of_both(lambda elements: kmer_counts(elements, KMER_LENGTH))),
 }

@@ -15,10 +15,12 @@ from speid_cli.dataset.pairs import SUBSETS, TEST, TRAIN, VALIDATION, PairDatase
 from speid_cli.errors import OptionError, counted
 from speid_cli.evaluation.baselines import BASELINES, Watch, baseline_logits, unwatched
 from speid_cli.evaluation.calibration import Calibration, fit_calibration, fit_threshold
+from speid_cli.evaluation.features import TrackFeatures
 from speid_cli.evaluation.measures import Estimate, Predictions, estimate
 from speid_cli.evaluation.parts import Part
 from speid_cli.evaluation.seen import chosen_on, refuse_seen
 from speid_cli.evaluation.settings import EvaluationSettings
+from speid_cli.evaluation.targetfinder import COMBINED, combined, targetfinder
 from speid_cli.model.checkpoint import Checkpoint
 from speid_cli.model.device import Device
 from speid_cli.scoring.dataset import DatasetScorer, check_windows
@@ -91,6 +93,11 @@ class Evaluation:
         return next(iter(self.models.values())).predictions.label
 
     @property
+    def within(self) -> str:
+        """Ending of the names of the rankings to report: of folds, they are those among pairs of the same fold."""
+        return "_within_folds" if len(self.parts) > 1 else ""
+
+    @property
     def network(self) -> ModelResult | None:
         """Result of the network; None where only baselines were judged."""
         return self.models.get(MODEL_NAME)
@@ -100,13 +107,23 @@ def evaluate(
     parts: list[Part],
     device: Device | None,
     settings: EvaluationSettings,
+    features: TrackFeatures | None = None,
     say: Callable[[str], None] = lambda text: None,
     watch: Watch = unwatched,
 ) -> Evaluation:
-    """Evaluate the models and the baselines on one subset, that of all parts together.
+    """Evaluate the models, the baselines and TargetFinder on one subset, that of all parts together.
 
     A model's stored threshold and calibration are used if it has them. Otherwise, and for the
     baselines, they are fitted on the validation pairs of the part.
+
+    Parameters
+    ----------
+    device : Device, optional
+        None where no part has a model.
+    features : TrackFeatures, optional
+        TargetFinder's, of all pairs of the data set; default: without TargetFinder.
+    say, watch : callable
+        Are told what is done, and which trees are trained.
 
     Raises
     ------
@@ -128,7 +145,7 @@ def evaluate(
     clusters = resampling_clusters(dataset, members)
     models = {
         name: _judge(parts, rows, logits, clusters, settings, name == MODEL_NAME)
-        for name, logits in _all_logits(parts, device, settings, rows, say, watch)
+        for name, logits in _all_logits(parts, device, settings, features, rows, say, watch)
     }
     chosen = dict.fromkeys(name for checkpoint, divided in networks for name in chosen_on(checkpoint, divided, subset))
     leaks = leak_report([part.dataset for part in parts], subset)
@@ -170,32 +187,51 @@ def _all_logits(
     parts: list[Part],
     device: Device | None,
     settings: EvaluationSettings,
+    features: TrackFeatures | None,
     rows: list[NDArray[np.int64]],
     say: Callable[[str], None],
     watch: Watch,
 ) -> Iterator[tuple[str, list[Logits]]]:
     """Name of the network and of each baseline, and, for each part, logits (N,) of all pairs that are needed."""
-    datasets = [part.dataset for part in parts]
+    datasets, baselines = [part.dataset for part in parts], {} if settings.no_baselines else BASELINES
+    if features is not None:
+        baselines = baselines | targetfinder(features)
     if device is not None:
         needed = [np.union1d(each, dataset.members(VALIDATION)) for each, dataset in zip(rows, datasets, strict=True)]
         say(f"scoring {counted(sum(map(len, needed)), 'pair')}")
-        yield (
-            MODEL_NAME,
-            [
-                _network_logits(part.checkpoint, part.dataset, each, device)
-                for part, each in zip(parts, needed, strict=True)
-                if part.checkpoint is not None
-            ],
-        )
-    if not settings.no_baselines:
-        if not all(has_both_classes(dataset.label[dataset.members(TRAIN)]) for dataset in datasets):
-            say("no baselines: the training subset lacks positives or negatives")
-            return
-        size = sum(len(dataset.members(TRAIN)) for dataset in datasets) // len(datasets)
-        each = f", for each of {len(parts)} folds" if len(parts) > 1 else ""
-        say(f"training the baselines on {counted(size, 'pair')}{each}")
-        for name, logits in baseline_logits(datasets, settings.seed, BASELINES, watch):
-            yield name, list(logits)
+        scores = [
+            _network_logits(part.checkpoint, part.dataset, each, device)
+            for part, each in zip(parts, needed, strict=True)
+            if part.checkpoint is not None
+        ]
+        yield MODEL_NAME, scores
+        if features is not None and len(parts) > 1:
+            baselines = baselines | combined(features, _unseen_scores(datasets, scores))
+        elif features is not None:
+            say(f"no {COMBINED}: it needs models of all folds, since this one has seen the pairs to train the trees on")
+    if not baselines:
+        return
+    if not all(has_both_classes(dataset.label[dataset.members(TRAIN)]) for dataset in datasets):
+        say("no baselines: the training subset lacks positives or negatives")
+        return
+    size = sum(len(dataset.members(TRAIN)) for dataset in datasets) // len(datasets)
+    each_fold = f", for each of {len(parts)} folds" if len(parts) > 1 else ""
+    say(f"training the baselines on {counted(size, 'pair')}{each_fold}")
+    for name, logits in baseline_logits(datasets, settings.seed, baselines, watch):
+        yield name, list(logits)
+
+
+def _unseen_scores(datasets: list[PairDataset], scores: list[Logits]) -> NDArray[np.float64]:
+    """The network's score (N,) of each pair, by the model that was trained without its fold.
+
+    Models differ in the level and spread of their logits: each is standardised by its logits of
+    the validation pairs.
+    """
+    found = np.full(len(datasets[0]), np.nan)
+    for dataset, logits in zip(datasets, scores, strict=True):
+        members, validation = dataset.members(TEST), logits[dataset.members(VALIDATION)]
+        found[members] = (logits[members] - validation.mean()) / max(validation.std(), np.finfo(float).tiny)
+    return found
 
 
 def _fit(dataset: PairDataset, logits: Logits) -> Fitted:
@@ -233,7 +269,8 @@ def _judge(
     ]
     order = np.argsort(np.concatenate(rows))
     label, probability, calibrated, threshold = (np.concatenate(column)[order] for column in zip(*columns, strict=True))
-    predictions = Predictions(label.astype(np.int8), probability, calibrated, threshold)
+    fold = np.repeat(np.arange(len(parts)), list(map(len, rows)))[order] if len(parts) > 1 else None
+    predictions = Predictions(label, probability, calibrated, threshold, fold)
     estimates = estimate(predictions, clusters.cluster, settings.replicates, settings.seed)
     return ModelResult(predictions, estimates, tuple(fitted))
 

@@ -31,12 +31,15 @@ class Predictions:
     probability, calibrated : float64 (N,)
     threshold : float, or float64 (N,)
         A pair is called interacting where its `probability` is at least this.
+    fold : int64 (N,), optional
+        Which part's model made each prediction, where there are several.
     """
 
     label: NDArray[np.int8]
     probability: Array
     calibrated: Array
     threshold: float | Array
+    fold: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,28 @@ def _rankings(found: Predictions, weights: Array) -> dict[str, Array]:
     return {"auprc": auprc, "auprc_gain": auprc - base_rate, "auroc": auroc}
 
 
+def _within_folds(found: Predictions, weights: Array) -> dict[str, Array]:
+    """AUPRC and AUROC among pairs of the same fold: AUPRC averaged over positives, AUROC over pairs of both classes.
+
+    Pooled predictions are ranked too low, also those of the base rate: where a fold has many positives, the
+    model tested on it has been trained on few, and predicts lower probabilities.
+    """
+    if found.fold is None:
+        return {}
+    auprc, auroc, positives, base_rate, couples = [], [], [], [], []
+    for fold in np.unique(found.fold):
+        here = np.flatnonzero(found.fold == fold)
+        label, weight = found.label[here], weights[:, here]
+        for values, value in zip((auprc, auroc), ranking(label, found.probability[here], weight), strict=True):
+            values.append(np.nan_to_num(value))
+        positives.append(weight @ label)
+        base_rate.append(ratio(positives[-1], weight.sum(axis=1), 0))
+        couples.append(positives[-1] * (weight @ (1 - label)))
+    mean, base = (ratio(sum(map(np.multiply, values, positives)), sum(positives)) for values in (auprc, base_rate))
+    within = ratio(sum(map(np.multiply, auroc, couples)), sum(couples))
+    return {"auprc_within_folds": mean, "auprc_within_folds_gain": mean - base, "auroc_within_folds": within}
+
+
 def _errors(label: NDArray[np.int8], probability: Array, weights: Array, prefix: str) -> dict[str, Array]:
     """Brier score, and the mean over pairs of how far a bin's share of positives is from its mean probability."""
     inside, total = probability_bins(probability)[:, None] == np.arange(ECE_BINS), weights.sum(axis=1)
@@ -105,6 +130,7 @@ def _errors(label: NDArray[np.int8], probability: Array, weights: Array, prefix:
 # Each gives some measures (R,), by name, of predictions under weights (R, N).
 MEASURES: list[Callable[[Predictions, Array], dict[str, Array]]] = [
     _rankings,
+    _within_folds,
     lambda found, weights: calls(found.label, found.probability >= found.threshold, weights),
     lambda found, weights: calls(found.label, found.probability >= 0.5, weights, "_at_0.5"),
     lambda found, weights: _errors(found.label, found.probability, weights, ""),

@@ -75,14 +75,16 @@ def meaning(evaluation: Evaluation) -> str:
     few = f"{counted(positives, 'positive')}: too few to tell" if positives < FEWEST_POSITIVES else ""
     if evaluation.network is None:
         return _meaning_of_baselines(evaluation, few)
-    auprc = evaluation.network.estimates["auprc"]
-    figures = f"AUPRC {auprc.value:.3f}, 95% interval {auprc.low:.3f} to {auprc.high:.3f}; base rate "
-    figures += f"{evaluation.label.mean():.3f}"
-    if not _beats_base_rate(evaluation.network):
+    key = f"auprc{evaluation.within}"
+    auprc, gain = evaluation.network.estimates[key], evaluation.network.estimates[f"{key}_gain"]
+    name = "AUPRC within folds" if evaluation.within else "AUPRC"
+    figures = f"{name} {auprc.value:.3f}, 95% interval {auprc.low:.3f} to {auprc.high:.3f}; base rate "
+    figures += f"{auprc.value - gain.value:.3f}"
+    if not gain.low > 0:
         return f"speid is not significantly better than the base rate ({figures})" + (few and f"; {few}")
     if few:
         return f"{few} whether speid is better than the base rate ({figures})"
-    rivals = {name: judged.estimates["auprc"] for name, judged in evaluation.models.items() if name != MODEL_NAME}
+    rivals = {name: judged.estimates[key] for name, judged in evaluation.models.items() if name != MODEL_NAME}
     equals = [name for name, found in rivals.items() if not auprc.low > found.high and name != BASE_RATE]
     beside = (
         f" but not clearly better than {', '.join(equals)}" if equals else " and than every baseline" if rivals else ""
@@ -92,17 +94,14 @@ def meaning(evaluation: Evaluation) -> str:
 
 def _meaning_of_baselines(evaluation: Evaluation, few: str) -> str:
     """What the figures of an evaluation without a network mean."""
+    key = f"auprc{evaluation.within}"
     better = [
-        f"{name} ({judged.estimates['auprc'].value:.3f})"
+        f"{name} (AUPRC {judged.estimates[key].value:.3f})"
         for name, judged in evaluation.models.items()
-        if _beats_base_rate(judged)
+        if judged.estimates[f"{key}_gain"].low > 0
     ]
-    found = f"better than the base rate of {evaluation.label.mean():.3f}, by AUPRC: {', '.join(better) or 'nothing'}"
+    found = f"better than the base rate of {evaluation.label.mean():.3f}: {', '.join(better) or 'nothing'}"
     return found + (few and f"; {few}")
-
-
-def _beats_base_rate(judged: ModelResult) -> bool:
-    return judged.estimates["auprc_gain"].low > 0
 
 
 def _plain_model(judged: ModelResult) -> dict[str, Any]:

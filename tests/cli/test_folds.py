@@ -162,7 +162,10 @@ def test_baselines_alone(folds: PairDataset, fails: Fails, capsys: pytest.Captur
     assert "<h2>Comparison" in Path("pairs.evaluation/report.html").read_text()
     for arguments, message in (
         (["pairs.npz"], "MODEL.pt and DATA.npz are needed; --no-model judges the baselines alone"),
-        (["model.pt", "pairs.npz", "--no-model"], "leave out MODEL.pt, --fit and --no-baselines"),
-        (["pairs.npz", "--no-model", "--no-baselines"], "leave out MODEL.pt, --fit and --no-baselines"),
+        (["model.pt", "pairs.npz", "--no-model"], "--no-model judges DATA.npz without MODEL.pt and --fit"),
+        (
+            ["pairs.npz", "--no-model", "--no-baselines"],
+            "--no-model --no-baselines leaves nothing to judge but --tracks",
+        ),
     ):
         assert message in fails("evaluate", *arguments, status=2)
