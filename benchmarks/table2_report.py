@@ -66,7 +66,7 @@ def verdict(chr22: dict[tuple[str, ...], Content]) -> str:
             judged += len(content["models"])
             better += [
                 f"{model} ({name}, preset {preset}: AUPRC within folds "
-                f"{found['measures']['auprc_within_folds']['value']:.3f}, base rate {content['base_rate']:.3f})"
+                f"{found['measures']['auprc_within_folds']['value']:.3f}, {found['measures']['auprc_within_folds_gain']['value']:.3f} more than the base rate)"
                 for model, found in content["models"].items()
                 if (found["measures"]["auprc_within_folds_gain"]["low"] or 0) > 0
             ]

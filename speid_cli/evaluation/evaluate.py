@@ -206,7 +206,7 @@ def _all_logits(
         ]
         yield MODEL_NAME, scores
         if features is not None and len(parts) > 1:
-            baselines = baselines | combined(features, _unseen_scores(datasets, scores))
+            baselines = baselines | combined(features, unseen_scores(datasets, scores))
         elif features is not None:
             say(f"no {COMBINED}: it needs models of all folds, since this one has seen the pairs to train the trees on")
     if not baselines:
@@ -221,7 +221,7 @@ def _all_logits(
         yield name, list(logits)
 
 
-def _unseen_scores(datasets: list[PairDataset], scores: list[Logits]) -> NDArray[np.float64]:
+def unseen_scores(datasets: list[PairDataset], scores: list[Logits]) -> NDArray[np.float64]:
     """The network's score (N,) of each pair, by the model that was trained without its fold.
 
     Models differ in the level and spread of their logits: each is standardised by its logits of

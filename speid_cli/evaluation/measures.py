@@ -98,23 +98,27 @@ def _rankings(found: Predictions, weights: Array) -> dict[str, Array]:
 def _within_folds(found: Predictions, weights: Array) -> dict[str, Array]:
     """AUPRC and AUROC among pairs of the same fold: AUPRC averaged over positives, AUROC over pairs of both classes.
 
-    Pooled predictions are ranked too low, also those of the base rate: where a fold has many positives, the
+    Pooled predictions are ranked too low, even those of the base rate: where a fold has many positives, the
     model tested on it has been trained on few, and predicts lower probabilities.
     """
     if found.fold is None:
         return {}
-    auprc, auroc, positives, base_rate, couples = [], [], [], [], []
+    of_folds = []
     for fold in np.unique(found.fold):
         here = np.flatnonzero(found.fold == fold)
         label, weight = found.label[here], weights[:, here]
-        for values, value in zip((auprc, auroc), ranking(label, found.probability[here], weight), strict=True):
-            values.append(np.nan_to_num(value))
-        positives.append(weight @ label)
-        base_rate.append(ratio(positives[-1], weight.sum(axis=1), 0))
-        couples.append(positives[-1] * (weight @ (1 - label)))
-    mean, base = (ratio(sum(map(np.multiply, values, positives)), sum(positives)) for values in (auprc, base_rate))
-    within = ratio(sum(map(np.multiply, auroc, couples)), sum(couples))
-    return {"auprc_within_folds": mean, "auprc_within_folds_gain": mean - base, "auroc_within_folds": within}
+        auprc, auroc = map(np.nan_to_num, ranking(label, found.probability[here], weight))
+        pairs, positives = weight.sum(axis=1), weight @ label
+        couples = positives * (pairs - positives)
+        of_folds.append(
+            (positives, positives * auprc, positives * ratio(positives, pairs, 0), couples, couples * auroc)
+        )
+    positives, auprc, base_rate, couples, auroc = np.sum(of_folds, axis=0)  # (R,) each
+    return {
+        "auprc_within_folds": ratio(auprc, positives),
+        "auprc_within_folds_gain": ratio(auprc - base_rate, positives),
+        "auroc_within_folds": ratio(auroc, couples),
+    }
 
 
 def _errors(label: NDArray[np.int8], probability: Array, weights: Array, prefix: str) -> dict[str, Array]:

@@ -100,7 +100,10 @@ def _meaning_of_baselines(evaluation: Evaluation, few: str) -> str:
         for name, judged in evaluation.models.items()
         if judged.estimates[f"{key}_gain"].low > 0
     ]
-    found = f"better than the base rate of {evaluation.label.mean():.3f}: {', '.join(better) or 'nothing'}"
+    first = next(iter(evaluation.models.values())).estimates
+    base_rate = first[key].value - first[f"{key}_gain"].value
+    among = ", among pairs of the same fold" if evaluation.within else ""
+    found = f"better than the base rate of {base_rate:.3f}{among}: {', '.join(better) or 'nothing'}"
     return found + (few and f"; {few}")
 
 

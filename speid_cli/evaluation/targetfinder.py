@@ -39,7 +39,7 @@ def trees(features: int, seed: int) -> HistGradientBoostingClassifier:
     return HistGradientBoostingClassifier(
         learning_rate=0.1,
         max_depth=5,
-        max_features=min(1.0, math.log2(features) / features),
+        max_features=math.log2(features) / features,
         early_stopping=False,
         random_state=seed,
     )

@@ -152,7 +152,7 @@ def test_baselines_alone(folds: PairDataset, fails: Fails, capsys: pytest.Captur
     capsys.readouterr()
     assert run("evaluate", "pairs.npz", "--no-model") == 0
     told = capsys.readouterr().err
-    assert "better than the base rate of 0.200, by AUPRC: " in told and "device" not in told
+    assert "better than the base rate of 0.200, among pairs of the same fold: " in told and "device" not in told
     content = metrics()
     assert "speid" not in content["models"] and content["model"] is None  # type: ignore[operator]
     assert (content["pairs"], content["folds"]) == (len(folds), 3)

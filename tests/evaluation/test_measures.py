@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics
 
+from speid_cli.dataset.metrics import sigmoid
 from speid_cli.evaluation.measures import ECE_BINS, Predictions, curve, estimate, weighted_measures
 
 
@@ -109,3 +110,29 @@ def test_curves_begin_and_end_where_they_must_and_hold_their_area(points: int) -
     assert area == pytest.approx(
         metrics.roc_auc_score(found.label, found.probability), abs=1e-9 if points > 50 else 0.01
     )
+
+
+def test_rankings_within_folds_are_those_of_each_fold() -> None:
+    """Also where every other fold has much higher probabilities, which ruins the pooled ranking."""
+    rng = np.random.default_rng(0)
+    fold = rng.integers(0, 4, 800)
+    label = (rng.random(800) < np.array([0.05, 0.1, 0.2, 0.4])[fold]).astype(np.int8)
+    score = rng.random(800) + label
+    pooled = Predictions(label, sigmoid(score - 3 * fold), label, 0.5, fold)
+    found = {name: values[0] for name, values in weighted_measures(pooled, np.ones((1, 800))).items()}
+    parts = [(label[fold == number], score[fold == number]) for number in range(4)]
+    positives = np.array([part.sum() for part, _ in parts])
+    couples = np.array([part.sum() * (1 - part).sum() for part, _ in parts])
+    auprc = [metrics.average_precision_score(*part) for part in parts]
+    assert found["auprc_within_folds"] == pytest.approx((positives * auprc).sum() / positives.sum())
+    base_rate = (positives * [part.mean() for part, _ in parts]).sum() / positives.sum()
+    assert found["auprc_within_folds_gain"] == pytest.approx(found["auprc_within_folds"] - base_rate)
+    auroc = [metrics.roc_auc_score(*part) for part in parts]
+    assert found["auroc_within_folds"] == pytest.approx((couples * auroc).sum() / couples.sum())
+    assert found["auroc"] < found["auroc_within_folds"] - 0.1
+    repeated = rng.integers(0, 3, 800).astype(float)
+    weighted = {name: values[0] for name, values in weighted_measures(pooled, repeated[None]).items()}
+    copied = Predictions(*(np.repeat(values, repeated.astype(int)) for values in (label, pooled.probability, label)), 0.5,
+                         np.repeat(fold, repeated.astype(int)))  # fmt: skip
+    expected = weighted_measures(copied, np.ones((1, int(repeated.sum()))))
+    assert weighted == pytest.approx({name: values[0] for name, values in expected.items()})
