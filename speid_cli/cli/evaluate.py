@@ -12,6 +12,7 @@ import click
 
 from speid_cli.cli import options
 from speid_cli.cli.console import progress, report_leaks, say, warn
+from speid_cli.cli.prior import check_prior, prior_option, with_prior
 from speid_cli.dataset.pairs import PairDataset
 from speid_cli.errors import located
 from speid_cli.evaluation.settings import EvaluationSettings
@@ -34,6 +35,7 @@ _SHOWN = tuple(_WIDTHS)
 @options.output_folder("MODEL.evaluation")
 @options.subset("Pairs to judge on.")
 @click.option("--fit", is_flag=True, help="First fit threshold and calibration on validation; store them in MODEL.pt.")
+@prior_option
 @click.option("--replicates", type=click.IntRange(0, 100_000), default=1000, help="Bootstrap replicates.")
 @click.option("--no-baselines", is_flag=True, help="Leave the baselines out.")
 @options.allow_seen("Allow evaluation on pairs that the model was, or may have been, trained on.")
@@ -45,6 +47,7 @@ def command(
     model: str,
     data: str,
     fit: bool,
+    prior: str | None,
     output: options.OutputOptions,
     settings: EvaluationSettings,
     compute: options.ComputeOptions,
@@ -62,6 +65,7 @@ def command(
     from speid_cli.evaluation import evaluate as evaluation
     from speid_cli.model.checkpoint import Checkpoint
 
+    check_prior(prior, fit)
     target = output.folder(f"{Path(model).stem}.evaluation")
     if fit:
         check_writable_folder(Path(model).resolve().parent)
@@ -69,7 +73,7 @@ def command(
     device = compute.open()
     with located(data):
         if fit:
-            checkpoint = evaluation.fit(checkpoint, dataset, device, settings.allow_seen)
+            checkpoint = with_prior(evaluation.fit(checkpoint, dataset, device, settings.allow_seen), prior, dataset)
         found = evaluation.evaluate(checkpoint, dataset, device, settings, say, _watch)
     if fit:
         with atomic_file(model, force=True) as stream:

@@ -44,6 +44,7 @@ class Checkpoint:
     provenance: dict[str, Any]
     threshold: float | None = None
     calibration: dict[str, Any] | None = None
+    prior: dict[str, Any] | None = None
 
     @property
     def n_parameters(self) -> int:
@@ -130,7 +131,7 @@ class Checkpoint:
             "history": self.history,
             "provenance": self.provenance,
         }
-        known = {"threshold": self.threshold, "calibration": self.calibration}
+        known = {"threshold": self.threshold, "calibration": self.calibration, "prior": self.prior}
         save_plain(content | {name: value for name, value in known.items() if value is not None}, stream)
 
     @classmethod
@@ -172,6 +173,7 @@ class Checkpoint:
             content["provenance"],
             content.get("threshold"),
             content.get("calibration"),
+            content.get("prior"),
         )
         checkpoint._check_records()
         return replace(checkpoint, state_dict=_copied_tensors(checkpoint.state_dict, checkpoint.config))
@@ -188,8 +190,9 @@ class Checkpoint:
             raise DataError("a reference that is not a path and a digest")
         if self.threshold is not None and not (type(self.threshold) in (int, float) and 0 <= self.threshold <= 1):
             raise DataError(f"threshold {reprlib.repr(self.threshold)}", expected="a number from 0 to 1")
-        if self.calibration is not None and not isinstance(self.calibration, dict):
-            raise DataError("a calibration that is not a table", hint="fit it again: speid evaluate --fit")
+        for name, values in (("calibration", self.calibration), ("prior", self.prior)):
+            if values is not None and not isinstance(values, dict):
+                raise DataError(f"a {name} that is not a table", hint="fit it again: speid evaluate --fit")
 
     def _is_known(self) -> bool:
         """Whether the entries of the provenance that are used have the right types."""
@@ -199,7 +202,7 @@ class Checkpoint:
         texts = [
             row.get(f"{name}_chromosomes", []) for row in (*stages, fitted_on) for name in ("trained", "validated")
         ]
-        kinds: dict[str, type] = {"reference": dict, "preset": str, "motifs": list}
+        kinds: dict[str, type] = {"reference": dict, "preset": str, "motifs": list, "fold": dict}
         return (
             all(isinstance(self.provenance.get(name) or kind(), kind) for name, kind in kinds.items())
             and all(isinstance(names, list) and all(isinstance(name, str) for name in names) for names in texts)

@@ -164,7 +164,7 @@ def test_a_slot_holds_what_was_last_filled_into_it(requests: list[list[int]]) ->
         read.extend(keys)
         return np.array(keys, np.uint8)
 
-    cache = ElementCache(backend, 0, 4, reading)  # type: ignore[arg-type]
+    cache = ElementCache([backend], 0, 4, reading)  # type: ignore[list-item]
     for keys in requests:
         read.clear()
         slots = cache.find(keys).tolist()
