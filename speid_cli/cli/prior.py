@@ -37,8 +37,6 @@ def with_prior(checkpoint: Checkpoint, path: str | None, dataset: PairDataset) -
     if path is None:
         return checkpoint
     prior = fit_prior(path, dataset, warn)
-    shares = ", ".join(f"{share:.2g} at {name}" for name, share in prior.shares().items())
-    say(
-        f"prior: of {prior.candidates:,} candidates of the training chromosomes, {prior.positives:,} interact; {shares}"
-    )
+    shares = "".join(f", {share:.2g} at {name}" for name, share in prior.shares().items())
+    say(f"prior of distance: {prior.positives:,} of {prior.candidates:,} training candidates interact{shares}")
     return replace(checkpoint, prior=prior.as_plain())

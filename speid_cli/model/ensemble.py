@@ -29,7 +29,7 @@ def read_ensemble(paths: Sequence[str]) -> list[Checkpoint]:
         for name, value in traits.items():
             if value != first[name]:
                 raise DataError(
-                    f"models of different {name}: {first[name]} and {value}",
+                    f"models of different {name} ({first[name]}; {value})",
                     expected="the same for all",
                     path=f"{paths[0]} and {path}",
                 )
