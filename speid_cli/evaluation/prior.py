@@ -10,6 +10,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -87,7 +88,7 @@ class DistancePrior:
             found = cls(**{**values, "distance_bp": distance, "log_odds": log_odds})
             sound = all(type(value) in (int, float) and math.isfinite(value) for value in distance + log_odds)
             sound = sound and len(distance) == len(log_odds) > 1 and distance[0] >= 1
-            sound = sound and all(low < high for low, high in zip(distance, distance[1:], strict=False))
+            sound = sound and all(low < high for low, high in pairwise(distance))
             sound = sound and type(found.candidates) is type(found.positives) is int
         except (TypeError, KeyError):
             sound = False

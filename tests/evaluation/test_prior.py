@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import shutil
 from collections.abc import Iterable
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -261,3 +263,27 @@ def test_what_is_fitted_on_matched_pairs_and_on_candidates_is_calibrated_at_ever
     label = labels_of(rng, law(distance))
     posterior = sigmoid(calibration.log_odds(rng.normal(2.0 * label - 1, 1), prior.at(distance)))
     check_calibrated(posterior, label, distance.astype(float), slack=0.1)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("bedtools") is None, reason="bedtools is not installed")
+def test_real_loops_are_fitted_at_every_distance(folder: Path) -> None:
+    """All 1,053,274 candidates of HUVEC; the share of loops among them rises, then falls."""
+    data = builders.shared_data() / "hic"
+    beds, loops = (
+        [data / f"HUVEC.{side}.bed.gz" for side in ("enhancers", "promoters")],
+        "HUVEC.HiCCUPS_looplist.txt.gz",
+    )
+    assert builders.run("candidates", *beds, "--anchors", data / loops, "-o", "all.bedpe") == 0
+    chromosomes = [f"chr{number}" for number in (*range(1, 23), "X")]
+    prior = fit_prior("all.bedpe", dataset_of([Placed(chrom, 0, 90_000, TRAIN) for chrom in chromosomes]))
+    assert (prior.candidates, prior.positives) == (1_053_274, 1524)
+    with open("all.bedpe") as lines:
+        rows = [line.split("\t")[10:12] for line in lines if not line.startswith("#")]
+    distance, label = np.array(rows, np.int64).T
+    edges = np.geomspace(40_000, 2_000_001, 9)
+    for low, high in pairwise(edges):
+        some = (distance >= low) & (distance < high)
+        assert sigmoid(prior.at(distance[some])).sum() == pytest.approx(label[some].sum(), rel=0.2, abs=10)
+    shares = sigmoid(prior.at(np.array([20_000, 150_000, 1_500_000])))
+    assert shares[0] < 0.2 * shares[1] and shares[2] < 0.02 * shares[1]
