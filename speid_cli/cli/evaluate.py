@@ -61,6 +61,7 @@ def command(
     \b
     Example:
       speid evaluate pairs.pt pairs.npz --fit -o evaluation
+      speid evaluate pairs.pt pairs.npz --fit --prior all_candidates.bedpe
     """
     from speid_cli.evaluation import evaluate as evaluation
     from speid_cli.model.checkpoint import Checkpoint
@@ -73,7 +74,8 @@ def command(
     device = compute.open()
     with located(data):
         if fit:
-            checkpoint = with_prior(evaluation.fit(checkpoint, dataset, device, settings.allow_seen), prior, dataset)
+            checkpoint = with_prior(checkpoint, prior, dataset)
+            checkpoint = evaluation.fit(checkpoint, dataset, device, settings.allow_seen)
         found = evaluation.evaluate(checkpoint, dataset, device, settings, say, _watch)
     if fit:
         with atomic_file(model, force=True) as stream:
