@@ -160,7 +160,7 @@ def test_a_new_format_is_written_and_gone_on_with(pairs: list[str]) -> None:
     def fill(lines: list[str]) -> int:
         Path("some.bedpe").write_text("\n".join(["# made by hand", *lines, ""]))
         with Reference("genome.fa") as reference:
-            stream = PairStream(model, Device("cpu"), reference, StreamSettings(block_size=7))
+            stream = PairStream([model], Device("cpu"), reference, StreamSettings(block_size=7))
             output = ScoredOutput("out.tsv", force=False, resume=True)
             return output.fill(stream, Interact(), "some.bedpe", WHOLE, SINGLE_PROCESS, {"model": "this"}, None)
 

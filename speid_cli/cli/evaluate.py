@@ -12,6 +12,7 @@ import click
 
 from speid_cli.cli import options
 from speid_cli.cli.console import progress, report_leaks, say, warn
+from speid_cli.cli.prior import check_prior, prior_option, with_prior
 from speid_cli.dataset.pairs import PairDataset
 from speid_cli.errors import OptionError, located
 from speid_cli.evaluation.settings import EvaluationSettings
@@ -37,6 +38,7 @@ _WIDTHS = {"auprc": _WIDE, "auroc": _WIDE, "f1": _NARROW, "calibrated_brier": _N
 @options.output_folder("MODEL.evaluation, or DATA.evaluation,")
 @options.subset("Pairs to judge on.")
 @click.option("--fit", is_flag=True, help="First fit threshold and calibration on validation; store them in MODEL.pt.")
+@prior_option
 @click.option("--no-model", is_flag=True, help="Judge the baselines alone, on DATA.npz, in each fold if it has folds.")
 @click.option(
     "--tracks",
@@ -54,6 +56,7 @@ _WIDTHS = {"auprc": _WIDE, "auroc": _WIDE, "f1": _NARROW, "calibrated_brier": _N
 def command(
     files: tuple[str, ...],
     fit: bool,
+    prior: str | None,
     no_model: bool,
     tracks: str | None,
     output: options.OutputOptions,
@@ -72,6 +75,7 @@ def command(
     \b
     Example:
       speid evaluate pairs.pt pairs.npz --fit -o evaluation
+      speid evaluate pairs.pt pairs.npz --fit --prior all_candidates.bedpe
       speid evaluate pairs.fold*.pt pairs.npz
       speid evaluate pairs.fold*.pt pairs.npz --tracks tracks.tsv
       speid evaluate pairs.npz --no-model --tracks tracks.tsv
@@ -84,13 +88,14 @@ def command(
 
     *models, data = files
     _check_models(models, no_model, fit, bool(tracks), settings)
+    check_prior(prior, fit)
     title = Path(models[0] if len(models) == 1 else data).stem
     target = output.folder(f"{title}.evaluation")
     checkpoints, dataset = {path: Checkpoint.read(path) for path in models}, PairDataset.read(data)
     device = compute.open() if models else None
     with located(data):
         if device is not None and fit:
-            checkpoints = _fit(checkpoints, dataset, device, settings.allow_seen)
+            checkpoints = _fit(checkpoints, dataset, prior, device, settings.allow_seen)
         parts = parts_of(list(checkpoints.items()), dataset)
     features = _features(tracks, dataset, data) if tracks else None
     with located(data), threadpool_limits(compute.threads):
@@ -118,15 +123,16 @@ def _check_models(models: list[str], no_model: bool, fit: bool, tracks: bool, se
 
 
 def _fit(
-    checkpoints: dict[str, Checkpoint], dataset: PairDataset, device: Device, allow_seen: bool
+    checkpoints: dict[str, Checkpoint], dataset: PairDataset, prior: str | None, device: Device, allow_seen: bool
 ) -> dict[str, Checkpoint]:
-    """The models with threshold and calibration, each fitted on the validation pairs of its own division."""
+    """The models with threshold, calibration and prior, each fitted on its own division of the data set."""
     from speid_cli.evaluation.evaluate import fit
 
-    return {
-        path: fit(checkpoint, checkpoint.division_of(dataset), device, allow_seen)
-        for path, checkpoint in checkpoints.items()
-    }
+    fitted = {}
+    for path, checkpoint in checkpoints.items():
+        divided = checkpoint.division_of(dataset)
+        fitted[path] = fit(with_prior(checkpoint, prior, divided), divided, device, allow_seen)
+    return fitted
 
 
 def _features(tracks: str, dataset: PairDataset, data: str) -> TrackFeatures:

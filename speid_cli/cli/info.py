@@ -8,6 +8,7 @@ import platform
 import sys
 from dataclasses import asdict
 from importlib.metadata import version
+from typing import Any
 from zipfile import ZIP_DEFLATED, ZIP_STORED
 
 import click
@@ -15,7 +16,7 @@ import click
 from speid_cli import __version__
 from speid_cli.cli import options
 from speid_cli.cli.console import format_value
-from speid_cli.errors import DataError
+from speid_cli.errors import DataError, located
 from speid_cli.files import finite
 from speid_cli.kinds import DATA_SET, KERNELS, MODEL, expecting
 
@@ -116,7 +117,21 @@ def _describe_model(path: str) -> dict[str, object]:
     content: dict[str, object] = {"kind": "model", "stage": checkpoint.stage, "parameters": checkpoint.n_parameters}
     content |= {"config": asdict(checkpoint.config), "provenance": checkpoint.provenance, "history": checkpoint.history}
     known = {"threshold": checkpoint.threshold, "calibration": checkpoint.calibration}
+    with located(path):
+        known["prior"] = _describe_prior(checkpoint.prior)
     return content | {name: value for name, value in known.items() if value is not None}
+
+
+def _describe_prior(stored: dict[str, Any] | None) -> dict[str, Any] | None:
+    """What a prior was learnt from, and the share of pairs that interact at some distances."""
+    from speid_cli.evaluation.prior import DistancePrior
+
+    if stored is None:
+        return None
+    prior = DistancePrior.from_plain(stored)
+    shortest, longest = map(round, prior.reach_bp)
+    counts = {"candidates": prior.candidates, "positives": prior.positives}
+    return counts | {"shortest_bp": shortest, "longest_bp": longest} | prior.shares()
 
 
 def _flatten(content: dict[str, object], prefix: str = "") -> dict[str, str]:

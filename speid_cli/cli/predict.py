@@ -2,29 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-import numpy as np
-from numpy.typing import NDArray
 
 from speid_cli.cli import options
 from speid_cli.cli.console import Stopwatch, say, warn
 from speid_cli.cli.reference import open_reference, reference_option
 from speid_cli.cli.scored import MadeOf, ScoredOutput
-from speid_cli.dataset.metrics import sigmoid
-from speid_cli.errors import DataError, OptionError, counted, located
+from speid_cli.errors import OptionError, counted
 from speid_cli.files import count_lines, read_lines, sha256_of
 from speid_cli.model.config import BATCH_SIZE, GPU_BATCH_SIZE, StreamSettings
 
 if TYPE_CHECKING:
     from speid_cli.model.checkpoint import Checkpoint
+    from speid_cli.scoring.scale import Scale
     from speid_cli.scoring.stream import PairStream, StreamCounts
 
 Shard = tuple[int, int]
+FILES = "MODEL.pt... CANDIDATES.bedpe"
+
+
+def prevalence(value: object) -> float | str:
+    """A share between 0 and 1, or the word distance."""
+    if value == "distance":
+        return "distance"
+    with suppress(ValueError):
+        if 0 < (share := float(str(value))) < 1:
+            return share
+    raise click.BadParameter(f"{value!r}: expected a share between 0 and 1, or the word distance")
 
 
 @dataclass(frozen=True)
@@ -32,23 +42,20 @@ class ProbabilityOptions:
     """``--calibrated`` and ``--prevalence``."""
 
     calibrated: bool
-    prevalence: float | None
+    prevalence: float | str | None
 
-    def of(self, checkpoint: Checkpoint) -> Callable[[NDArray[np.float32]], NDArray[np.float64]]:
-        """The function from logits (N,) to probabilities (N,)."""
-        from speid_cli.evaluation.calibration import Calibration
+    def of(self, models: Sequence[str], checkpoints: Sequence[Checkpoint]) -> Scale:
+        """From the logits of these models to probabilities."""
+        from speid_cli.evaluation.posterior import calibrated
+        from speid_cli.scoring.scale import PLAIN
 
         if not self.calibrated and self.prevalence is None:
-            return sigmoid
-        if checkpoint.calibration is None:
-            raise DataError("the model has no calibration", hint="speid evaluate MODEL.pt DATA.npz --fit stores one")
-        calibration = Calibration.from_plain(checkpoint.calibration)
-        return lambda logits: calibration.probabilities(logits, self.prevalence)
+            return PLAIN
+        return calibrated(models, checkpoints, self.prevalence)
 
 
 @click.command()
-@click.argument("model", type=options.INPUT, metavar="MODEL.pt")
-@click.argument("candidates", type=options.INPUT_OR_DASH, metavar="CANDIDATES.bedpe")
+@click.argument("files", type=options.INPUT_OR_DASH, metavar=FILES, nargs=-1)
 @reference_option
 @options.output("Scored BEDPE to write; compressed if it ends in .gz.  [default: standard output]")
 @click.option(
@@ -67,8 +74,10 @@ class ProbabilityOptions:
 )
 @click.option(
     "--prevalence",
-    type=options.FiniteFloat(0, 1, min_open=True, max_open=True),
-    help="Expected share of positives among the candidates; implies --calibrated.  [default: the validation's]",
+    type=prevalence,
+    metavar="SHARE|distance",
+    help="Expected share of positives among the candidates, or the word distance: the share at each pair's own "
+    "distance, as evaluate --fit --prior stored it. Implies --calibrated.  [default: the validation's]",
 )
 @options.promoter_first
 @click.option(
@@ -101,8 +110,7 @@ class ProbabilityOptions:
 @options.group("settings", StreamSettings)
 @options.group("scale", ProbabilityOptions)
 def command(
-    model: str,
-    candidates: str,
+    files: tuple[str, ...],
     reference: str | None,
     append: bool,
     shard: Shard | None,
@@ -115,40 +123,51 @@ def command(
 
     CANDIDATES.bedpe may be gzip-compressed, or - for standard input. Every input line gives one
     output line, in order; column 8 is the probability that the pair interacts. No threshold is
-    applied; the one that `evaluate --fit` chose is in `speid info MODEL.pt`.
+    applied; the one that `evaluate --fit` chose is in `speid info MODEL.pt`. The logits of several
+    models are averaged, or their calibrated log-odds.
 
     \b
     Example:
       speid predict model.pt candidates.bedpe > scored.bedpe
       zcat candidates.bedpe.gz | speid predict model.pt - | sort -t$'\\t' -k8,8gr | head
+      speid predict fold1.pt fold2.pt fold3.pt candidates.bedpe > scored.bedpe
       speid predict model.pt candidates.bedpe --shard 3/100 -o part003.bedpe --resume-output
     """
-    from speid_cli.model.checkpoint import Checkpoint
+    from speid_cli.model.ensemble import read_ensemble
     from speid_cli.model.processes import Processes
     from speid_cli.scoring.formats import ScoredBedpe
     from speid_cli.scoring.stream import PairStream, Portion
 
+    models, candidates = _split(files)
     processes, clock = Processes.of_torchrun(), Stopwatch()
-    output.check((model, candidates, reference))
+    output.check((*files, reference))
     lines = _count_lines(candidates, shard is not None, shard is not None or output.resume or processes.count > 1)
     portion = Portion() if shard is None else Portion.shard(*shard, lines or 0)
-    checkpoint, device = Checkpoint.read(model), compute.open(processes)
-    with located(model):
-        probabilities = scale.of(checkpoint)
-    with open_reference(checkpoint, model, reference) as genome, processes.connected():
+    checkpoints, device = read_ensemble(models), compute.open(processes)
+    probabilities = scale.of(models, checkpoints)
+    with open_reference(checkpoints[0], models[0], reference) as genome, processes.connected():
         output.check((str(genome.path),))
-        stream, format_ = PairStream(checkpoint.model(), device, genome, settings, probabilities), ScoredBedpe(append)
+        networks = (checkpoint.model() for checkpoint in checkpoints)
+        stream, format_ = PairStream(networks, device, genome, settings, probabilities), ScoredBedpe(append)
         made_of: MadeOf = {
             "--append": append, "--promoter-first": settings.promoter_first, "--calibrated": scale.calibrated,
             "--prevalence": scale.prevalence, "--precision": compute.precision,
             "--shard": shard and "{}/{}".format(*shard),
         }  # fmt: skip
         if output.resume and processes.is_main:
-            made_of |= {"model": sha256_of(model), "reference": f"{genome.digest:.16} {genome.sample:.16}"}
+            made_of["model"] = " ".join(map(sha256_of, models))
+            made_of["reference"] = f"{genome.digest:.16} {genome.sample:.16}"
         there = output.fill(stream, format_, candidates, portion, processes, made_of, lines)
         if counts := processes.gather(stream.counts):
-            _warn_of_inputs(checkpoint, stream)
+            _warn_of_inputs(checkpoints, stream, sum(each.outside for each in counts))
             _report(counts, there, format_.columns, clock.seconds)
+
+
+def _split(files: tuple[str, ...]) -> tuple[list[str], str]:
+    """The models, and the candidates, which are the last file."""
+    if len(files) < 2:
+        raise click.UsageError(f"expected {FILES}: one or more models, then the candidates")
+    return [*files[:-1]], files[-1]
 
 
 def _count_lines(path: str, exactly: bool, is_read_twice: bool) -> int | None:
@@ -162,14 +181,19 @@ def _count_lines(path: str, exactly: bool, is_read_twice: bool) -> int | None:
     return lines
 
 
-def _warn_of_inputs(checkpoint: Checkpoint, stream: PairStream) -> None:
-    """Warn of candidates that look unlike the training data, and of contigs with other names."""
+def _warn_of_inputs(checkpoints: Sequence[Checkpoint], stream: PairStream, outside: int) -> None:
+    """Warn of candidates unlike the training data, of contigs with other names, and of pairs outside the prior."""
     from speid_cli.dataset.composition import compare
 
-    if checkpoint.composition and (difference := compare(stream.compositions(), checkpoint.composition)):
-        warn(difference)
-    if alias_warning := stream.reference.contigs.alias_warning():
-        warn(alias_warning)
+    found, known = stream.compositions(), (checkpoint.composition for checkpoint in checkpoints)
+    warn(next(filter(None, (compare(found, composition) for composition in known if composition)), None))
+    warn(stream.reference.contigs.alias_warning())
+    if outside and stream.scale.reach_bp:
+        low, high = stream.scale.reach_bp
+        warn(
+            f"{counted(outside, 'pair')} not within the {low:,.0f} to {high:,.0f} bp that the prior was learnt from: "
+            "the prior at the nearer end was used"
+        )
 
 
 def _report(counts: Sequence[StreamCounts], there: int, columns: set[int], seconds: float) -> None:

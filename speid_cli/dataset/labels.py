@@ -6,7 +6,7 @@ where that holds only 0 and 1.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple, cast
 
 from speid_cli.errors import DataError, OptionError, counted, located
@@ -17,6 +17,7 @@ from speid_cli.genome.intervals import ElementPair
 LABELS = {"0": 0, "1": 1}
 UNLABELLED = -1
 _NAME_COLUMN = COLUMNS.index("name")
+_BY_OPTION = "name it by --label-column NAME or NUMBER"
 
 
 class LabelledPair(NamedTuple):
@@ -71,6 +72,27 @@ def read_labelled_pairs(
     return found
 
 
+def labelled_pairs(reader: PairReader) -> Iterator[tuple[ElementPair, int]]:
+    """The pairs of a BEDPE file and their labels one by one, so that memory does not grow with the file.
+
+    Raises
+    ------
+    DataError
+        A line is not valid, or there is no label column.
+    """
+    column = None
+    for line, pair in reader:
+        fields = line.fields
+        with located(reader.path, line.number):
+            if column is None:
+                column = _named_column(None, reader.header)
+            if column is None:
+                _score_column([(line.number, fields)], may_lack=False, hint="head the column of labels 'label'")
+                column = SCORE_COLUMN
+            label = _label(fields, column)
+        yield pair, label
+
+
 def read_positives(path: str, contigs: ContigNames) -> Positives:
     """Interacting pairs of a BEDPE file; all of its pairs, where it has no label column.
 
@@ -114,7 +136,7 @@ def _named_column(choice: str | None, header: BedpeLine | None) -> int | None:
     return None
 
 
-def _score_column(lines: Iterable[tuple[int, list[str]]], may_lack: bool) -> int | None:
+def _score_column(lines: Iterable[tuple[int, list[str]]], may_lack: bool, hint: str = _BY_OPTION) -> int | None:
     """Index of column 8, where it holds the labels; where it does not, None or, unless `may_lack`, an error."""
     for number, fields in lines:
         value = fields[SCORE_COLUMN] if len(fields) > SCORE_COLUMN else None
@@ -126,7 +148,7 @@ def _score_column(lines: Iterable[tuple[int, list[str]]], may_lack: bool) -> int
         raise DataError(
             f"no label column: none is headed 'label', and {found}",
             expected="0 or 1 for every pair",
-            hint="name it by --label-column NAME or NUMBER",
+            hint=hint,
             line=number,
         )
     return SCORE_COLUMN

@@ -36,16 +36,22 @@ class Calibration:
     prevalence: float
     method: str = METHOD
 
-    def probabilities(self, logit: NDArray[np.floating], prevalence: float | None = None) -> NDArray[np.float64]:
-        """Calibrated probabilities (N,) of logits (N,).
+    def log_odds(
+        self, logit: NDArray[np.floating], prior: float | NDArray[np.float64] | None = None
+    ) -> NDArray[np.float64]:
+        """Calibrated log-odds (N,) of logits (N,).
 
         Parameters
         ----------
-        prevalence : float, optional
-            Expected share of positives; replaces the prior odds of the pairs it was fitted on.
+        prior : float or float64 (N,), optional
+            Log-odds expected before the sequence is known; they replace those of the pairs it was fitted on.
         """
-        moved = 0.0 if prevalence is None else _log_odds(prevalence) - _log_odds(self.prevalence)
-        return sigmoid(self.slope * logit.astype(np.float64) + self.intercept + moved)
+        found = self.slope * logit.astype(np.float64) + self.intercept
+        return found if prior is None else found - log_odds_of(self.prevalence) + prior
+
+    def probabilities(self, logit: NDArray[np.floating], prevalence: float | None = None) -> NDArray[np.float64]:
+        """Calibrated probabilities (N,) of logits (N,); `prevalence`: the expected share of positives."""
+        return sigmoid(self.log_odds(logit, None if prevalence is None else log_odds_of(prevalence)))
 
     def as_plain(self) -> dict[str, Any]:
         """Plain values for the model file."""
@@ -114,5 +120,6 @@ def fit_threshold(label: NDArray[np.int8], probability: NDArray[np.float64]) -> 
     return float((ranked[ends[best]] + below) / 2)
 
 
-def _log_odds(share: float) -> float:
+def log_odds_of(share: float) -> float:
+    """Log-odds of a share between 0 and 1."""
     return math.log(share) - math.log1p(-share)

@@ -45,6 +45,7 @@ class Checkpoint:
     provenance: dict[str, Any]
     threshold: float | None = None
     calibration: dict[str, Any] | None = None
+    prior: dict[str, Any] | None = None
 
     @property
     def n_parameters(self) -> int:
@@ -140,7 +141,7 @@ class Checkpoint:
             "history": self.history,
             "provenance": self.provenance,
         }
-        known = {"threshold": self.threshold, "calibration": self.calibration}
+        known = {"threshold": self.threshold, "calibration": self.calibration, "prior": self.prior}
         save_plain(content | {name: value for name, value in known.items() if value is not None}, stream)
 
     @classmethod
@@ -182,6 +183,7 @@ class Checkpoint:
             content["provenance"],
             content.get("threshold"),
             content.get("calibration"),
+            content.get("prior"),
         )
         checkpoint._check_records()
         return replace(checkpoint, state_dict=_copied_tensors(checkpoint.state_dict, checkpoint.config))
@@ -200,8 +202,9 @@ class Checkpoint:
             raise DataError("a reference that is not a path and a digest")
         if self.threshold is not None and not (type(self.threshold) in (int, float) and 0 <= self.threshold <= 1):
             raise DataError(f"threshold {reprlib.repr(self.threshold)}", expected="a number from 0 to 1")
-        if self.calibration is not None and not isinstance(self.calibration, dict):
-            raise DataError("a calibration that is not a table", hint="fit it again: speid evaluate --fit")
+        for name, values in (("calibration", self.calibration), ("prior", self.prior)):
+            if values is not None and not isinstance(values, dict):
+                raise DataError(f"a {name} that is not a table", hint="fit it again: speid evaluate --fit")
 
     def _is_known(self) -> bool:
         """Whether the entries of the provenance that are used have the right types."""

@@ -24,7 +24,7 @@ Reader = Callable[[list[Key]], Codes]
 
 
 class ElementCache(Generic[Key]):
-    """The elements of one side in the slots of a backend; the least recently used is replaced first.
+    """The elements of one side in the slots of all backends; the least recently used is replaced first.
 
     Parameters
     ----------
@@ -32,9 +32,9 @@ class ElementCache(Generic[Key]):
         Elements held at most.
     """
 
-    def __init__(self, backend: ScoringBackend, side: int, slots: int, read: Reader[Key]) -> None:
+    def __init__(self, backends: Sequence[ScoringBackend], side: int, slots: int, read: Reader[Key]) -> None:
         self.slots = slots
-        self._backend, self._side, self._read = backend, side, read
+        self._backends, self._side, self._read = backends, side, read
         self._held: OrderedDict[Key, int] = OrderedDict()
 
     def find(self, keys: Sequence[Key]) -> Slots:
@@ -47,7 +47,9 @@ class ElementCache(Generic[Key]):
         try:
             for start in range(0, len(new), ELEMENT_BATCH_SIZE):
                 some = new[start : start + ELEMENT_BATCH_SIZE]
-                self._backend.fill(self._side, np.array(list(map(self._take, some)), np.int64), self._read(some))
+                taken, codes = np.array(list(map(self._take, some)), np.int64), self._read(some)
+                for backend in self._backends:
+                    backend.fill(self._side, taken, codes)
         except BaseException:
             self.clear()  # a slot may not hold the element that it was taken for
             raise
@@ -65,7 +67,7 @@ class ElementCache(Generic[Key]):
 
 
 class Scorer(Generic[Key]):
-    """Scores pairs with a network in evaluation mode; later changes of its weights have no effect.
+    """Scores pairs with a network, or several, in evaluation mode; later changes of the weights have no effect.
 
     Parameters
     ----------
@@ -82,6 +84,8 @@ class Scorer(Generic[Key]):
         The numbers of enhancers and promoters, where they are known.
     features : bool
         Whether `sequence_features` will be called.
+    others : sequence of Speid
+        More networks with the same windows, for `all_logits`. Each element is read once for all networks.
     """
 
     def __init__(
@@ -93,23 +97,31 @@ class Scorer(Generic[Key]):
         cache_bytes: int | None = None,
         most_elements: tuple[int, int] | None = None,
         features: bool = False,
+        others: Sequence[Speid] = (),
     ) -> None:
-        model.to(device.torch)
-        self._backend = _backend(model, device, batch_size, features)
-        slots = _slots(self._backend, cache_bytes or device.memory_bytes // 4, most_elements)
-        self._backend.allocate(*slots)
+        self._backends = [_backend(each.to(device.torch), device, batch_size, features) for each in (model, *others)]
+        slots = _slots(self._backends, cache_bytes or device.memory_bytes // 4, most_elements)
+        for backend in self._backends:
+            backend.allocate(*slots)
         self.enhancers, self.promoters = (
-            ElementCache(self._backend, side, count, read[side]) for side, count in enumerate(slots)
+            ElementCache(self._backends, side, count, read[side]) for side, count in enumerate(slots)
         )
 
     def logits(self, enhancers: Sequence[Key], promoters: Sequence[Key]) -> NDArray[np.float32]:
-        """Logits (N,) of pairs of elements."""
-        parts = [self._backend.logits(*slots).numpy() for slots in self._slots(enhancers, promoters)]
-        return np.concatenate([np.empty(0, np.float32), *parts])
+        """Logits (N,) of pairs of elements, by the first network."""
+        return self.all_logits(enhancers, promoters)[0]
+
+    def all_logits(self, enhancers: Sequence[Key], promoters: Sequence[Key]) -> NDArray[np.float32]:
+        """Logits (K, N) of pairs of elements, by each of K networks."""
+        parts = [
+            np.stack([backend.logits(*slots).numpy() for backend in self._backends])
+            for slots in self._slots(enhancers, promoters)
+        ]
+        return np.concatenate([np.empty((len(self._backends), 0), np.float32), *parts], axis=1)
 
     def sequence_features(self, enhancers: Sequence[Key], promoters: Sequence[Key]) -> Iterator[Tensor]:
-        """Inputs of the dense layer (M, T, 2H), on the device, of successive parts of the pairs."""
-        return (self._backend.sequence_features(*slots) for slots in self._slots(enhancers, promoters))
+        """Inputs of the first network's dense layer (M, T, 2H), on the device, of successive parts of the pairs."""
+        return (self._backends[0].sequence_features(*slots) for slots in self._slots(enhancers, promoters))
 
     def _slots(self, enhancers: Sequence[Key], promoters: Sequence[Key]) -> Iterator[tuple[Slots, Slots]]:
         for span in self.spans(enhancers, promoters):
@@ -138,11 +150,12 @@ def _backend(model: Speid, device: Device, batch_size: int | None, features: boo
     return TorchBackend(model, device, batch_size or usual, features)
 
 
-def _slots(backend: ScoringBackend, cache_bytes: int, most: tuple[int, int] | None) -> tuple[int, int]:
+def _slots(backends: Sequence[ScoringBackend], cache_bytes: int, most: tuple[int, int] | None) -> tuple[int, int]:
     """Numbers of slots that fit into memory: one for each element if possible, else equal numbers."""
-    each = max(2, cache_bytes // (backend.element_bytes(0) + backend.element_bytes(1)))
+    enhancer, promoter = (sum(backend.element_bytes(side) for backend in backends) for side in (0, 1))
+    each = max(2, cache_bytes // (enhancer + promoter))
     if most is None:
         return each, each
-    if most[0] * backend.element_bytes(0) + most[1] * backend.element_bytes(1) <= cache_bytes:
+    if most[0] * enhancer + most[1] * promoter <= cache_bytes:
         return max(1, most[0]), max(1, most[1])
     return min(each, max(1, most[0])), min(each, max(1, most[1]))

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from speid_cli.dataset.composition import Composition, ElementSample
-from speid_cli.dataset.metrics import sigmoid
 from speid_cli.errors import DataError, located
 from speid_cli.genome.bedpe import BedpeLine, PairReader
-from speid_cli.genome.intervals import ElementPair, Interval, window_start
+from speid_cli.genome.intervals import ElementPair, Interval, bounds_of, distance_bp, window_start
 from speid_cli.genome.reference import Reference
 from speid_cli.model.config import StreamSettings
 from speid_cli.model.device import Device
 from speid_cli.model.processes import SINGLE_PROCESS, Processes
 from speid_cli.model.speid import Speid
+from speid_cli.scoring.scale import PLAIN, Scale
 from speid_cli.scoring.scorer import Scorer
 
 Item = TypeVar("Item")
@@ -28,11 +28,12 @@ Item = TypeVar("Item")
 
 @dataclass
 class StreamCounts:
-    """Counts of the lines so far."""
+    """Counts of the lines so far; `outside`: pairs at distances outside the reach of the scale."""
 
     pairs: int = 0
     invalid: int = 0
     first_invalid: str = ""
+    outside: int = 0
 
 
 class ScoredLine(NamedTuple):
@@ -71,23 +72,26 @@ class PairStream:
 
     Parameters
     ----------
-    probabilities : callable
-        Probabilities (N,) of logits (N,).
+    models : iterable of Speid
+        One or more networks with the same windows.
+    scale : Scale
+        From their logits to probabilities.
     """
 
     def __init__(
         self,
-        model: Speid,
+        models: Iterable[Speid],
         device: Device,
         reference: Reference,
         settings: StreamSettings,
-        probabilities: Callable[[NDArray[np.float32]], NDArray[np.float64]] = sigmoid,
+        scale: Scale = PLAIN,
     ) -> None:
-        self.reference, self.settings, self.counts = reference, settings, StreamCounts()
-        self._of_logits, self._seen = probabilities, (ElementSample(), ElementSample())
-        self._lengths = model.config.enhancer_window, model.config.promoter_window
+        self.reference, self.settings, self.scale, self.counts = reference, settings, scale, StreamCounts()
+        first, *others = models
+        self._seen = ElementSample(), ElementSample()
+        self._lengths = first.config.enhancer_window, first.config.promoter_window
         read = partial(self._windows, 0), partial(self._windows, 1)
-        self.scorer = Scorer[Interval](model, device, read, settings.batch_size, settings.cache_bytes)
+        self.scorer = Scorer[Interval](first, device, read, settings.batch_size, settings.cache_bytes, others=others)
 
     def score(
         self, path: str, portion: Portion = WHOLE, processes: Processes = SINGLE_PROCESS
@@ -112,12 +116,21 @@ class PairStream:
         """The probability of each line, as in `ScoredLine`."""
         located = [self._locate(path, line) for line in lines]
         pairs = [pair for pair in located if pair is not None]
-        logits = self.scorer.logits([pair.enhancer for pair in pairs], [pair.promoter for pair in pairs])
-        found = iter(self._of_logits(logits).tolist())
+        logits = self.scorer.all_logits([pair.enhancer for pair in pairs], [pair.promoter for pair in pairs])
+        found = iter(self.scale.probabilities(logits, self._distances(pairs)).tolist())
         return [
             None if line.role != "pair" else float("nan") if pair is None else next(found)
             for line, pair in zip(lines, located, strict=True)
         ]
+
+    def _distances(self, pairs: Sequence[ElementPair]) -> NDArray[np.int64] | None:
+        """Distances (N,) in bp, where the scale needs them; counts those outside its reach."""
+        if self.scale.reach_bp is None:
+            return None
+        sides = (bounds_of(pair[side] for pair in pairs).T for side in (0, 1))
+        distances: NDArray[np.int64] = distance_bp(*chain.from_iterable(sides))
+        self.counts.outside += self.scale.outside(distances)
+        return distances
 
     def _locate(self, path: str, line: BedpeLine) -> ElementPair | None:
         """The pair with the reference's contig names; None for other lines and those that cannot be scored."""
@@ -127,7 +140,10 @@ class PairStream:
         try:
             pair = self._reader.pair(line)
             with located(path, line.number):
-                return ElementPair(*map(self.reference.contigs.locate, pair))
+                pair = ElementPair(*map(self.reference.contigs.locate, pair))
+                if self.scale.reach_bp is not None:
+                    _check_chromosome(pair)
+                return pair
         except DataError as error:
             if self.settings.on_invalid == "error":
                 raise error from None
@@ -145,6 +161,15 @@ class PairStream:
     def compositions(self) -> tuple[Composition, Composition]:
         """Composition of the first enhancers and promoters that were scored."""
         return self._seen[0].composition(), self._seen[1].composition()
+
+
+def _check_chromosome(pair: ElementPair) -> None:
+    if pair.enhancer.chrom != pair.promoter.chrom:
+        raise DataError(
+            f"elements on {pair.enhancer.chrom} and {pair.promoter.chrom}, between which there is no distance",
+            expected="both on one chromosome, for --prevalence distance",
+            hint="leave out such pairs, or give --prevalence as a number",
+        )
 
 
 def _batched(items: Iterable[Item], size: int) -> Iterator[list[Item]]:

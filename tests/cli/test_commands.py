@@ -103,7 +103,7 @@ def test_neither_blocks_nor_a_small_cache_change_a_score(model: Checkpoint, pair
         outputs = []
         for cache_bytes, block_size in ((1, 1000), (150_000, 7), (1 << 29, 1000)):
             settings = StreamSettings(block_size=block_size, cache_bytes=cache_bytes)
-            stream = PairStream(model.model(), Device("cpu"), reference, settings)
+            stream = PairStream([model.model()], Device("cpu"), reference, settings)
             outputs.append([scored.probability for scored in sum(stream.score("pairs.bedpe"), [])[1:]])
             assert stream.counts.pairs == len(pairs)
     np.testing.assert_allclose(outputs[0], outputs[2], atol=1e-6)

@@ -45,12 +45,13 @@ def test_what_is_written_comes_back_with_the_same_bytes(checkpoint: Checkpoint) 
     assert Path("other-name.pt").read_bytes() == Path("model.pt").read_bytes()
 
 
-def test_threshold_and_calibration_are_kept_once_known(checkpoint: Checkpoint) -> None:
-    fitted = Checkpoint(**{**vars(checkpoint), "threshold": 0.25, "calibration": {"slope": 1.5}})
+def test_threshold_calibration_and_prior_are_kept_once_known(checkpoint: Checkpoint) -> None:
+    known = {"threshold": 0.25, "calibration": {"slope": 1.5}, "prior": {"log_odds": [0.5]}}
+    fitted = Checkpoint(**{**vars(checkpoint), **known})
     with open("fitted.pt", "wb") as stream:
         fitted.write(stream)
     again = Checkpoint.read("fitted.pt")
-    assert (again.threshold, again.calibration) == (0.25, {"slope": 1.5})
+    assert {name: getattr(again, name) for name in known} == known
 
 
 def test_a_read_network_can_be_trained(checkpoint: Checkpoint) -> None:
@@ -205,6 +206,8 @@ UNKNOWN, FORBIDDEN = "a config, history or provenance that speid did not write",
         (lambda c: c.update(threshold=True), "threshold True; expected a number from 0 to 1"),
         (lambda c: c.update(calibration=[1]), "a calibration that is not a table; fit it again: speid evaluate --fit"),
         (lambda c: c.update(calibration={"slope": torch.ones(1)}), UNKNOWN),
+        (lambda c: c.update(prior=[1]), "a prior that is not a table; fit it again: speid evaluate --fit"),
+        (lambda c: c["provenance"].update(fold=5), UNKNOWN),
     ],
 )
 def test_what_does_not_fit_is_refused(

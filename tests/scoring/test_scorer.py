@@ -101,6 +101,28 @@ def test_an_element_that_could_not_be_read_is_not_taken_for_computed(device: Dev
     np.testing.assert_allclose(scorer.logits([0, 1], [0, 1]), expected, atol=1e-6)
 
 
+def test_several_networks_read_each_element_once_and_share_the_memory(device: Device) -> None:
+    models = [builders.random_checkpoint(seed=seed).model() for seed in range(3)]
+    enhancers, promoters = random_codes(8, 5)
+    read: list[int] = []
+
+    def reading(rows: list[int]) -> Codes:
+        read.extend(rows)
+        return enhancers[rows]
+
+    readers = reading, (lambda rows: promoters[rows])
+    several = Scorer[int](models[0], device, readers, cache_bytes=10**6, others=models[1:])
+    left, right = [0, 7, 0, 3, 3], [4, 0, 0, 2, 4]
+    found = several.all_logits(left, right)
+    assert found.shape == (3, 5) and read == [0, 7, 3]
+    for row, model in zip(found, models, strict=True):
+        alone = builders.scorer(model, device, (enhancers, promoters), cache_bytes=10**6)
+        np.testing.assert_allclose(row, alone.logits(left, right), atol=1e-6)
+        assert alone.enhancers.slots // 3 == several.enhancers.slots
+    np.testing.assert_array_equal(several.logits(left, right), found[0])
+    assert several.all_logits([], []).shape == (3, 0)
+
+
 def test_bf16_is_near() -> None:
     codes, model = random_codes(3, 3), builders.random_checkpoint().model()
     full, low = (
@@ -164,7 +186,7 @@ def test_a_slot_holds_what_was_last_filled_into_it(requests: list[list[int]]) ->
         read.extend(keys)
         return np.array(keys, np.uint8)
 
-    cache = ElementCache(backend, 0, 4, reading)  # type: ignore[arg-type]
+    cache = ElementCache([backend], 0, 4, reading)  # type: ignore[list-item]
     for keys in requests:
         read.clear()
         slots = cache.find(keys).tolist()
