@@ -136,12 +136,17 @@ def _boost(
     return model.decision_function(values)
 
 
-def _distance(dataset: PairDataset) -> Features:
-    """Logarithm of the distance between the nearest edges (N, 1); NaN between chromosomes."""
+def pair_distances(dataset: PairDataset) -> NDArray[np.float64]:
+    """Distance (N,) between the nearest edges of each pair in bp; NaN between chromosomes."""
     enhancer, promoter = (side.interval[index] for _, side, index in dataset.sides)
-    distance = np.log1p(distance_bp(*enhancer[:, 1:].T, *promoter[:, 1:].T))
+    distance = distance_bp(*enhancer[:, 1:].T, *promoter[:, 1:].T).astype(np.float64)
     distance[enhancer[:, 0] != promoter[:, 0]] = np.nan
-    return distance[:, None].astype(np.float32)
+    return distance
+
+
+def _distance(dataset: PairDataset) -> Features:
+    """Logarithm of the distance (N, 1)."""
+    return np.log1p(pair_distances(dataset))[:, None].astype(np.float32)
 
 
 def _of_both(of_elements: Callable[[Elements], Features]) -> Callable[[PairDataset], Features]:

@@ -13,11 +13,12 @@ from speid_cli.dataset.leakage import leak_report
 from speid_cli.dataset.metrics import has_both_classes, sigmoid
 from speid_cli.dataset.pairs import SUBSETS, TEST, TRAIN, VALIDATION, PairDataset, check_both_classes
 from speid_cli.errors import OptionError, counted
-from speid_cli.evaluation.baselines import BASELINES, Watch, baseline_logits, unwatched
+from speid_cli.evaluation.baselines import BASELINES, Watch, baseline_logits, pair_distances, unwatched
 from speid_cli.evaluation.calibration import Calibration, fit_calibration, fit_threshold
 from speid_cli.evaluation.features import TrackFeatures
 from speid_cli.evaluation.measures import Estimate, Predictions, estimate
 from speid_cli.evaluation.parts import Part
+from speid_cli.evaluation.posterior import log_odds_with_distance
 from speid_cli.evaluation.seen import chosen_on, refuse_seen
 from speid_cli.evaluation.settings import EvaluationSettings
 from speid_cli.evaluation.targetfinder import COMBINED, combined, targetfinder
@@ -26,6 +27,7 @@ from speid_cli.model.device import Device
 from speid_cli.scoring.dataset import DatasetScorer, check_windows
 
 MODEL_NAME = "speid"
+WITH_DISTANCE = "speid + distance"
 BLOCK_BP = 5_000_000
 # Fewer clusters are too few for a 95% interval.
 _FEWEST_CLUSTERS = 8
@@ -205,6 +207,8 @@ def _all_logits(
             if part.checkpoint is not None
         ]
         yield MODEL_NAME, scores
+        if with_distance := _with_distance(parts, scores, say):
+            yield WITH_DISTANCE, with_distance
         if features is not None and len(parts) > 1:
             baselines = baselines | combined(features, unseen_scores(datasets, scores))
         elif features is not None:
@@ -219,6 +223,21 @@ def _all_logits(
     say(f"training the baselines on {counted(size, 'pair')}{each_fold}")
     for name, logits in baseline_logits(datasets, settings.seed, baselines, watch):
         yield name, list(logits)
+
+
+def _with_distance(parts: list[Part], scores: list[Logits], say: Callable[[str], None]) -> list[Logits]:
+    """Log-odds (N,) from sequence and distance, for each part; none where a model has no prior of distance."""
+    checkpoints = [part.checkpoint for part in parts if part.checkpoint is not None]
+    if any(checkpoint.prior is None for checkpoint in checkpoints):
+        return []
+    if any(checkpoint.calibration is None for checkpoint in checkpoints):
+        say(f"no {WITH_DISTANCE}: it needs a calibration, and the validation pairs do not allow one")
+        return []
+    distance = pair_distances(parts[0].dataset)
+    return [
+        log_odds_with_distance(checkpoint, logits, distance)
+        for checkpoint, logits in zip(checkpoints, scores, strict=True)
+    ]
 
 
 def unseen_scores(datasets: list[PairDataset], scores: list[Logits]) -> NDArray[np.float64]:

@@ -26,6 +26,12 @@ PICTURES = {
         "Histograms of the probabilities of interacting and of other pairs, with a vertical line at the threshold",
         "The network's probabilities by class, and the threshold (of each fold) that was chosen on validation pairs.",
     ),
+    "distance": (
+        "Dots of the share of interacting pairs, and lines of mean probabilities, against distance",
+        "How many pairs interact by distance, and what is predicted from sequence, and from sequence and the prior of "
+        "distance. The prior is that of all candidates: where negatives were drawn at the positives' distances, more "
+        "pairs interact than it predicts.",
+    ),
     "training": (
         "Lines of the training loss, validation loss and validation AUPRC against the epoch",
         "Loss and validation figures of each epoch; a line separates the two stages.",

@@ -12,11 +12,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from speid_cli.evaluation.evaluate import MODEL_NAME, Evaluation
+from speid_cli.evaluation.baselines import pair_distances
+from speid_cli.evaluation.evaluate import MODEL_NAME, WITH_DISTANCE, Evaluation
 from speid_cli.evaluation.measures import ECE_BINS, Predictions, curve, probability_bins
 
 # The palette of Okabe and Ito, for any colour vision.
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000")
+_DISTANCE_BINS = 8
 _POSITIVE, _NEGATIVE = "#D55E00", "#999999"
 _STYLE = {
     "svg.hashsalt": "speid",
@@ -39,6 +41,9 @@ def pictures(evaluation: Evaluation) -> dict[str, bytes]:
         predictions = evaluation.network.predictions
         drawn["reliability"] = lambda axes: _reliability(axes, predictions)
         drawn["scores"] = lambda axes: _scores(axes, predictions)
+        if joint := evaluation.models.get(WITH_DISTANCE):
+            distance = pair_distances(evaluation.parts[0].dataset)[evaluation.members]
+            drawn["distance"] = lambda axes: _by_distance(axes, distance, predictions, joint.predictions)
     networks = [part.checkpoint for part in evaluation.parts if part.checkpoint is not None]
     if len(networks) == 1 and (history := networks[0].history):
         drawn["training"] = lambda axes: _training(axes, history)
@@ -109,6 +114,25 @@ def _reliability(axes: Axes, predictions: Predictions) -> None:
     axes.set(xlabel="mean probability", ylabel="share of positives", xlim=(0, 1), ylim=(0, 1))
     axes.set_title(f"Reliability, {ECE_BINS} bins (size: pairs)")
     axes.legend(fontsize=8, loc="upper left")
+
+
+def _by_distance(axes: Axes, distance: NDArray[np.float64], speid: Predictions, joint: Predictions) -> None:
+    """Share of positives, and mean probability from sequence and from sequence and distance, by distance."""
+    within = np.flatnonzero(np.isfinite(distance))
+    order = within[np.argsort(distance[within], kind="stable")]
+    bins = [part for part in np.array_split(order, min(_DISTANCE_BINS, len(order))) if len(part)]
+    middle = [np.median(distance[part]) / 1000 for part in bins]
+    kinds = (
+        ("interacting", speid.label, _POSITIVE),
+        ("speid, calibrated", speid.calibrated, _NEGATIVE),
+        (WITH_DISTANCE, joint.probability, _COLOURS[0]),
+    )
+    for name, values, colour in kinds:
+        share = [float(values[part].mean()) for part in bins]
+        axes.plot(middle, share, marker="o", ms=4, lw=0 if values is speid.label else 1.4, color=colour, label=name)
+    axes.set(xscale="log", yscale="log", xlabel="distance, kb (median of a bin)", ylabel="share, mean probability")
+    axes.set_title(f"By distance, {len(bins)} bins of equal size")
+    axes.legend(fontsize=8, loc="best")
 
 
 def _scores(axes: Axes, predictions: Predictions) -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from speid_cli.errors import DataError, located
 from speid_cli.evaluation.calibration import Calibration, log_odds_of
 from speid_cli.evaluation.prior import Array, DistancePrior
@@ -44,6 +47,12 @@ def calibrated(paths: Sequence[str], checkpoints: Sequence[Checkpoint], prevalen
     reaches = [prior.reach_bp for prior in priors]
     reach = (max(low for low, _ in reaches), min(high for _, high in reaches)) if reaches else None
     return Scale(tuple(log_odds), reach)
+
+
+def log_odds_with_distance(checkpoint: Checkpoint, logits: NDArray[np.floating], distance: Array) -> Array:
+    """Log-odds (N,) of one model from logits (N,) and distances (N,) in bp; NaN counts as the longest distance."""
+    prior = _prior(checkpoint).at(np.nan_to_num(distance, nan=np.inf))
+    return _calibration(checkpoint).log_odds(logits, prior)
 
 
 def _log_odds(calibration: Calibration, prior: Callable[[Any], Array | float | None]) -> LogOdds:

@@ -54,7 +54,7 @@ class DistancePrior:
     candidates: int
     positives: int
 
-    def at(self, distance: NDArray[np.integer]) -> Array:
+    def at(self, distance: NDArray[np.integer | np.floating]) -> Array:
         """Log-odds (N,) at distances (N,) in bp; outside the range, those at its nearer end."""
         found: Array = np.interp(np.log(np.maximum(distance, 1)), np.log(self.distance_bp), self.log_odds)
         return found

@@ -84,7 +84,9 @@ def meaning(evaluation: Evaluation) -> str:
         return f"speid is not significantly better than the base rate ({figures})" + (few and f"; {few}")
     if few:
         return f"{few} whether speid is better than the base rate ({figures})"
-    rivals = {name: judged.estimates[key] for name, judged in evaluation.models.items() if name != MODEL_NAME}
+    rivals = {
+        name: judged.estimates[key] for name, judged in evaluation.models.items() if not name.startswith(MODEL_NAME)
+    }
     equals = [name for name, found in rivals.items() if not auprc.low > found.high and name != BASE_RATE]
     beside = (
         f" but not clearly better than {', '.join(equals)}" if equals else " and than every baseline" if rivals else ""

@@ -26,7 +26,7 @@ VARIANTS: dict[str, tuple[str, ...]] = {
 # The variant whose features are joined with the network's scores.
 WIDEST = "TargetFinder (E/P/W)"
 COMBINED = "speid + TargetFinder"
-TREES = 1000
+TREES = 4000
 
 
 def trees(features: int, seed: int) -> HistGradientBoostingClassifier:

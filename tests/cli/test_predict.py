@@ -164,6 +164,28 @@ def test_evaluate_stores_the_prior_and_predict_uses_it(ranked: PairDataset, caps
     assert found == pytest.approx(likelihood_ratio + prior.at(distance), abs=1e-3)
 
 
+def test_evaluate_judges_sequence_with_distance_as_predict_scores_them(ranked: PairDataset) -> None:
+    assert run(*EVALUATE, "--fit", "--prior", "all.bedpe") == 0
+    assert list(json.loads(Path("model.evaluation/metrics.json").read_text())["models"]) == [
+        "speid",
+        "speid + distance",
+    ]
+    rows = [line.split("\t") for line in Path("model.evaluation/predictions.bedpe").read_text().splitlines()]
+    assert rows[0][12] == "speid + distance"
+    judged = np.array([float(row[12]) for row in rows[1:]])
+    found = scored("predict", "model.pt", "model.evaluation/predictions.bedpe", "--prevalence", "distance")
+    assert judged == pytest.approx(found, rel=1e-4)
+    picture = Path("model.evaluation/distance.svg").read_text()
+    assert picture.startswith("<?xml") and picture == distance_picture()
+    assert "Dots of the share of interacting pairs" in Path("model.evaluation/report.html").read_text()
+
+
+def distance_picture() -> str:
+    """The same, of a second run."""
+    assert run(*EVALUATE, "-o", "again") == 0
+    return Path("again/distance.svg").read_text()
+
+
 def test_a_prior_stays_until_another_is_fitted(ranked: PairDataset, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(*EVALUATE, "--fit", "--prior", "all.bedpe") == 0
     before = Checkpoint.read("model.pt").prior
