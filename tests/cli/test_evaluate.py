@@ -222,7 +222,7 @@ def test_pairs_that_the_model_was_chosen_on_are_warned_of(
 )  # fmt: skip
 def test_what_the_figures_mean_is_said(gain: float, positives: int, rivals: dict[str, float], message: str) -> None:
     predictions = Predictions((np.arange(500) < positives).astype(np.int8), np.zeros(500), np.zeros(500), 0.5)
-    found = {"speid": {"auprc": Estimate(0.5, 0.4, 0.6), "auprc_gain": Estimate(0.4, gain, 0.5)}}
+    found = {"speid": {"auprc": Estimate(0.5, 0.4, 0.6), "auprc_gain": Estimate(0.5 - positives / 500, gain, 0.5)}}
     found |= {name: {"auprc": Estimate(high, 0.1, high)} for name, high in rivals.items()}
     models = {name: ModelResult(predictions, estimates, ()) for name, estimates in found.items()}
     evaluation = Evaluation([], np.arange(500), models, Clusters("promoter", np.arange(500)), "", "", {})

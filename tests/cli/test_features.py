@@ -158,6 +158,14 @@ def test_a_bad_line_of_any_file_is_named_and_nothing_is_written(inputs: Path, fa
     assert "pairs.bedpe:5: label 'yes' in column 12; expected 1 (interacting) or 0" in fails(*command)
 
 
+@needs_bedtools
+def test_torch_and_sklearn_are_not_imported(inputs: Path) -> None:
+    arguments = ["features", "pairs.bedpe", "--tracks", "peaks/tracks.tsv", "-o", "out.tsv"]
+    code = f"import sys; from speid_cli.cli import main; print(main({arguments!r}), {{'torch', 'sklearn'}} & {{*sys.modules}})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "0 set()\n"
+
+
 def test_bedtools_is_needed(inputs: Path, fails: Fails, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda name: None)
     message = fails("features", "pairs.bedpe", "--tracks", "peaks/tracks.tsv", status=2)

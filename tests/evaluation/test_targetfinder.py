@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from speid_cli.dataset.pairs import TEST, TRAIN, VALIDATION, PairDataset
+from speid_cli.evaluation import targetfinder as targetfinder_module
 from speid_cli.evaluation.baselines import baseline_logits
 from speid_cli.evaluation.evaluate import unseen_scores
 from speid_cli.evaluation.features import TrackFeatures
@@ -19,6 +20,13 @@ from tests import builders
 from tests.builders import TINY_OPTIONS, WINDOW_OPTIONS, run
 
 Fails = Callable[..., str]
+
+
+@pytest.fixture(autouse=True)
+def few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
+    """4,000 trees take seconds and learn nothing more of these pairs."""
+    assert targetfinder_module.TREES == 4000
+    monkeypatch.setattr(targetfinder_module, "TREES", 200)
 
 
 @pytest.fixture
