@@ -32,8 +32,8 @@ from speid_cli.genome.onehot import ALPHABET
 
 LETTERS = np.frombuffer(ALPHABET.encode(), np.uint8)
 BACKGROUND = np.array([0.29, 0.29, 0.21, 0.21])  # A, T, C, G
-FAMILIES = ("CTCF", "REST", "NRF1", "RFX5", "MEF2A", "YY1")
-MOTIFS = 16  # in motifs.jaspar
+FAMILIES = ("CTCF", "REST", "NRF1", "RFX5", "MEF2A", "YY1", "ZNF143", "NFYA", "SRF", "SPI1", "TP53", "EBF1")
+OTHERS = 11  # motifs that are no family's in motifs.jaspar
 PITCH_BP = 4000  # distance of neighbouring elements, plus or minus 500: windows of up to 2 kb never overlap
 
 
@@ -74,7 +74,7 @@ class Motifs(NamedTuple):
 
 
 class Grammar(NamedTuple):
-    """How many families there are, how pairs are made, and whether the table is shuffled and elements hold others."""
+    """How many families a side has, how pairs are made, and whether the sides differ and elements hold other motifs."""
 
     families: int
     pair: Callable[[np.random.Generator, Sequence[Element], Sequence[Element], int], list[Pair]]
@@ -100,7 +100,8 @@ def main() -> None:
     write_bed(options.output / "promoters.bed", promoters)
     write_sites(options.output / "sites.bed", enhancers + promoters)
     write_pairs(options.output / "pairs.bedpe", pairs)
-    write_motifs(options.output / "motifs.jaspar", motifs.enhancer + motifs.others)
+    families = motifs.enhancer + (motifs.promoter if grammar.hard else [])
+    write_motifs(options.output / "motifs.jaspar", families + motifs.others)
 
 
 def parse() -> argparse.Namespace:
@@ -121,16 +122,16 @@ def parse() -> argparse.Namespace:
 
 
 def choose_motifs(rng: np.random.Generator, grammar: Grammar) -> Motifs:
-    """Families, shuffled on each side in a hard grammar, and other motifs of the release."""
+    """Families, in a hard grammar different ones on each side and in random order, and other motifs."""
     release = read_jaspar_release("2016", "CORE", ["vertebrates"])
-    families = [next(motif for motif in release if motif.name == name) for name in FAMILIES[: grammar.families]]
     relatives = tuple(name[:3] for name in FAMILIES)
     rest = [motif for motif in release if not motif.name.startswith(relatives)]
-    others = [rest[index] for index in rng.choice(len(rest), MOTIFS - len(families), replace=False)]
+    others = [rest[index] for index in rng.choice(len(rest), OTHERS, replace=False)]
+    families = [next(motif for motif in release if motif.name == name) for name in FAMILIES]
     if not grammar.hard:
-        return Motifs(families, families, others)
-    enhancer, promoter = ([families[index] for index in rng.permutation(len(families))] for _ in range(2))
-    return Motifs(enhancer, promoter, others)
+        return Motifs(families[: grammar.families], families[: grammar.families], others)
+    shuffled = [families[index] for index in rng.permutation(len(families))]
+    return Motifs(shuffled[: grammar.families], shuffled[grammar.families :], others)
 
 
 def simulate_chromosome(
@@ -140,9 +141,9 @@ def simulate_chromosome(
     sequence = rng.choice(LETTERS, size=(2 * elements + 1) * PITCH_BP, p=BACKGROUND)
     slots = rng.permutation(2 * elements) + 1
     sides = []
-    for side, families, lengths in (
-        ("enhancer", motifs.enhancer, (200, 700)),
-        ("promoter", motifs.promoter, (200, 500)),
+    for side, families, foreign, lengths in (
+        ("enhancer", motifs.enhancer, motifs.promoter, (200, 700)),
+        ("promoter", motifs.promoter, motifs.enhancer, (200, 500)),
     ):
         side_slots, slots = slots[:elements], slots[elements:]
         placed = []
@@ -150,7 +151,7 @@ def simulate_chromosome(
             length = int(rng.integers(*lengths))
             start = int(slot) * PITCH_BP + int(rng.integers(-500, 500))
             family = index % len(families)
-            content = crowded(rng, families[family], motifs.others) if hard else [families[family]] * 2
+            content = crowded(rng, families[family], foreign + motifs.others) if hard else [families[family]] * 2
             sites = [
                 Site(chrom, start + offset, start + offset + motif.length, motif.name)
                 for offset, motif in plant(rng, sequence[start : start + length], content)
@@ -161,7 +162,7 @@ def simulate_chromosome(
 
 
 def crowded(rng: np.random.Generator, family: Motif, others: Sequence[Motif]) -> list[Motif]:
-    """A family's motif once or twice and two others, in random order."""
+    """A family's motif once or twice and two motifs that mean nothing on its side, in random order."""
     content = [family] * int(rng.integers(1, 3)) + [others[index] for index in rng.choice(len(others), 2)]
     return [content[index] for index in rng.permutation(len(content))]
 
