@@ -4,7 +4,7 @@
 One run writes ACCURACY.md. Each result is saved in the work folder as soon as it is known, and a run
 that was stopped continues from there.
 
-usage: python benchmarks/accuracy.py [--data FOLDER] [--work FOLDER] [--jobs N]
+usage: python benchmarks/accuracy.py [--data FOLDER] [--work FOLDER] [--jobs N] [--paper]
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -40,14 +40,17 @@ from speid_cli.evaluation.baselines import BASELINES, baseline_logits
 from speid_cli.evaluation.calibration import fit_threshold
 from speid_cli.evaluation.evaluate import resampling_clusters
 from speid_cli.evaluation.measures import Predictions, estimate
+from speid_cli.model.checkpoint import Checkpoint
 from speid_cli.model.config import PRESETS
 from speid_cli.model.device import Device
 from speid_cli.model.motif_kernels import KernelInitialisers
 from speid_cli.scoring.dataset import DatasetScorer
 from speid_cli.training.stages import finetune, pretrain
+from speid_cli.training.state import TrainingState
 
 HERE = Path(__file__).parent
-SIMULATED = ("match", "and", "null")
+WINDOWS = {"match": (800, 500), "and": (800, 500), "null": (800, 500), "hard": (900, 700)}  # of each grammar
+SEVERAL_SEEDS, PAPER = ("match", "hard"), ("match", "and")  # grammars with several seeds, and with the preset paper
 VARIANTS = {
     f"speid, --shift {shift}, {start}": (shift, start == "motif start")
     for shift in ("all", "positives")  # the presets' own first
@@ -72,18 +75,23 @@ class Data(NamedTuple):
 
 
 class Scored(NamedTuple):
-    """Logits of all pairs of a data set, the number of epochs trained, and the training time if it was fixed."""
+    """Logits of all pairs of a data set, the number of epochs trained, the training time, and speid's history.
+
+    The time is None where it is the time that passes until the logits are there.
+    """
 
     logits: NDArray[np.floating]
     epochs: float = 0.0
     seconds: float | None = None
+    history: Sequence[dict[str, Any]] = ()
 
 
 def main() -> None:
     """Make the data, train what is not yet trained, write the table."""
     options = parse()
     options.work.mkdir(parents=True, exist_ok=True)
-    data = [Data(name, seed, "tiny") for name in SIMULATED for seed in range(options.seeds if name == "match" else 1)]
+    seeds = {name: range(options.seeds if name in SEVERAL_SEEDS else 1) for name in WINDOWS}
+    data = [Data(name, seed, "tiny") for name in WINDOWS for seed in seeds[name]]
     for item in data:
         simulate(options.work / item.key, item)
     if options.data is not None:
@@ -94,11 +102,12 @@ def main() -> None:
             names_only(options.work / data[-1].key, options.data, method)
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(options.jobs, context, torch.set_num_threads, (1,)) as pool:
-        for step in (speid_parts, other_parts):  # rivals are given the time that speid took
+        steps = [speid_parts, other_parts]  # rivals are given the time that speid took
+        for step in [*steps, paper_parts] if options.paper else steps:
             parts = [pool.submit(part) for item in data for part in step(options.work / item.key, item)]
             for part in parts:
                 part.result()
-    command = "python benchmarks/accuracy.py" + (" --data DATA" if options.data else "")
+    command = "python benchmarks/accuracy.py" + " --data DATA" * bool(options.data) + " --paper" * options.paper
     write_report(HERE / "ACCURACY.md", options.work, data, command)
 
 
@@ -108,7 +117,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, help="folder with chr22.hg38.fa.gz and targetfinder.*.bedpe.gz")
     parser.add_argument("--work", type=Path, default=HERE / ".accuracy", help="folder for results")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="trainings at a time, one thread each")
-    parser.add_argument("--seeds", type=int, default=3, help="seeds of `match`")
+    parser.add_argument("--seeds", type=int, default=3, help=f"seeds of {' and '.join(SEVERAL_SEEDS)}")
+    parser.add_argument("--paper", action="store_true", help="also train the preset paper, which takes hours")
     return parser.parse_args()
 
 
@@ -125,8 +135,10 @@ def simulate(folder: Path, item: Data) -> None:
     script = str(HERE.parent / "examples" / "simulate.py")
     command = [sys.executable, script, "-o", str(folder), "--grammar", item.name, "--seed", str(item.seed)]
     subprocess.run(command, check=True)
-    run("motifs", folder / "motifs.jaspar", "--preset", item.preset, "-o", folder / "kernels.npz", "--force")
-    windows = "--enhancer-window", 800, "--promoter-window", 500
+    for preset, kernels in ((item.preset, "kernels.npz"), ("paper", "paper.kernels.npz")):
+        run("motifs", folder / "motifs.jaspar", "--preset", preset, "-o", folder / kernels, "--force")
+    enhancer, promoter = WINDOWS[item.name]
+    windows = "--enhancer-window", enhancer, "--promoter-window", promoter
     run("prepare", folder / "pairs.bedpe", folder / "genome.fa", *windows, "-o", folder / "pairs.npz")
 
 
@@ -189,6 +201,12 @@ def other_parts(folder: Path, item: Data) -> Iterator[Callable[[], None]]:
         yield partial(kept, folder, name, partial(one_baseline, name))
 
 
+def paper_parts(folder: Path, item: Data) -> Iterator[Callable[[], None]]:
+    """The paper's network, trained as published."""
+    if item.name in PAPER:
+        yield partial(kept, folder, "speid, preset paper", partial(train_paper, item))
+
+
 def result_path(folder: Path, name: str) -> Path:
     """The file of a result."""
     return folder / f"{name.replace(' ', '_').replace(',', '')}.json"
@@ -200,7 +218,8 @@ def kept(folder: Path, name: str, scores: Callable[[Path, PairDataset], Scored])
     if path.exists():
         return
     dataset, start = PairDataset.read(folder / "pairs.npz"), time.process_time()
-    logits, epochs, seconds = scores(folder, dataset)
+    scored = scores(folder, dataset)
+    logits, seconds = scored.logits, scored.seconds
     seconds = time.process_time() - start if seconds is None else seconds
     test, validation = dataset.members(TEST), dataset.members(VALIDATION)
     threshold = fit_threshold(dataset.label[validation], sigmoid(logits[validation]))
@@ -210,7 +229,8 @@ def kept(folder: Path, name: str, scores: Callable[[Path, PairDataset], Scored])
     content = {
         "name": name,
         "processor_seconds": seconds,
-        "epochs": epochs,
+        "epochs": scored.epochs,
+        "history": scored.history,
         "base_rate": float(dataset.label[test].mean()),
         "pairs": {"train": len(dataset.members(TRAIN)), "test": len(test)},
         "resampled_by": clusters.unit,
@@ -231,7 +251,28 @@ def train_speid(item: Data, shift: str, motifs: bool, folder: Path, dataset: Pai
     config = replace(preset.model, **windows)
     start = pretrain(dataset, config, settings, kernels, device, item.seed, SilentObserver(), str(item.preset))
     model = finetune(start, dataset, preset.finetune, device, item.seed, SilentObserver())
-    return Scored(DatasetScorer(model.model(), dataset, device).logits(np.arange(len(dataset))), len(start.history))
+    return scored_by(model, len(start.history), dataset)
+
+
+def train_paper(item: Data, folder: Path, dataset: PairDataset, epochs: int | None = None) -> Scored:
+    """The preset paper at its own settings; `epochs` shortens both stages. A run that was stopped is continued."""
+    preset, device = PRESETS["paper"], Device("cpu", threads=1)
+    windows = {"enhancer_window": dataset.enhancers.window, "promoter_window": dataset.promoters.window}
+    config = replace(preset.model, **windows)
+    first, second = (
+        stage if epochs is None else replace(stage, epochs=epochs) for stage in (preset.pretrain, preset.finetune)
+    )
+    states = [TrainingState(folder / f"paper.{stage}.state") for stage in ("pretrain", "finetune")]
+    kernels, observer = KernelInitialisers.read(folder / "paper.kernels.npz"), SilentObserver()
+    start = pretrain(dataset, config, first, kernels, device, item.seed, observer, "paper", states[0])
+    model = finetune(start, dataset, second, device, item.seed, observer, states[1])
+    return scored_by(model, len(start.history), dataset)
+
+
+def scored_by(model: Checkpoint, epochs: int, dataset: PairDataset) -> Scored:
+    """Logits of all pairs, and how the model was trained."""
+    scorer = DatasetScorer(model.model(), dataset, Device("cpu", threads=1))
+    return Scored(scorer.logits(np.arange(len(dataset))), epochs, history=model.history)
 
 
 def train_rival(item: Data, name: str, seconds: float, folder: Path, dataset: PairDataset) -> Scored:

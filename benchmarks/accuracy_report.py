@@ -7,6 +7,7 @@ import platform
 from collections import defaultdict
 from collections.abc import Iterable
 from importlib.metadata import version
+from itertools import product
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,6 +20,9 @@ ABOUT = {
     "No single side, no name and no distance predicts it.",
     "and": "A pair interacts where the enhancer carries one motif and the promoter another.",
     "null": "Random labels: every model must score the base rate.",
+    "hard": "A table of six enhancer and six promoter motif families decides; each interacts with two of the other "
+    "side. Elements have their family's motif once or twice and two motifs that mean nothing. The network starts with "
+    "16 of the 23 motifs.",
     "chr22, six lines, block": "Real pairs of the six cell lines together, whose held-out ends of chr22 share nothing "
     "with the rest.",
     "GM12878 names, random": "Real names and distances without sequence, split at random as in the paper.",
@@ -51,11 +55,13 @@ def write_report(path: Path, work: Path, data: Iterable[Data], command: str) -> 
         "bootstrap, for several seeds the range of their values. F1 at the threshold chosen on validation pairs. "
         "Rivals trained at two learning rates, for each as much processor time as speid with all windows shifted "
         "and motif start, their validation not counted; how many epochs that made stands beside them. speid "
-        "pre-trains for 12 at most.",
+        "pre-trains for 12 at most, with the preset paper for 32. The time of a run that was continued is that "
+        "of its last part.",
     ]  # fmt: skip
     for name, contenders in results.items():
         lines += ["", f"## {name}", "", ABOUT[name], ""]
         lines += _table(contenders)
+        lines += _curve(contenders.get("speid, preset paper", []))
     path.write_text("\n".join(lines) + "\n")
 
 
@@ -79,6 +85,15 @@ def _table(contenders: dict[str, list[dict[str, Any]]]) -> list[str]:
             f"| {name} | {auprc.mean():.3f} | {low:.3f} to {high:.3f} | {auroc.mean():.3f} | {f1.mean():.3f} "
             f"| {seconds:.0f} | {_epochs(found)} |"
         )
+    return lines
+
+
+def _curve(found: list[dict[str, Any]]) -> list[str]:
+    """Validation AUPRC of the preset paper, epoch by epoch."""
+    lines = []
+    for one, stage in product(found, ("pretrained", "finetuned")):
+        values = [f"{row['validation_auprc']:.3f}" for row in one["history"] if row["stage"] == stage]
+        lines += ["", f"Validation AUPRC of the preset paper, {stage}, epoch by epoch: {', '.join(values)}."]
     return lines
 
 

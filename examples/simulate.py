@@ -9,6 +9,9 @@ match  if both elements carry the same family, so that neither side alone predic
        predict nothing, and both kinds of pairs have the same distances on average.
 and    if the enhancer carries the first of three families and the promoter the second.
 null   the pairs of match with their labels shuffled.
+hard   as a table of six enhancer and six promoter families says, which is drawn for each seed. Each
+       family interacts with two of the other side. An element has its family's motif once or twice
+       and two motifs without a meaning. As in match, neither a side nor element names predict it.
 
 Writes genome.fa, enhancers.bed, promoters.bed, pairs.bedpe, sites.bed (the planted motifs) and
 motifs.jaspar (the families' matrices among others).
@@ -29,20 +32,29 @@ from speid_cli.genome.onehot import ALPHABET
 
 LETTERS = np.frombuffer(ALPHABET.encode(), np.uint8)
 BACKGROUND = np.array([0.29, 0.29, 0.21, 0.21])  # A, T, C, G
-FAMILIES = ("CTCF", "REST", "NRF1", "RFX5", "MEF2A")
-DECOYS = 11
+FAMILIES = ("CTCF", "REST", "NRF1", "RFX5", "MEF2A", "YY1", "ZNF143", "NFYA", "SRF", "SPI1", "TP53", "EBF1")
+OTHERS = 11  # motifs that are no family's in motifs.jaspar
 PITCH_BP = 4000  # distance of neighbouring elements, plus or minus 500: windows of up to 2 kb never overlap
 
 
+class Site(NamedTuple):
+    """A planted motif."""
+
+    chrom: str
+    start: int
+    end: int
+    name: str
+
+
 class Element(NamedTuple):
-    """An enhancer or promoter, the family that it carries, and where."""
+    """An enhancer or promoter, the number of its family, and the motifs planted in it."""
 
     chrom: str
     start: int
     end: int
     name: str
     family: int
-    sites: tuple[int, int]
+    sites: tuple[Site, ...]
 
 
 class Pair(NamedTuple):
@@ -53,30 +65,43 @@ class Pair(NamedTuple):
     label: int
 
 
+class Motifs(NamedTuple):
+    """The families of enhancers and of promoters, in the order of their numbers, and other motifs."""
+
+    enhancer: list[Motif]
+    promoter: list[Motif]
+    others: list[Motif]
+
+
+class Grammar(NamedTuple):
+    """How many families a side has, how pairs are made, and whether the sides differ and elements hold other motifs."""
+
+    families: int
+    pair: Callable[[np.random.Generator, Sequence[Element], Sequence[Element], int], list[Pair]]
+    hard: bool = False
+
+
 def main() -> None:
     """Simulate and write."""
     options = parse()
-    rng = np.random.default_rng(options.seed)
-    release = read_jaspar_release("2016", "CORE", ["vertebrates"])
-    families = [next(motif for motif in release if motif.name == name) for name in FAMILIES]
+    rng, grammar = np.random.default_rng(options.seed), GRAMMARS[options.grammar]
+    motifs = choose_motifs(rng, grammar)
     options.output.mkdir(parents=True, exist_ok=True)
     genome, enhancers, promoters, pairs = [], [], [], []
     for number in range(1, options.chromosomes + 1):
         chrom = f"chr{number}"
-        used = families[:3] if options.grammar == "and" else families
-        sequence, first, second = simulate_chromosome(rng, chrom, options.elements, used)
+        sequence, first, second = simulate_chromosome(rng, chrom, options.elements, motifs, grammar.hard)
         genome.append((chrom, sequence))
         enhancers += first
         promoters += second
-        pairs += GRAMMARS[options.grammar](rng, first, second, options.negatives)
+        pairs += grammar.pair(rng, first, second, options.negatives)
     write_fasta(options.output / "genome.fa", genome)
     write_bed(options.output / "enhancers.bed", enhancers)
     write_bed(options.output / "promoters.bed", promoters)
-    write_sites(options.output / "sites.bed", enhancers + promoters, families)
+    write_sites(options.output / "sites.bed", enhancers + promoters)
     write_pairs(options.output / "pairs.bedpe", pairs)
-    others = [motif for motif in release if motif.name not in FAMILIES]
-    decoys = [others[index] for index in rng.choice(len(others), DECOYS, replace=False)]
-    write_motifs(options.output / "motifs.jaspar", families + decoys)
+    families = motifs.enhancer + (motifs.promoter if grammar.hard else [])
+    write_motifs(options.output / "motifs.jaspar", families + motifs.others)
 
 
 def parse() -> argparse.Namespace:
@@ -86,44 +111,71 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--grammar", choices=GRAMMARS, default="match", help="which pairs interact")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--chromosomes", type=int, default=8)
-    parser.add_argument("--elements", type=int, default=250, help="enhancers, and promoters, on each chromosome")
+    parser.add_argument("--elements", type=int, help="enhancers, and promoters, on each chromosome; default about 250")
     parser.add_argument("--negatives", type=int, default=9, help="other pairs for each interacting one, about")
     options = parser.parse_args()
-    if options.elements % len(FAMILIES) or options.negatives > options.elements - options.elements // len(FAMILIES):
-        parser.error(f"--elements must be a multiple of {len(FAMILIES)} and leave room for --negatives")
+    families = GRAMMARS[options.grammar].families
+    options.elements = options.elements or -(-250 // families) * families
+    if options.elements % families or options.negatives > options.elements // 2:
+        parser.error(f"--elements must be a multiple of {families} and leave room for --negatives")
     return options
 
 
+def choose_motifs(rng: np.random.Generator, grammar: Grammar) -> Motifs:
+    """Families, in a hard grammar different ones on each side and in random order, and other motifs."""
+    release = read_jaspar_release("2016", "CORE", ["vertebrates"])
+    relatives = tuple(name[:3] for name in FAMILIES)
+    rest = [motif for motif in release if not motif.name.startswith(relatives)]
+    others = [rest[index] for index in rng.choice(len(rest), OTHERS, replace=False)]
+    families = [next(motif for motif in release if motif.name == name) for name in FAMILIES]
+    if not grammar.hard:
+        return Motifs(families[: grammar.families], families[: grammar.families], others)
+    shuffled = [families[index] for index in rng.permutation(len(families))]
+    return Motifs(shuffled[: grammar.families], shuffled[grammar.families :], others)
+
+
 def simulate_chromosome(
-    rng: np.random.Generator, chrom: str, elements: int, families: Sequence[Motif]
+    rng: np.random.Generator, chrom: str, elements: int, motifs: Motifs, hard: bool
 ) -> tuple[NDArray[np.uint8], list[Element], list[Element]]:
     """Background sequence as letters, and its enhancers and promoters with their motifs planted."""
     sequence = rng.choice(LETTERS, size=(2 * elements + 1) * PITCH_BP, p=BACKGROUND)
     slots = rng.permutation(2 * elements) + 1
     sides = []
-    for side, lengths in (("enhancer", (200, 700)), ("promoter", (200, 500))):
+    for side, families, foreign, lengths in (
+        ("enhancer", motifs.enhancer, motifs.promoter, (200, 700)),
+        ("promoter", motifs.promoter, motifs.enhancer, (200, 500)),
+    ):
         side_slots, slots = slots[:elements], slots[elements:]
         placed = []
         for index, slot in enumerate(side_slots):
             length = int(rng.integers(*lengths))
             start = int(slot) * PITCH_BP + int(rng.integers(-500, 500))
             family = index % len(families)
-            first, second = plant(rng, sequence[start : start + length], families[family])
-            name, sites = f"{chrom}_{side}_{index}", (start + first, start + second)
-            placed.append(Element(chrom, start, start + length, name, family, sites))
+            content = crowded(rng, families[family], foreign + motifs.others) if hard else [families[family]] * 2
+            sites = [
+                Site(chrom, start + offset, start + offset + motif.length, motif.name)
+                for offset, motif in plant(rng, sequence[start : start + length], content)
+            ]
+            placed.append(Element(chrom, start, start + length, f"{chrom}_{side}_{index}", family, tuple(sites)))
         sides.append(placed)
     return sequence, sides[0], sides[1]
 
 
-def plant(rng: np.random.Generator, stretch: NDArray[np.uint8], motif: Motif) -> tuple[int, int]:
-    """Write two draws from a motif into a stretch, each into its own half; where they start."""
-    half, starts = len(stretch) // 2, []
-    for first in (0, half):
-        start = first + int(rng.integers(0, half - motif.length))
+def crowded(rng: np.random.Generator, family: Motif, others: Sequence[Motif]) -> list[Motif]:
+    """A family's motif once or twice and two motifs that mean nothing on its side, in random order."""
+    content = [family] * int(rng.integers(1, 3)) + [others[index] for index in rng.choice(len(others), 2)]
+    return [content[index] for index in rng.permutation(len(content))]
+
+
+def plant(rng: np.random.Generator, stretch: NDArray[np.uint8], motifs: Sequence[Motif]) -> list[tuple[int, Motif]]:
+    """Write a draw from each motif into its own equal part of a stretch; where they start."""
+    part, placed = len(stretch) // len(motifs), []
+    for number, motif in enumerate(motifs):
+        start = number * part + int(rng.integers(0, part - motif.length))
         for offset, probabilities in enumerate(motif.ppm()):
             stretch[start + offset] = rng.choice(LETTERS, p=probabilities)
-        starts.append(start)
-    return starts[0], starts[1]
+        placed.append((start, motif))
+    return placed
 
 
 def pair_matching(
@@ -134,7 +186,7 @@ def pair_matching(
     Element i has family i modulo the number of families, so enhancer i and promoter i + step
     share a family exactly where the step is a multiple of that number.
     """
-    count, families = len(enhancers), len(FAMILIES)
+    count, families = len(enhancers), GRAMMARS["match"].families
     matching = families * int(rng.integers(0, count // families))
     others = rng.choice([step for step in range(count) if step % families], negatives, replace=False)
     return pair_by_steps(enhancers, promoters, [matching, *others], lambda first, second: first == second)
@@ -158,6 +210,28 @@ def pair_null(
     return [pair._replace(label=int(label)) for pair, label in zip(pairs, labels, strict=True)]
 
 
+def pair_hard(
+    rng: np.random.Generator, enhancers: Sequence[Element], promoters: Sequence[Element], negatives: int
+) -> list[Pair]:
+    """Each element in one pair that interacts and in `negatives` others.
+
+    Families interact where the promoter's number less the enhancer's is 0 or 1, modulo six. A round of
+    pairs leads from all six families of enhancers 6 i to 6 i + 5 to all six of as many promoters.
+    """
+    families, pairs = GRAMMARS["hard"].families, []
+    groups = len(enhancers) // families
+    steps, shifts = np.divmod(rng.choice(groups * (families - 2), negatives, replace=False), families - 2)
+    matching = int(rng.integers(groups))
+    for group in range(groups):
+        rounds = [(matching, int(rng.integers(2))), *zip(steps, shifts + 2, strict=True)]
+        for step, shift in rounds:
+            for family in range(families):
+                first = enhancers[group * families + family]
+                second = promoters[(group + step) % groups * families + (family + shift) % families]
+                pairs.append(Pair(first, second, int(shift < 2)))
+    return pairs
+
+
 def pair_by_steps(
     enhancers: Sequence[Element],
     promoters: Sequence[Element],
@@ -173,7 +247,12 @@ def pair_by_steps(
     return [Pair(first, second, int(interact(first.family, second.family))) for first, second in partners]
 
 
-GRAMMARS = {"match": pair_matching, "and": pair_and, "null": pair_null}
+GRAMMARS = {
+    "match": Grammar(5, pair_matching),
+    "and": Grammar(3, pair_and),
+    "null": Grammar(5, pair_null),
+    "hard": Grammar(6, pair_hard, hard=True),
+}
 
 
 def write_fasta(path: Path, genome: Sequence[tuple[str, NDArray[np.uint8]]]) -> None:
@@ -191,10 +270,9 @@ def write_bed(path: Path, elements: Sequence[Element]) -> None:
     path.write_text("".join(f"{e.chrom}\t{e.start}\t{e.end}\t{e.name}\n" for e in ordered))
 
 
-def write_sites(path: Path, elements: Sequence[Element], families: Sequence[Motif]) -> None:
+def write_sites(path: Path, elements: Sequence[Element]) -> None:
     """The planted motifs, sorted, with their names."""
-    sites = [(element.chrom, start, families[element.family]) for element in elements for start in element.sites]
-    rows = sorted((chrom, start, start + motif.length, motif.name) for chrom, start, motif in sites)
+    rows = sorted(site for element in elements for site in element.sites)
     path.write_text("".join(f"{chrom}\t{start}\t{end}\t{name}\t0\t+\n" for chrom, start, end, name in rows))
 
 

@@ -48,7 +48,8 @@ class PlacingOptions:
 @click.option(
     "--max-kernels",
     type=click.IntRange(0, 1_000_000),
-    help="Maximum number of kernels to initialise; of more motifs, a random subset is used.  [default: about half]",
+    help="Maximum number of kernels to initialise; of more motifs, a random subset is used.  [default: "
+    f"{', '.join(f'{name}: {preset.motif_kernels}' for name, preset in PRESETS.items())}]",
 )
 @click.option(
     "--reverse-complements",

@@ -47,12 +47,14 @@ class TrainingProgress:
 
     Attributes
     ----------
-    epoch, batches : int
-        The current epoch, from 1, and how many of its batches are done.
+    epoch, batches, steps : int
+        The current epoch, from 1, how many of its batches are done, and all steps so far.
     loss : Tensor ()
         Sum of the losses of the samples of these batches.
     history : list of dict
         One row for each finished epoch.
+    average : dict of Tensor
+        The moving average of the model's tensors; empty where there is none.
     best, best_epoch, best_state
         The best validation so far, its epoch and its weights.
     start : float
@@ -63,6 +65,8 @@ class TrainingProgress:
     best_state: dict[str, Tensor]
     epoch: int = 1
     batches: int = 0
+    steps: int = 0
+    average: dict[str, Tensor] = field(default_factory=dict)
     history: list[Row] = field(default_factory=list)
     best: float = -math.inf
     best_epoch: int = 0
@@ -75,6 +79,10 @@ class Trainer:
 
     Several processes share each batch: each takes a part, norms use the statistics of the whole batch,
     and gradients are added up.
+
+    With `settings.averaging`, the weights of an epoch are a moving average over the steps, of all tensors
+    alike: those that are trained and the running statistics of norms (Polyak and Juditsky 1992; Shamir and
+    Zhang 2013, "polynomial decay"). Training itself goes on from the last step.
 
     Parameters
     ----------
@@ -117,9 +125,9 @@ class Trainer:
                 self._end_epoch(self.steps(observer, training_state), observer)
                 training_state.save(self.state())
                 self._stop_if_signalled(training_state)
-        if self.settings.keep == "best":
-            self.model.load_state_dict(self.position.best_state)
-        return self.position.history
+        position = self.position
+        self.model.load_state_dict(position.best_state if self.settings.keep == "best" else self._epoch_state())
+        return position.history
 
     def validate_start(self) -> None:
         """Count the first weights as epoch 0, which may be the best."""
@@ -149,7 +157,8 @@ class Trainer:
         for batch in batches[position.batches :]:
             loss, asked = self._step(batch, training_state)
             position.loss += loss * len(batch)
-            position.batches += 1
+            position.batches, position.steps = position.batches + 1, position.steps + 1
+            self._average()
             observer.samples_done(len(batch))
             self._stop_if_signalled(training_state, asked)
             if training_state.due():
@@ -183,9 +192,27 @@ class Trainer:
             gradient.copy_(values.view_as(gradient))
         return loss[0], signal_number or (signal.SIGTERM if asked > 0 else 0)
 
-    def _end_epoch(self, samples: int, observer: Observer) -> None:
-        """Validate, and append the epoch's row to the history."""
+    def _average(self) -> None:
+        """Move the average towards the weights of this step, whose share falls with the number of steps."""
         position = self.position
+        if not self.settings.averaging:
+            return
+        position.average = position.average or _state(self.model)
+        share = 1 / (1 + self.settings.averaging * (position.steps - 1))
+        for name, values in self.model.state_dict().items():
+            if values.is_floating_point():
+                position.average[name].lerp_(values, share)
+            else:
+                position.average[name].copy_(values)
+
+    def _epoch_state(self) -> dict[str, Tensor]:
+        """The weights that count for the current epoch: the average, where there is one."""
+        return self.position.average or _state(self.model)
+
+    def _end_epoch(self, samples: int, observer: Observer) -> None:
+        """Validate the weights of the epoch, and append its row to the history."""
+        position, last = self.position, _state(self.model)
+        self.model.load_state_dict(self._epoch_state())
         training_loss, logits = float(position.loss / samples), self._validation_logits()
         if not (math.isfinite(training_loss) and np.isfinite(logits).all()):
             raise DataError(
@@ -199,6 +226,7 @@ class Trainer:
             position.best, position.best_state, position.best_epoch = quality, _state(self.model), position.epoch
         position.history.append(row)
         position.epoch, position.batches, position.loss = position.epoch + 1, 0, torch.zeros_like(position.loss)
+        self.model.load_state_dict(last)
         observer.epoch_ended(row, improved)
 
     def _validation_logits(self) -> NDArray[np.float32]:
@@ -239,8 +267,9 @@ class Trainer:
             self.model.load_state_dict(state["model"])
             self._optimiser.load_state_dict(state["optimiser"])
             self._generator.set_state(state["generator"])
-            self.position = TrainingProgress(**state["position"])
-            self.position.loss = self.position.loss.to(self.device.torch)
+            self.position = position = TrainingProgress(**state["position"])
+            position.loss = position.loss.to(self.device.torch)
+            position.average = {name: values.to(self.device.torch) for name, values in position.average.items()}
         except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
             raise DataError(
                 f"not the state of this training ({str(error).splitlines()[:1]})", hint="--force starts again"

@@ -78,14 +78,65 @@ def test_labels_are_read_off_the_sequence_of_both_elements(simulated: Path) -> N
     genome.close()
 
 
+@pytest.fixture
+def hard(folder: Path) -> Path:
+    """The hard grammar; 24 elements a side of each chromosome, so that each family has four."""
+    pytest.importorskip("pyjaspar")
+    sizes = ["--chromosomes", "3", "--elements", "24"]
+    subprocess.run([sys.executable, str(SCRIPT), "-o", "hard", "--grammar", "hard", *sizes], check=True)
+    return folder / "hard"
+
+
+def test_neither_side_of_the_hard_grammar_predicts(hard: Path) -> None:
+    """Each element is in one interacting pair of ten, and each family of a side in as many of both kinds."""
+    rows = [line.split("\t") for line in (hard / "pairs.bedpe").read_text().splitlines()[1:]]
+    assert len(rows) == len({tuple(row[:6]) for row in rows}) == 3 * 24 * 10
+    for side in (0, 1):
+        for label, times in (("1", 1), ("0", 9)):
+            seen = Counter(row[6].split("~")[side] for row in rows if row[10] == label)
+            assert len(seen) == 3 * 24
+            assert set(seen.values()) == {times}
+
+
+def test_a_table_of_families_decides_the_hard_grammar(hard: Path) -> None:
+    """An element's number modulo 6 tells its family; each row and column of the table has two ones."""
+    table: dict[tuple[int, int], set[str]] = {}
+    for row in (hard / "pairs.bedpe").read_text().splitlines()[1:]:
+        enhancer, promoter = (int(name.rpartition("_")[2]) % 6 for name in row.split("\t")[6].split("~"))
+        table.setdefault((enhancer, promoter), set()).add(row.split("\t")[10])
+    assert len(table) == 36
+    assert all(len(labels) == 1 for labels in table.values())
+    ones = [cell for cell, labels in table.items() if labels == {"1"}]
+    for side in (0, 1):
+        assert Counter(cell[side] for cell in ones) == dict.fromkeys(range(6), 2)
+
+
+def test_elements_of_the_hard_grammar_hold_two_other_motifs(hard: Path) -> None:
+    sites = [line.split("\t") for line in (hard / "sites.bed").read_text().splitlines()]
+    names: dict[str, dict[int, set[str]]] = {"enhancers": {}, "promoters": {}}
+    copies = Counter()
+    for side, families in names.items():
+        for chrom, start, end, name in (line.split("\t") for line in (hard / f"{side}.bed").read_text().splitlines()):
+            inside = [site[3] for site in sites
+                      if site[0] == chrom and int(start) <= int(site[1]) < int(site[2]) <= int(end)]  # fmt: skip
+            copies[len(inside)] += 1
+            family = int(name.rpartition("_")[2]) % 6
+            families[family] = families.get(family, set(inside)) & set(inside)
+    assert set(copies) == {3, 4}
+    assert min(copies.values()) > 40
+    own = [name for families in names.values() for found in families.values() for name in found]
+    assert len(own) == len(set(own)) == 12  # one motif is in all elements of a family, and each side has its own
+    assert {site[3] for site in sites} == {motif.name for motif in read_motifs(str(hard / "motifs.jaspar"))}
+
+
 @pytest.mark.parametrize("grammar", ["and", "null"])
 def test_other_grammars_label_by_their_rule(folder: Path, grammar: str) -> None:
     """An element's number, at the end of its name, tells its family: modulo 3 in `and`, 5 in `null`."""
     pytest.importorskip("pyjaspar")
-    sizes = ["--chromosomes", "3", "--elements", "20"]
+    sizes = ["--chromosomes", "3", "--elements", "30"]
     subprocess.run([sys.executable, str(SCRIPT), "-o", "out", "--grammar", grammar, *sizes], check=True)
     rows = [line.split("\t") for line in Path("out", "pairs.bedpe").read_text().splitlines()[1:]]
-    assert len(rows) == len({tuple(row[:6]) for row in rows}) == 3 * 20 * 10
+    assert len(rows) == len({tuple(row[:6]) for row in rows}) == 3 * 30 * 10
     numbers = [[int(name.rpartition("_")[2]) for name in row[6].split("~")] for row in rows]
     labels = [int(row[10]) for row in rows]
     if grammar == "and":
@@ -93,6 +144,6 @@ def test_other_grammars_label_by_their_rule(folder: Path, grammar: str) -> None:
         assert 0 < sum(labels) < len(labels) / 3
     else:
         same_family = [int(enhancer % 5 == promoter % 5) for enhancer, promoter in numbers]
-        assert sum(labels) == sum(same_family) == 3 * 20
+        assert sum(labels) == sum(same_family) == 3 * 30
         both = sum(label and same for label, same in zip(labels, same_family, strict=True))
-        assert both < 20  # 6 are expected of labels that the families do not decide, 60 of `match`
+        assert both < 30  # 9 are expected of labels that the families do not decide, 90 of `match`

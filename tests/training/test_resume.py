@@ -71,13 +71,14 @@ def as_bytes(checkpoint: Checkpoint) -> bytes:
     return stream.getvalue()
 
 
+@pytest.mark.parametrize("averaging", [0.0, 0.1])
 @pytest.mark.parametrize("batch", [2, 3, 4, 5])
-def test_a_killed_run_goes_on_to_the_same_bytes(folder: Path, train: Stage, batch: int) -> None:
+def test_a_killed_run_goes_on_to_the_same_bytes(folder: Path, train: Stage, batch: int, averaging: float) -> None:
     training_state = TrainingState(folder / "state", every_seconds=0)
     with pytest.raises(KilledError):
-        train(Interrupting(batch, kill), training_state)
-    resumed = train(SilentObserver(), TrainingState(folder / "state"))
-    assert as_bytes(resumed) == as_bytes(train(SilentObserver()))
+        train(Interrupting(batch, kill), training_state, averaging=averaging)
+    resumed = train(SilentObserver(), TrainingState(folder / "state"), averaging=averaging)
+    assert as_bytes(resumed) == as_bytes(train(SilentObserver(), averaging=averaging))
 
 
 def test_a_run_killed_after_its_end_gives_the_same_bytes(folder: Path, train: Stage) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from speid_cli.dataset.metrics import classification_metrics
 from speid_cli.dataset.pairs import TRAIN, VALIDATION, PairDataset
 from speid_cli.errors import DataError
 from speid_cli.genome.motif_files import Motif
@@ -136,6 +137,32 @@ def test_the_best_epoch_is_kept_and_patience_ends_training(dataset: PairDataset)
     for name, values in best.state_dict.items():
         assert torch.equal(values, alone.state_dict[name])
     assert not torch.equal(best.state_dict["dense.weight"], last.state_dict["dense.weight"])
+
+
+@pytest.mark.parametrize("keep", ["best", "last"])
+@pytest.mark.parametrize("averaging", [0.1, 1.0])
+def test_averaged_weights_are_validated_and_kept(dataset: PairDataset, averaging: float, keep: str) -> None:
+    """An epoch of one step, so that the weights of each step are those of a shorter run."""
+    settings = replace(PRETRAIN, epochs=5, batch_size=1000, averaging=averaging, keep=keep)
+    steps = [
+        pretrained(dataset, replace(settings, epochs=epochs, averaging=0.0, keep="last")).state_dict
+        for epochs in range(1, 6)
+    ]
+    averages = [{name: values.double() for name, values in steps[0].items()}]
+    for done, step in enumerate(steps[1:], 1):
+        share = 1 / (1 + averaging * done)
+        averages.append({name: (1 - share) * before + share * step[name] for name, before in averages[-1].items()})
+    found = pretrained(dataset, settings)
+    kept = found.provenance["stages"][-1]["kept_epoch"]
+    assert kept == (5 if keep == "last" else 1 + int(np.argmax([row["validation_auprc"] for row in found.history])))
+    for name, values in found.state_dict.items():
+        if values.is_floating_point():
+            torch.testing.assert_close(values.double(), averages[kept - 1][name], atol=1e-6, rtol=1e-5)
+        else:
+            assert values == kept  # the number of batches of a norm
+    logits = DatasetScorer(found.model(), dataset, Device("cpu")).logits(dataset.members(VALIDATION))
+    expected = classification_metrics(dataset.label[dataset.members(VALIDATION)], logits)
+    assert found.history[kept - 1]["validation_loss"] == pytest.approx(expected["loss"])
 
 
 def test_without_validation_the_last_epoch_is_kept(dataset: PairDataset) -> None:
