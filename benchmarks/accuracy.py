@@ -99,7 +99,7 @@ def main() -> None:
         real_chr22(options.work / data[-1].key, options.data)
         for method in ("random", "chrom"):
             data.append(Data(f"GM12878 names, {method}", 0, None))
-            names_only(options.work / data[-1].key, options.data, method)
+            names_only(options.work / data[-1].key, options.data, "GM12878", method)
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(options.jobs, context, torch.set_num_threads, (1,)) as pool:
         steps = [speid_parts, other_parts]  # rivals are given the time that speid took
@@ -158,22 +158,22 @@ def real_chr22(folder: Path, data: Path) -> None:
     run("prepare", folder / "pairs.bedpe", folder / "chr22.fa", *held_out, *windows, "-o", folder / "pairs.npz")
 
 
-def names_only(folder: Path, data: Path, method: str) -> None:
-    """All GM12878 pairs of hg19 with names and coordinates, but without sequence."""
+def names_only(folder: Path, data: Path, cell: str, method: str) -> None:
+    """All pairs of a cell line of hg19 with names and coordinates, but without sequence."""
     if (folder / "pairs.npz").exists():
         return
-    text = gzip.decompress((data / "targetfinder.GM12878.hg19.bedpe.gz").read_bytes()).decode()
+    text = gzip.decompress((data / f"targetfinder.{cell}.hg19.bedpe.gz").read_bytes()).decode()
     rows = [line.split("\t") for line in text.splitlines()[1:]]
     chromosomes = tuple(sorted({row[0] for row in rows}))
     label = np.array([int(row[10]) for row in rows], np.int8)
     places, sides, index = [], [], []
-    for first in (0, 3):
+    for first, window in ((0, 3000), (3, 2000)):
         places.append(
             np.array([(chromosomes.index(row[first]), int(row[first + 1]), int(row[first + 2])) for row in rows])
         )
         interval, position = np.unique(places[-1], axis=0, return_inverse=True)
-        nothing, still = np.zeros((len(interval), 50), np.uint8), np.zeros((len(interval), 2), np.int16)
-        sides.append(Elements(nothing, 100, 100, still, interval))
+        nothing, still = np.zeros((len(interval), window // 2), np.uint8), np.zeros((len(interval), 2), np.int16)
+        sides.append(Elements(nothing, window, window, still, interval))
         index.append(position.astype(np.int32))
     subset = split(SplitSettings(method), places[0], places[1], label, chromosomes, window=3000)  # type: ignore[arg-type]
     folder.mkdir(exist_ok=True)
@@ -287,7 +287,7 @@ def train_rival(item: Data, name: str, seconds: float, folder: Path, dataset: Pa
 
 def one_baseline(name: str, folder: Path, dataset: PairDataset) -> Scored:
     """Logits of a baseline."""
-    ((_, logits),) = baseline_logits(dataset, 0, (name,))
+    ((_, (logits,)),) = baseline_logits([dataset], 0, {name: BASELINES[name]})
     return Scored(logits)
 
 

@@ -17,7 +17,7 @@ CHROM = "chr22"
 
 
 def lift_peaks(data: Path, cell: str, folder: Path) -> None:
-    """Write a cell line's chr22 peaks, and ``tracks.tsv`` with their names."""
+    """Write a cell line's chr22 peaks, and ``tracks.tsv`` with the names of the assays that have some."""
     tracks = folder / "tracks.tsv"
     if tracks.exists():
         return
@@ -32,6 +32,8 @@ def lift_peaks(data: Path, cell: str, folder: Path) -> None:
             middle = (int(fields[1]) + int(fields[2])) // 2
             offset = int(moved[nearest(place, middle)])
             fields[1:3] = (str(int(position) + offset) for position in fields[1:3])
+        if not peaks:
+            continue
         (folder / file).write_text("".join("\t".join(fields) + "\n" for fields in peaks))
         rows.append(f"{name}\t{file}")
     tracks.write_text("\n".join(rows) + "\n")

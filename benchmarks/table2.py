@@ -27,6 +27,7 @@ import numpy as np
 from accuracy import names_only
 from lift import lift_peaks
 from table2_report import write_report
+from threadpoolctl import threadpool_limits
 
 from speid_cli.dataset.folds import fold_of_pairs
 from speid_cli.dataset.pairs import TEST, TRAIN, PairDataset
@@ -35,6 +36,7 @@ from speid_cli.evaluation.parts import Part
 from speid_cli.evaluation.results import as_plain
 from speid_cli.evaluation.settings import EvaluationSettings
 from speid_cli.evaluation.targetfinder import dataset_features
+from speid_cli.genome.contigs import ContigNames
 from speid_cli.genome.tracks import read_tracks
 
 HERE = Path(__file__).parent
@@ -55,12 +57,9 @@ def main() -> None:
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     prepare_chr22(options.work, options.data)
-    stages = [
-        list(whole_lines(options.work, options.data)) + list(trainings(options.work)),
-        list(evaluations(options.work)),
-    ]
+    first = [*trainings(options.work), *whole_lines(options.work, options.data)]
     with ProcessPoolExecutor(options.jobs, multiprocessing.get_context("spawn")) as pool:
-        for stage in stages:
+        for stage in (first, evaluations(options.work)):
             for done in [pool.submit(part) for part in stage]:
                 done.result()
     write_report(HERE / "TABLE2.md", options.work)
@@ -96,13 +95,12 @@ def whole_line(path: Path, data: Path, cell: str, protocol: str) -> None:
     dataset = replace(dataset, fold=fold)
     parts = [Part(divided) for divided in dataset.divisions]
     if protocol == "published":  # as TargetFinder: trained on nine folds, nothing to choose a threshold on
-        parts = [
-            Part(replace(part.dataset, subset=np.where(part.dataset.subset == TEST, TEST, TRAIN))) for part in parts
-        ]
+        parts = [Part(replace(divided, subset=np.where(divided.subset == TEST, TEST, TRAIN))) for divided, _ in parts]
     tracks = tracks_of_peaks(folder / "tracks.tsv", data / "peaks" / cell)
-    features = dataset_features(dataset, read_tracks(str(tracks)))
+    features = dataset_features(dataset, read_tracks(str(tracks)), ContigNames(dataset.chromosomes))
     settings = EvaluationSettings()
-    write_json(path, as_plain(evaluate(parts, None, settings, features), settings))
+    with threadpool_limits(1):
+        write_json(path, as_plain(evaluate(parts, None, settings, features), settings))
 
 
 def published_folds(data: Path, cell: str) -> np.ndarray:

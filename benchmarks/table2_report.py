@@ -27,11 +27,10 @@ SPLITS = {"random": "10 random folds, as in the paper", "block": "5 contiguous b
 
 def write_report(path: Path, work: Path) -> None:
     """Write the page from the results in the work folder."""
-    chr22 = {
-        (folder.parent.name.split(".")[1].replace("_", " "), folder.parent.name.split(".")[2], folder.name.split(".")[0]):
-        json.loads((folder / "metrics.json").read_text())
-        for folder in sorted(work.glob("chr22.*/*.evaluation"))
-    }  # fmt: skip
+    chr22 = {}
+    for file in sorted(work.glob("chr22.*/*.evaluation/metrics.json")):
+        _, name, split = file.parents[1].name.split(".")
+        chr22[name.replace("_", " "), split, file.parent.name.split(".")[0]] = json.loads(file.read_text())
     whole = {tuple(file.stem.split(".")): json.loads(file.read_text()) for file in sorted(work.glob("*.json"))}
     versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "numpy", "scikit-learn"))
     lines = [
@@ -49,9 +48,9 @@ def write_report(path: Path, work: Path) -> None:
     lines += [
         "", "## Whole cell lines, without sequence", "",
         "TargetFinder's variants from its own peaks of ChIP-seq, DNase-seq and FAIRE-seq, through histogram trees "
-        "([TREES.md](TREES.md) compares them with TargetFinder's). Its features of CAGE and methylation are not in here: "
-        "where F1 is lower than printed, that may be the reason. F1 in the column `printed` is the paper's, on a tenth "
-        "of the pairs.",
+        "([TREES.md](TREES.md) compares them with TargetFinder's). Its features of CAGE and methylation are not in "
+        "here: where F1 is lower than printed, that may be the reason. Printed F1 is the paper's, on a tenth of the "
+        "pairs.",
     ]  # fmt: skip
     for (cell, protocol), content in whole.items():
         lines += ["", f"### {cell}, {WHOLE[protocol]}", "", *table(content, cell), "", leak(content)]
@@ -66,16 +65,19 @@ def verdict(chr22: dict[tuple[str, ...], Content]) -> str:
             judged += len(content["models"])
             better += [
                 f"{model} ({name}, preset {preset}: AUPRC within folds "
-                f"{found['measures']['auprc_within_folds']['value']:.3f}, {found['measures']['auprc_within_folds_gain']['value']:.3f} more than the base rate)"
+                f"{found['measures']['auprc_within_folds']['value']:.3f}, more than the base rate by "
+                f"{found['measures']['auprc_within_folds_gain']['value']:.3f})"
                 for model, found in content["models"].items()
                 if (found["measures"]["auprc_within_folds_gain"]["low"] or 0) > 0
             ]
     if not better:
-        return "**On held-out blocks of chr22, nothing ranks pairs better than the base rate: neither the network, nor " \
-               "TargetFinder, nor both together, nor any baseline.**"  # fmt: skip
+        return (
+            "**On held-out blocks of chr22, nothing ranks pairs better than the base rate: neither the network, nor "
+            "TargetFinder, nor both together, nor any baseline.**"
+        )
     return (
-        f"**On held-out blocks of chr22, {len(better)} of {judged} results are better than the base rate (95% intervals, "
-        f"not corrected for their number): {'; '.join(better)}.**"
+        f"**On held-out blocks of chr22, {len(better)} of {judged} results are better than the base rate (95% "
+        f"intervals, not corrected for their number): {'; '.join(better)}.**"
     )
 
 
@@ -110,6 +112,6 @@ def leak(content: Content) -> str:
     share = 100 * pairs["any of these"] / pairs["pairs"]
     return (
         f"Leak: {share:.1f}% of the test pairs share an element, or half a window, with a training pair, "
-        f"{100 * pairs['same promoter'] / pairs['pairs']:.1f}% the promoter; the names of the elements alone rank them with "
-        f"AUPRC {names['auprc']:.3f}."
+        f"{100 * pairs['same promoter'] / pairs['pairs']:.1f}% the promoter; the names of the elements alone rank them "
+        f"with AUPRC {names['auprc']:.3f}."
     )
