@@ -71,7 +71,8 @@ def _counts(shared: dict[str, NDArray[np.bool_]], among: NDArray[np.bool_]) -> d
 def _ranking(label: NDArray[np.int8], score: NDArray[np.float64]) -> dict[str, float]:
     if not has_both_classes(label):
         return {}
-    (auprc,), (auroc,) = ranking(label, score, np.ones((1, len(label))))
+    # Elements that were not seen have a score of 0, but for rounding that differs from fold to fold.
+    (auprc,), (auroc,) = ranking(label, score.round(9), np.ones((1, len(label))))
     figures = {"auroc": auroc, "auprc": auprc, "base rate": label.mean()}
     return {name: round(float(value), 6) for name, value in figures.items()}
 

@@ -147,6 +147,18 @@ def test_leaks_of_folds_are_those_of_each_together(folded: PairDataset) -> None:
     assert together["pairs"] == len(folded)
 
 
+def test_names_that_no_fold_has_seen_rank_no_better_or_worse_than_chance(folded: PairDataset) -> None:
+    rows = np.arange(len(folded)) % len(folded.promoters)
+    apart = replace(
+        folded,
+        enhancer_index=rows.astype(np.int32),
+        promoter_index=rows.astype(np.int32),
+        fold=(rows % 4 + 1).astype(np.int8),
+    )
+    names = leak_report(apart.divisions)["element names"]
+    assert names["auroc"] == 0.5 and names["auprc"] == pytest.approx(names["base rate"], abs=1e-6)
+
+
 def test_real_folds_by_chromosome_have_a_tenth_of_pairs_and_of_positives() -> None:
     path = builders.shared_data() / "targetfinder.GM12878.hg19.bedpe.gz"
     rows = [line.split("\t") for line in gzip.decompress(path.read_bytes()).decode().splitlines()[1:]]
