@@ -19,7 +19,10 @@ from hypothesis.strategies import DataObject
 from speid_cli.dataset.pairs import PairDataset
 from speid_cli.errors import SpeidError, located
 from speid_cli.genome.bedpe import header_with_probability, parse_pair, read_bedpe, with_probability
+from speid_cli.genome.contigs import ContigNames
 from speid_cli.genome.motif_files import Motif, read_motifs
+from speid_cli.genome.peaks import read_peaks
+from speid_cli.genome.tracks import read_tracks
 from speid_cli.model.checkpoint import Checkpoint
 from speid_cli.model.motif_kernels import KernelInitialisers, place
 from speid_cli.model.stored import load_plain
@@ -31,6 +34,8 @@ MEME = (
     b"MEME version 4\n\nALPHABET= ACGT\n\nMOTIF MA1 one\nletter-probability matrix: alength= 4 w= 2 nsites= 20\n"
     b"0.1 0.2 0.3 0.4\n0.25 0.25 0.25 0.25\n\nMOTIF MA2\nletter-probability matrix:\n1 0 0 0\n"
 )
+PEAKS = b"track name=x\nchr1\t10\t20\t.\t1000\t.\t2.5\t-1\t-1\t4\n1\t5\t6\tx\t0\t+\t-1e-3\nchr2\t0\t9\ty\t0\t.\t7\n"
+TRACKS = b"# by hand\nname\tsource\tpath\nCTCF\tx\tnone.bed\nDNase-seq\ty\tnone.bw\n"
 BEDPE = "\n".join([builders.HEADER, "# a comment", *builders.pair_lines(5)]).encode()
 TEXT = st.text(alphabet="ACGTU>[]|:#.,+-0123456789eE \t\r\n\x00\x0b\u0663chrMOTIFw=", max_size=200).map(str.encode)
 
@@ -53,6 +58,14 @@ def use_motifs(path: str) -> None:
     for motif in read_motifs(path):
         assert motif.identifier
         np.testing.assert_allclose(motif.ppm().sum(axis=1), 1)
+
+
+def use_peaks(path: str) -> None:
+    for column in (5, 7):
+        found = read_peaks(path, column, ContigNames(["chr1"], "pairs.bedpe"), {"chr1": 0})
+        assert np.isfinite(found.signal).all()
+        assert found.place.shape == (len(found.signal), 3)
+        assert (found.place[:, 1] < found.place[:, 2]).all()
 
 
 def use_pairs(path: str) -> None:
@@ -92,14 +105,19 @@ def fed(use: Callable[[str], Any], path: Path, content: bytes) -> None:
     assert os.listdir(path.parent) == ["input"]
 
 
-@pytest.mark.parametrize("use", [use_bedpe, use_motifs, use_pairs, use_kernels, use_model, load_plain])
+@pytest.mark.parametrize(
+    "use", [use_bedpe, use_motifs, use_peaks, read_tracks, use_pairs, use_kernels, use_model, load_plain]
+)
 @quickly
 @given(content=st.binary(max_size=200) | TEXT | TEXT.map(gzip.compress))
 def test_any_bytes(place_of: Path, use: Callable[[str], Any], content: bytes) -> None:
     fed(use, place_of, content)
 
 
-@pytest.mark.parametrize(("use", "valid"), [(use_bedpe, BEDPE), (use_motifs, JASPAR), (use_motifs, MEME)])
+@pytest.mark.parametrize(
+    ("use", "valid"),
+    [(use_bedpe, BEDPE), (use_motifs, JASPAR), (use_motifs, MEME), (use_peaks, PEAKS), (read_tracks, TRACKS)],
+)
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
 @thoroughly
 @given(data=st.data())
