@@ -8,7 +8,7 @@ N pairs; T tracks; R different regions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -78,7 +78,7 @@ class FileSums(NamedTuple):
 
 
 class Silent(NamedTuple):
-    """A track without signal in any region: its name, its first file, and the first interval there."""
+    """A track without signal in any region: its name, its last file, and the first interval there."""
 
     name: str
     path: str
@@ -147,11 +147,12 @@ def track_features(
         bedtools or pybigtools is not installed.
     """
     place, row = pair_regions(enhancer, promoter)
+    numbers = {name: number for number, name in enumerate(chromosomes)}
     value, silent, is_known = np.zeros((len(place), len(tracks))), [], False
     with overlap_sums(place) as sums_of_peaks:
         for column, track in enumerate(tracks):
             for path in track.paths:
-                found = _file_sums(path, place, chromosomes, contigs, sums_of_peaks)
+                found = _file_sums(path, place, numbers, contigs, sums_of_peaks)
                 value[:, column] += found.sums
                 is_known = is_known or found.is_known
                 advance(1)
@@ -190,27 +191,26 @@ def check_ends(
 
 
 def _file_sums(
-    path: str, place: Places, chromosomes: Sequence[str], contigs: ContigNames, sums_of_peaks: PeakSums
+    path: str, place: Places, numbers: Mapping[str, int], contigs: ContigNames, sums_of_peaks: PeakSums
 ) -> FileSums:
     column = signal_column(path)
     if column is None:
-        found = _bigwig_sums(path, place, chromosomes, contigs)
+        found = _bigwig_sums(path, place, numbers, contigs)
     else:
-        peaks = read_peaks(path, column, contigs, {name: number for number, name in enumerate(chromosomes)})
+        peaks = read_peaks(path, column, contigs, numbers)
         found = FileSums(sums_of_peaks(peaks.place, peaks.signal), peaks.first, peaks.is_known)
     if not np.isfinite(found.sums).all():
         raise DataError("the sum of the signal in a region is not a finite number", path=path)
     return found
 
 
-def _bigwig_sums(path: str, place: Places, chromosomes: Sequence[str], contigs: ContigNames) -> FileSums:
-    all_of_contigs = [Interval(name, 0, length) for name, length in read_contigs(path).items()]
+def _bigwig_sums(path: str, place: Places, numbers: Mapping[str, int], contigs: ContigNames) -> FileSums:
+    wholes = [Interval(name, 0, length) for name, length in read_contigs(path).items()]
     with located(path):
-        placed = [contigs.place(whole) for whole in all_of_contigs]
-    spelling = {known.chrom: own.chrom for own, known in zip(all_of_contigs, placed, strict=True) if known}
-    names = [spelling.get(chrom) for chrom in chromosomes]
-    rows = np.flatnonzero(np.array([name is not None for name in names])[place[:, 0]])
-    intervals = [Interval(str(names[chrom]), start, end) for chrom, start, end in place[rows].tolist()]
+        placed = [contigs.place(whole) for whole in wholes]
+    spelling = {known.chrom: whole.chrom for whole, known in zip(wholes, placed, strict=True) if known}
+    names = {number: spelling[chrom] for chrom, number in numbers.items() if chrom in spelling}
+    rows = np.flatnonzero(np.isin(place[:, 0], list(names)))
     sums = np.zeros(len(place))
-    sums[rows] = sums_of_values(path, intervals)
-    return FileSums(sums, all_of_contigs[0], bool(spelling))
+    sums[rows] = sums_of_values(path, [Interval(names[chrom], *bounds) for chrom, *bounds in place[rows].tolist()])
+    return FileSums(sums, wholes[0], bool(spelling))

@@ -31,11 +31,13 @@ def read_contigs(path: str) -> dict[str, int]:
     Raises
     ------
     DataError
-        The file cannot be read or is not a bigWig.
+        The file cannot be read, is not a bigWig, or is empty.
     OptionError
         pybigtools is not installed.
     """
     lengths: dict[str, int] = _read(path, "reader.chroms()")
+    if not lengths:
+        raise DataError("no contigs", expected="a bigWig with values", path=path)
     return lengths
 
 

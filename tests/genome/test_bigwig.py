@@ -76,6 +76,12 @@ def test_a_damaged_bigwig_is_an_error_and_does_not_abort(values: object, damage:
         sums_of_values("a.bw", [Interval("chr1", 0, 3000), Interval("chr2", 0, 500)])
 
 
+def test_a_bigwig_without_contigs_is_refused(values: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bigwig, "_read", lambda *arguments: {})
+    with pytest.raises(DataError, match="a.bw: no contigs; expected a bigWig with values"):
+        read_contigs("a.bw")
+
+
 def test_without_pybigtools_a_bigwig_cannot_be_read(values: object, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bigwig.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(
