@@ -10,6 +10,7 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 from numpy.typing import NDArray
 
 from speid_cli.evaluation.baselines import pair_distances
@@ -131,6 +132,9 @@ def _by_distance(axes: Axes, distance: NDArray[np.float64], speid: Predictions, 
         share = [float(values[part].mean()) for part in bins]
         axes.plot(middle, share, marker="o", ms=4, lw=0 if values is speid.label else 1.4, color=colour, label=name)
     axes.set(xscale="log", yscale="log", xlabel="distance, kb (median of a bin)", ylabel="share, mean probability")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_title(f"By distance, {len(bins)} bins of equal size")
     axes.legend(fontsize=8, loc="best")
 
