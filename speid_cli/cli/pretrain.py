@@ -35,7 +35,7 @@ def by_preset(setting: str) -> str:
 
 @click.command(help=HELP, short_help="Train a network on augmented pairs.")
 @click.argument("data", type=options.INPUT, metavar="DATA.npz")
-@options.output_options("Model to write.  [default: DATA.pretrained.pt, with a fold DATA.foldI.pretrained.pt]")
+@options.output_options("Model to write.  [default: DATA.pretrained.pt, with a fold DATA.pretrained.foldI.pt]")
 @click.option(
     "--preset", type=click.Choice(list(PRESETS)), default="paper", help="Sizes of the network and how it trains."
 )
@@ -82,7 +82,7 @@ def command(
     from speid_cli.training.stages import pretrain
 
     of_fold = "" if fold is None else f".fold{fold}"
-    with training_run(output, f"{Path(data).stem}{of_fold}.pretrained.pt", training, data, motifs) as run:
+    with training_run(output, f"{Path(data).stem}.pretrained{of_fold}.pt", training, data, motifs) as run:
         dataset = PairDataset.read(data)
         if fold is not None:
             with located(data):

@@ -36,7 +36,7 @@ def trained(folds: PairDataset) -> PairDataset:
     """A model for each fold."""
     for fold in (1, 2, 3):
         assert run("pretrain", "pairs.npz", *TINY_OPTIONS, "--epochs", 1, "--fold", fold) == 0
-        assert run("finetune", f"pairs.fold{fold}.pretrained.pt", "pairs.npz", "--epochs", 1) == 0
+        assert run("finetune", f"pairs.pretrained.fold{fold}.pt", "pairs.npz", "--epochs", 1) == 0
     return folds
 
 
