@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from speid_cli.evaluation.evaluate import Evaluation
     from speid_cli.evaluation.features import TrackFeatures
     from speid_cli.evaluation.measures import Estimate
+    from speid_cli.evaluation.parts import Part
     from speid_cli.model.checkpoint import Checkpoint
     from speid_cli.model.device import Device
 
@@ -91,19 +92,21 @@ def command(
     check_prior(prior, fit)
     title = Path(models[0] if len(models) == 1 else data).stem
     target = output.folder(f"{title}.evaluation")
-    checkpoints, dataset = {path: Checkpoint.read(path) for path in models}, PairDataset.read(data)
+    dataset = PairDataset.read(data)
+    with located(data):
+        parts = parts_of([(path, Checkpoint.read(path)) for path in models], dataset)
     device = compute.open() if models else None
     with located(data):
         if device is not None and fit:
-            checkpoints = _fit(checkpoints, dataset, prior, device, settings.allow_seen)
-        parts = parts_of(list(checkpoints.items()), dataset)
+            parts = [_fit(part, prior, device, settings.allow_seen) for part in parts]
     features = _features(tracks, dataset, data) if tracks else None
     with located(data), threadpool_limits(compute.threads):
         found = evaluate(parts, device, settings, features, say, _watch)
-    for path in models if fit else ():
-        with atomic_file(path, force=True) as stream:
-            checkpoints[path].write(stream)
-        _report_fit(path, checkpoints[path])
+    for _, checkpoint, path in parts if fit else ():
+        if checkpoint is not None and path is not None:
+            with atomic_file(path, force=True) as stream:
+                checkpoint.write(stream)
+            _report_fit(path, checkpoint)
     write_folder(target, _contents(title, found, settings), output.force)
     _summarise(target, found)
 
@@ -122,17 +125,15 @@ def _check_models(models: list[str], no_model: bool, fit: bool, tracks: bool, se
         check_writable_folder(Path(path).resolve().parent)
 
 
-def _fit(
-    checkpoints: dict[str, Checkpoint], dataset: PairDataset, prior: str | None, device: Device, allow_seen: bool
-) -> dict[str, Checkpoint]:
-    """The models with threshold, calibration and prior, each fitted on its own division of the data set."""
+def _fit(part: Part, prior: str | None, device: Device, allow_seen: bool) -> Part:
+    """The part with threshold, calibration and prior in its model."""
     from speid_cli.evaluation.evaluate import fit
 
-    fitted = {}
-    for path, checkpoint in checkpoints.items():
-        divided = checkpoint.division_of(dataset)
-        fitted[path] = fit(with_prior(checkpoint, prior, divided), divided, device, allow_seen)
-    return fitted
+    dataset, checkpoint, _ = part
+    if checkpoint is None:
+        return part
+    with_all = fit(with_prior(checkpoint, prior, dataset), dataset, device, allow_seen)
+    return part._replace(checkpoint=with_all)
 
 
 def _features(tracks: str, dataset: PairDataset, data: str) -> TrackFeatures:

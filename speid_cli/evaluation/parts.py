@@ -11,10 +11,11 @@ from speid_cli.model.checkpoint import Checkpoint
 
 
 class Part(NamedTuple):
-    """A data set as it was divided for a model, and the model; None where only baselines are judged."""
+    """A data set as it was divided for a model, the model and its file; None where only baselines are judged."""
 
     dataset: PairDataset
     checkpoint: Checkpoint | None = None
+    path: str | None = None
 
 
 def parts_of(models: Sequence[tuple[str, Checkpoint]], dataset: PairDataset) -> list[Part]:
@@ -34,8 +35,8 @@ def parts_of(models: Sequence[tuple[str, Checkpoint]], dataset: PairDataset) -> 
     if not models:
         return [Part(divided) for divided in dataset.divisions]
     if len(models) == 1:
-        ((_, checkpoint),) = models
-        return [Part(checkpoint.division_of(dataset), checkpoint)]
+        ((path, checkpoint),) = models
+        return [Part(checkpoint.division_of(dataset), checkpoint, path)]
     of_fold = dict(_by_fold(models, dataset))
     missing = [number for number in range(1, dataset.folds + 1) if number not in of_fold]
     if missing:
@@ -44,11 +45,13 @@ def parts_of(models: Sequence[tuple[str, Checkpoint]], dataset: PairDataset) -> 
             expected=f"one for each of {counted(dataset.folds, 'fold')}",
             hint=f"train it: speid pretrain DATA.npz --fold {missing[0]}",
         )
-    return [Part(dataset.for_fold(number), of_fold[number]) for number in sorted(of_fold)]
+    return [Part(dataset.for_fold(number), *of_fold[number]) for number in sorted(of_fold)]
 
 
-def _by_fold(models: Sequence[tuple[str, Checkpoint]], dataset: PairDataset) -> Iterator[tuple[int, Checkpoint]]:
-    """Each model with the number of its fold."""
+def _by_fold(
+    models: Sequence[tuple[str, Checkpoint]], dataset: PairDataset
+) -> Iterator[tuple[int, tuple[Checkpoint, str]]]:
+    """The number of each model's fold, the model and its file."""
     paths: dict[int, str] = {}
     for path, checkpoint in models:
         fold = checkpoint.fold
@@ -64,4 +67,4 @@ def _by_fold(models: Sequence[tuple[str, Checkpoint]], dataset: PairDataset) -> 
         if number in paths:
             raise DataError(f"a model of fold {number}, as is {paths[number]}", expected="one for each fold", path=path)
         paths[number] = path
-        yield number, checkpoint
+        yield number, (checkpoint, path)

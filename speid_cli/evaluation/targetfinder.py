@@ -32,8 +32,8 @@ TREES = 4000
 def trees(features: int, seed: int) -> HistGradientBoostingClassifier:
     """Histogram trees with TargetFinder's learning rate, depth and number of features at each split.
 
-    TargetFinder's are exact: each split is sought among all values. These are as accurate and several
-    times as fast (``benchmarks/TREES.md``).
+    TargetFinder's are exact: each split is sought among all values. These are about as accurate and
+    faster (``benchmarks/TREES.md``).
     """
     from sklearn.ensemble import HistGradientBoostingClassifier
 
