@@ -17,7 +17,7 @@ need_bedtools() {
 }
 
 setup_speid() {
-    need_bedtools || say "continuing without bedtools, which candidates --anchors, negatives and prepare --exclude need"
+    need_bedtools || say "continuing without bedtools, which candidates --anchors, negatives, features, evaluate --tracks and prepare --exclude need"
     [ -x .venv/bin/python ] || "${PYTHON:-python3}" -m venv .venv
     # shellcheck disable=SC1091
     . .venv/bin/activate
