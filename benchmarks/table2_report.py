@@ -70,6 +70,8 @@ def verdict(chr22: dict[tuple[str, ...], Content]) -> str:
                 for model, found in content["models"].items()
                 if (found["measures"]["auprc_within_folds_gain"]["low"] or 0) > 0
             ]
+    if not judged:
+        return "**Nothing was judged on held-out blocks of chr22.**"
     if not better:
         return (
             "**On held-out blocks of chr22, nothing ranks pairs better than the base rate: neither the network, nor "
