@@ -95,7 +95,7 @@ def main() -> None:
     for item in data:
         simulate(options.work / item.key, item)
     if options.data is not None:
-        data += [Data("chr22, six lines, block", 0, "small")]
+        data += [Data("chr22, six lines, block", 0, "tiny")]
         real_chr22(options.work / data[-1].key, options.data)
         for method in ("random", "chrom"):
             data.append(Data(f"GM12878 names, {method}", 0, None))
@@ -152,7 +152,7 @@ def real_chr22(folder: Path, data: Path) -> None:
     for path in sorted(data.glob("targetfinder.*.chr22.hg38.bedpe.gz")):
         lines += gzip.decompress(path.read_bytes()).decode().splitlines()[bool(lines) :]
     (folder / "pairs.bedpe").write_text("\n".join(lines) + "\n")
-    run("motifs", "--jaspar", 2016, "--preset", "small", "-o", folder / "kernels.npz", "--force")
+    run("motifs", "--jaspar", 2016, "--preset", "tiny", "-o", folder / "kernels.npz", "--force")
     windows = "--enhancer-window", 1000, "--promoter-window", 1000
     held_out = "--split", "block", "--test-fraction", 0.25, "--validation-fraction", 0.15
     run("prepare", folder / "pairs.bedpe", folder / "chr22.fa", *held_out, *windows, "-o", folder / "pairs.npz")

@@ -57,9 +57,9 @@ def main() -> None:
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     prepare_chr22(options.work, options.data)
-    first = [*trainings(options.work), *whole_lines(options.work, options.data)]
+    judgements = [*evaluations(options.work), *whole_lines(options.work, options.data)]
     with ProcessPoolExecutor(options.jobs, multiprocessing.get_context("spawn")) as pool:
-        for stage in (first, evaluations(options.work)):
+        for stage in (trainings(options.work), judgements):
             for done in [pool.submit(part) for part in stage]:
                 done.result()
     write_report(HERE / "TABLE2.md", options.work)
@@ -77,12 +77,12 @@ def speid(*arguments: object) -> None:
 def whole_lines(work: Path, data: Path) -> Iterator[Callable[[], None]]:
     """TargetFinder on whole cell lines, without sequence."""
     for cell in WITH_PEAKS:
-        for protocol in ("published", "random", "chrom"):
+        for protocol in ("published", "chrom"):
             yield partial(whole_line, work / f"{cell}.{protocol}.json", data, cell, protocol)
 
 
 def whole_line(path: Path, data: Path, cell: str, protocol: str) -> None:
-    """One line under TargetFinder's own folds, these with a fold to validate on, or folds by chromosome."""
+    """One line under TargetFinder's own folds, or folds by chromosome."""
     if path.exists():
         return
     folder = path.with_suffix("")

@@ -19,7 +19,6 @@ from table import CELLS, PRINTED  # noqa: E402
 Content = dict[str, Any]
 WHOLE = {
     "published": "TargetFinder's own folds, trained on nine of them, threshold 0.5",
-    "random": "the same folds, one of them to choose the threshold on",
     "chrom": "10 folds of whole chromosomes",
 }
 SPLITS = {"random": "10 random folds, as in the paper", "block": "5 contiguous blocks"}
