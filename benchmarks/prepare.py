@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 from measurements import Run
 
-from speid_cli.genome.bedpe import parse_pair, read_bedpe
+from speid_cli.genome.bedpe import parse_pair
 from speid_cli.genome.intervals import window_start
+from speid_cli.genome.pair_reader import read_bedpe
 
 HG19 = {
     "1": 249250621, "2": 243199373, "3": 198022430, "4": 191154276, "5": 180915260, "6": 171115067, "7": 159138663,

@@ -32,7 +32,7 @@ from speid_cli.evaluation.calibration import fit_threshold
 from speid_cli.evaluation.feature_table import read_feature_pairs
 from speid_cli.evaluation.features import REGIONS, track_features
 from speid_cli.evaluation.targetfinder import VARIANTS
-from speid_cli.genome.bedpe import PairReader
+from speid_cli.genome.pair_reader import PairReader
 from speid_cli.genome.tracks import read_tracks
 
 HERE = Path(__file__).parent

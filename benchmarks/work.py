@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from speid_cli.genome.bedpe import parse_pair, read_bedpe
+from speid_cli.genome.bedpe import parse_pair
 from speid_cli.genome.intervals import Interval, window_start
 from speid_cli.genome.onehot import encode
+from speid_cli.genome.pair_reader import read_bedpe
 from speid_cli.genome.reference import Reference
 
 UNRELATED = 200

@@ -12,7 +12,8 @@ from pathlib import Path
 from sklearn.metrics import average_precision_score
 
 from speid_cli.dataset.pairs import TEST, PairDataset
-from speid_cli.genome.bedpe import SCORE_COLUMN, read_bedpe
+from speid_cli.genome.bedpe import SCORE_COLUMN
+from speid_cli.genome.pair_reader import read_bedpe
 
 
 def main(data: str, scored: str, model: str) -> None:

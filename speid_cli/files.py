@@ -1,101 +1,24 @@
-"""Text files, plain or gzip-compressed, read line by line; output files that appear complete or not at all."""
+"""Output files that appear complete or not at all."""
 
 from __future__ import annotations
 
 import contextlib
-import gzip
 import hashlib
 import io
 import math
 import os
-import sys
 import tempfile
-import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any, BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from speid_cli.errors import DataError
-from speid_cli.kinds import GZIP_MAGIC, TEXT, recognised
 from speid_cli.locks import exclusive
-
-LONGEST_LINE_BYTES = 1 << 20
-
-
-def read_lines(path: str) -> Iterator[tuple[int, str]]:
-    """Lines of a text file, counted from 1, without their endings (LF or CRLF).
-
-    Parameters
-    ----------
-    path : str
-        A plain or gzip-compressed file (recognised by content, not by name); ``-`` is standard input.
-
-    Raises
-    ------
-    DataError
-        The file cannot be read, its gzip stream is damaged, a line is longer than 1 MiB, holds a
-        NUL byte or is not UTF-8. The message names the line.
-    """
-    number = 0
-    try:
-        with _open_bytes(path) as stream:
-            while raw := stream.readline(LONGEST_LINE_BYTES + 1):
-                number += 1
-                yield number, _decode(raw, path, number)
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise DataError(
-            f"damaged gzip stream ({error})", hint="copy or compress the file again", path=path, line=number + 1
-        ) from error
-    except OSError as error:
-        raise unreadable(path, error) from error
-    except DataError as error:
-        raise recognised(error, TEXT) from error
-
-
-def count_lines(path: str) -> int | None:
-    """Number of lines of a text file, as `read_lines` counts them; None for a damaged file, or one that is a stream."""
-    if not Path(path).is_file():
-        return None
-    count, last = 0, b"\n"
-    try:
-        with _open_bytes(path) as stream:
-            while chunk := stream.read(1 << 20):
-                count, last = count + chunk.count(b"\n"), chunk[-1:]
-    except (OSError, EOFError, zlib.error):
-        return None
-    return count + (last != b"\n")
 
 
 def unreadable(path: object, error: OSError) -> DataError:
     """The error for a file that the operating system cannot read or write."""
     return DataError(error.strerror or str(error), path=path)
-
-
-@contextlib.contextmanager
-def _open_bytes(path: str) -> Iterator[IO[bytes]]:
-    """A file's bytes, decompressed; standard input stays open."""
-    with contextlib.ExitStack() as opened:
-        stream = sys.stdin.buffer if path == "-" else opened.enter_context(open(path, "rb"))
-        peekable = cast(io.BufferedReader, stream)
-        if peekable.peek(2)[:2] == GZIP_MAGIC:
-            yield cast(IO[bytes], opened.enter_context(gzip.GzipFile(fileobj=peekable, mode="rb")))
-        else:
-            yield peekable
-
-
-def _decode(raw: bytes, path: str, number: int) -> str:
-    if len(raw) > LONGEST_LINE_BYTES:
-        raise DataError(
-            f"a line longer than {LONGEST_LINE_BYTES:,} bytes", expected="a text file", path=path, line=number
-        )
-    if b"\0" in raw:
-        raise DataError("a NUL byte", expected="a text file", path=path, line=number)
-    try:
-        return raw.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"byte 0x{raw[error.start]:02x} is not UTF-8", expected="UTF-8 text", path=path, line=number
-        ) from error
 
 
 def check_output_path(path: str | Path, force: bool, inputs: Iterable[str | Path | None] = ()) -> None:

@@ -15,6 +15,7 @@ LAYERS = (
     "kinds",
     "locks",
     "files",
+    "text",
     "memory",
     "errors",
     "report",

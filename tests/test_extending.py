@@ -22,7 +22,8 @@ from speid_cli.genome.reference import Reference
 from speid_cli.model.config import StreamSettings
 from speid_cli.model.device import Device
 from speid_cli.model.processes import SINGLE_PROCESS
-from speid_cli.scoring.stream import WHOLE, PairStream, ScoredLine
+from speid_cli.scoring.stream import PairStream, ScoredBlock
+from speid_cli.text import Share
 from tests import builders
 
 ROOT = Path(speid_cli.__file__).parent.parent
@@ -146,12 +147,13 @@ def test_a_new_baseline_and_a_new_measure_are_reported(changed: Callable[..., Sp
 class Interact:
     """A format of this file alone: place, and score out of 1,000."""
 
-    def text(self, scored: ScoredLine) -> str:
+    def text(self, scored: ScoredBlock) -> str:
         """Nothing for comments and headers."""
-        if scored.probability is None:
-            return ""
-        chrom, start, *_, end = scored.line.fields[:6]
-        return f"{chrom}\t{start}\t{end}\t{1000 * scored.probability:.0f}\n"
+        return "".join(
+            f"{line.fields[0]}\t{line.fields[1]}\t{line.fields[5]}\t{1000 * probability:.0f}\n"
+            for line, probability in scored.lines()
+            if probability is not None
+        )
 
 
 def test_a_new_format_is_written_and_gone_on_with(pairs: list[str]) -> None:
@@ -162,7 +164,7 @@ def test_a_new_format_is_written_and_gone_on_with(pairs: list[str]) -> None:
         with Reference("genome.fa") as reference:
             stream = PairStream([model], Device("cpu"), reference, StreamSettings(block_size=7))
             output = ScoredOutput("out.tsv", force=False, resume=True)
-            return output.fill(stream, Interact(), "some.bedpe", WHOLE, SINGLE_PROCESS, {"model": "this"}, None)
+            return output.fill(stream, Interact(), Share("some.bedpe"), SINGLE_PROCESS, {"model": "this"}, None)
 
     with pytest.raises(DataError, match="some.bedpe:42"):
         fill([*pairs[:40], "chr1\t5\t4"])

@@ -15,7 +15,8 @@ import pytest
 
 from speid_cli import files
 from speid_cli.errors import DataError
-from speid_cli.files import atomic_file, check_output_folder, check_output_path, count_lines, read_lines, write_folder
+from speid_cli.files import atomic_file, check_output_folder, check_output_path, write_folder
+from speid_cli.text import LONGEST_LINE_BYTES, count_lines, read_lines
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
@@ -31,7 +32,7 @@ def test_standard_input_is_read_and_left_open(monkeypatch: pytest.MonkeyPatch, p
     [
         (b"fine\na\0b\n", ":2: a NUL byte; expected a text file"),
         (b"fine\n\xff\n", ":2: byte 0xff is not UTF-8; expected UTF-8 text"),
-        (b"x" * (files.LONGEST_LINE_BYTES + 1), ":1: a line longer than 1,048,576 bytes; expected a text file"),
+        (b"x" * (LONGEST_LINE_BYTES + 1), ":1: a line longer than 1,048,576 bytes; expected a text file"),
         (gzip.compress(b"a\n" * 9999, mtime=0)[:-20], ":"),
         (b"\x1f\x8b\x08\x00garbage", ":1: damaged gzip stream"),
     ],

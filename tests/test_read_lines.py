@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from speid_cli.errors import DataError
-from speid_cli.files import LONGEST_LINE_BYTES, read_lines
+from speid_cli.text import LONGEST_LINE_BYTES, read_lines
 from tests import hostile
 
 TOO_LONG = "a line longer than 1,048,576 bytes; expected a text file"

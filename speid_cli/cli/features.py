@@ -12,9 +12,9 @@ from speid_cli.errors import counted
 from speid_cli.evaluation.feature_table import read_feature_pairs, table_lines
 from speid_cli.evaluation.features import TrackFeatures, check_ends, track_features
 from speid_cli.genome.bed import place_of
-from speid_cli.genome.bedpe import PairReader
 from speid_cli.genome.contigs import ContigNames
 from speid_cli.genome.intervals import Interval
+from speid_cli.genome.pair_reader import PairReader
 from speid_cli.genome.reference import Reference
 from speid_cli.genome.tracks import read_tracks
 

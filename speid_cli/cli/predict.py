@@ -14,9 +14,10 @@ from speid_cli.cli import options
 from speid_cli.cli.console import Stopwatch, say, warn
 from speid_cli.cli.reference import open_reference, reference_option
 from speid_cli.cli.scored import MadeOf, ScoredOutput
-from speid_cli.errors import OptionError, counted
-from speid_cli.files import count_lines, read_lines, sha256_of
+from speid_cli.errors import DataError, OptionError, counted
+from speid_cli.files import sha256_of
 from speid_cli.model.config import BATCH_SIZE, GPU_BATCH_SIZE, StreamSettings
+from speid_cli.text import Share
 
 if TYPE_CHECKING:
     from speid_cli.model.checkpoint import Checkpoint
@@ -136,13 +137,13 @@ def command(
     from speid_cli.model.ensemble import read_ensemble
     from speid_cli.model.processes import Processes
     from speid_cli.scoring.formats import ScoredBedpe
-    from speid_cli.scoring.stream import PairStream, Portion
+    from speid_cli.scoring.stream import PairStream
 
     models, candidates = _split(files)
     processes, clock = Processes.of_torchrun(), Stopwatch()
     output.check((*files, reference))
-    lines = _count_lines(candidates, shard is not None, shard is not None or output.resume or processes.count > 1)
-    portion = Portion() if shard is None else Portion.shard(*shard, lines or 0)
+    share = Share(candidates, *shard) if shard else Share(candidates)
+    lines = _count_lines(share, shard is not None or output.resume or processes.count > 1)
     checkpoints, device = read_ensemble(models), compute.open(processes)
     probabilities = scale.of(models, checkpoints)
     with open_reference(checkpoints[0], models[0], reference) as genome, processes.connected():
@@ -157,7 +158,7 @@ def command(
         if output.resume and processes.is_main:
             made_of["model"] = " ".join(map(sha256_of, models))
             made_of["reference"] = f"{genome.digest:.16} {genome.sample:.16}"
-        there = output.fill(stream, format_, candidates, portion, processes, made_of, lines)
+        there = output.fill(stream, format_, share, processes, made_of, lines)
         if counts := processes.gather(stream.counts):
             _warn_of_inputs(checkpoints, stream, sum(each.outside for each in counts))
             _report(counts, there, format_.columns, clock.seconds)
@@ -170,15 +171,15 @@ def _split(files: tuple[str, ...]) -> tuple[list[str], str]:
     return [*files[:-1]], files[-1]
 
 
-def _count_lines(path: str, exactly: bool, is_read_twice: bool) -> int | None:
-    """Lines of the candidates; None where that is not known, unless the number has to be exact."""
-    if is_read_twice and (path == "-" or (Path(path).exists() and not Path(path).is_file())):
+def _count_lines(share: Share, is_read_twice: bool) -> int | None:
+    """Lines of a share of the candidates; None where that is not known."""
+    path, is_file = share.path, Path(share.path).is_file()
+    if is_read_twice and (path == "-" or (Path(path).exists() and not is_file)):
         name = "standard input" if path == "-" else f"{path} is a pipe: it"
         raise OptionError(f"{name} can be read only once; --shard, --resume-output and torchrun need a regular file")
-    lines = count_lines(path)
-    if lines is None and exactly:
-        return sum(1 for _ in read_lines(path))  # raises the error that the file has
-    return lines
+    with suppress(DataError):  # it is raised again where the lines are read
+        return share.count_lines() if is_file else None
+    return None
 
 
 def _warn_of_inputs(checkpoints: Sequence[Checkpoint], stream: PairStream, outside: int) -> None:

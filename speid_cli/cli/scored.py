@@ -5,21 +5,23 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from speid_cli.cli.console import progress, say
 from speid_cli.cli.outputs import text_output
 from speid_cli.errors import DataError, OptionError, counted
-from speid_cli.files import atomic_file, check_output_path, partial_path, read_lines
+from speid_cli.files import atomic_file, check_output_path, partial_path
+from speid_cli.text import Share
 
 if TYPE_CHECKING:
+    from speid_cli.genome.pair_reader import PairBlock
     from speid_cli.model.processes import Processes
     from speid_cli.scoring.formats import Format
-    from speid_cli.scoring.stream import PairStream, Portion, ScoredLine
+    from speid_cli.scoring.stream import PairStream, ScoredBlock
 
 # Names and plain values: the model, the reference, and the options that decide what a line says.
 MadeOf = dict[str, str | float | bool | None]
@@ -54,36 +56,33 @@ class ScoredOutput:
         self,
         stream: PairStream,
         format_: Format,
-        candidates: str,
-        portion: Portion,
+        candidates: Share,
         processes: Processes,
         made_of: MadeOf,
         total: int | None,
     ) -> int:
-        """Score a portion of the candidates into the output; return the number of lines that were done before.
+        """Score a share of the candidates into the output; return the number of lines that were done before.
 
-        `total` is the number of lines of `candidates`, where it is known. Only the main process writes.
+        `total` is the number of lines, where it is known. Only the main process writes, on another
+        thread than the one that computes.
         """
         if not processes.is_main:
-            done = processes.broadcast(0)
-            for _ in stream.score(candidates, portion.after(done), processes):
+            for _ in stream.score(candidates, processes.broadcast(0), processes):
                 pass
-            return done
+            return 0
         record = Record(Path(self.path or "-"), made_of, self.force) if self.resume else None
         with text_output(self.path, self.force or self.resume, keep=self.resume) as out:
-            done = record.begin(out, _lines(candidates, portion)) if record else 0
-            rest = portion.after(processes.broadcast(done))
-            stop = total if rest.stop is None else rest.stop
-            with progress("scoring", None if stop is None else stop - rest.first, "lines") as bar:
-                for block in stream.score(candidates, rest, processes):
-                    text = "".join(map(format_.text, block)).encode()
-                    if record is not None:
-                        record.compare(text)
-                    out.write(text)
-                    out.flush()
-                    if record is not None:
-                        record.add(block, text)
-                    bar.advance(len(block))
+            done, size = record.begin(out, candidates) if record else (0, 0)
+            left = None if total is None else total - done
+            with progress("scoring", left, "lines") as bar, ThreadPoolExecutor(1, "speid-writing") as beside:
+                before: Future[None] | None = None
+                for scored in stream.score(candidates, processes.broadcast(size), processes):
+                    if before is not None:
+                        before.result()
+                    before = beside.submit(_write, scored, format_, out, record)
+                    bar.advance(len(scored.block))
+                if before is not None:
+                    before.result()
             if record is not None:
                 record.compare(b"")
         if self.path not in (None, "-"):
@@ -92,8 +91,14 @@ class ScoredOutput:
         return done
 
 
-def _lines(path: str, portion: Portion) -> Iterator[str]:
-    return islice((text for _, text in read_lines(path)), *portion)
+def _write(scored: ScoredBlock, format_: Format, out: IO[bytes], record: Record | None) -> None:
+    text = format_.text(scored).encode()
+    if record is not None:
+        record.compare(text)
+    out.write(text)
+    out.flush()
+    if record is not None:
+        record.add(scored.block, text)
 
 
 def _sha256(parts: Iterable[bytes]) -> hashlib._Hash:
@@ -119,8 +124,9 @@ def record_path(target: Path) -> Path:
 class Record:
     """How far an unfinished output is, saved beside it as JSON after each block of lines.
 
-    It holds what the output is made of, the number of lines of the candidates that are done and the
-    bytes written for them, and the SHA-256 of both, so that it cannot be taken for that of another file.
+    It holds what the output is made of, the number of lines of the candidates that are done and their
+    bytes, the bytes written for them, and the SHA-256 of both, so that it cannot be taken for that of
+    another file.
 
     Parameters
     ----------
@@ -131,27 +137,27 @@ class Record:
     force : bool
         Replace an existing output, even if it is not the beginning of the new one.
 
-    Attributes
-    ----------
-    lines : int
-        Lines of the candidates that are done.
     """
 
     def __init__(self, target: Path, made_of: MadeOf, force: bool) -> None:
         self._target, self._part, self._made_of, self._force = target, partial_path(target), made_of, force
         self._path = record_path(target)
-        self.lines, self._size, self._candidates, self._output = 0, 0, hashlib.sha256(), hashlib.sha256()
+        self._start_anew()
 
-    def begin(self, out: IO[bytes], lines: Iterator[str]) -> int:
-        """Position `out` after the part of these lines that is done, and return their number.
+    def _start_anew(self) -> None:
+        self._lines, self._read, self._candidates = 0, 0, hashlib.sha256()
+        self._size, self._output = 0, hashlib.sha256()
+
+    def begin(self, out: IO[bytes], candidates: Share) -> tuple[int, int]:
+        """Position `out` after the part of these candidates that is done; return its lines and bytes.
 
         Raises
         ------
         DataError
             The part was made of something else, or is not the beginning of an existing output.
         """
-        if not self._resume(lines):
-            self.lines, self._size, self._candidates, self._output = 0, 0, hashlib.sha256(), hashlib.sha256()
+        if not self._resume(candidates):
+            self._start_anew()
         elif self._target.exists() and not self._force:
             size = min(self._size, self._target.stat().st_size)
             before, now = (_sha256(_chunks(path, size)).digest() for path in (self._target, self._part))
@@ -159,19 +165,20 @@ class Record:
                 raise self._another()
         if self._target.exists() and not self._force:
             say(f"{self._target} exists, and is replaced only by an output that begins with the same lines")
-        if self.lines:
-            say(f"{self._target}: resuming after {counted(self.lines, 'line')}")
+        if self._lines:
+            say(f"{self._target}: resuming after {counted(self._lines, 'line')}")
         out.seek(self._size)
         out.truncate()
-        return self.lines
+        return self._lines, self._read
 
-    def _resume(self, lines: Iterator[str]) -> bool:
+    def _resume(self, candidates: Share) -> bool:
         """Take over the saved record if it is that of the part and of the first of these lines."""
         try:
             saved = json.loads(self._path.read_text())
-            made_of, size, done = dict(saved["made_of"]), saved["size"], saved["lines"]
+            made_of, size, done, read = dict(saved["made_of"]), saved["size"], saved["lines"], saved["read"]
             self._output = _sha256(_chunks(self._part, size))
-            valid = type(size) is type(done) is int and 0 < done <= size <= self._part.stat().st_size
+            valid = type(size) is type(done) is type(read) is int
+            valid = valid and 0 < done <= read and done <= size <= self._part.stat().st_size
             if not valid or self._output.hexdigest() != saved["output"]:
                 return False
         except (OSError, ValueError, TypeError, LookupError, RecursionError, OverflowError):
@@ -181,13 +188,13 @@ class Record:
             for name, value in self._made_of.items()
             if made_of.get(name) != value
         ]
-        self._candidates = _sha256(f"{text}\n".encode() for text in islice(lines, done))
+        self._candidates = _sha256(candidates.begin(read))
         if self._candidates.hexdigest() != saved["candidates"]:
             differences.append(f"the first {counted(done, 'line')} of the candidates have changed")
         if differences and not self._force:
             hint = "use the same settings and candidates to resume, or leave out --resume-output to start again"
             raise DataError(f"was started otherwise: {'; '.join(differences)}", hint=hint, path=self._target)
-        self.lines, self._size = done, size
+        self._lines, self._read, self._size = done, read, size
         return not differences
 
     def _another(self) -> DataError:
@@ -203,12 +210,14 @@ class Record:
             if not text.startswith(before.read(len(text) or 1)):
                 raise self._another()
 
-    def add(self, block: list[ScoredLine], text: bytes) -> None:
+    def add(self, block: PairBlock, text: bytes) -> None:
         """Record a block that has been written and flushed."""
-        self.lines, self._size = self.lines + len(block), self._size + len(text)
-        self._candidates.update("".join(f"{scored.line.text}\n" for scored in block).encode())
+        self._lines, self._read, self._size = (
+            self._lines + len(block), self._read + len(block.raw), self._size + len(text),
+        )  # fmt: skip
+        self._candidates.update(block.raw)
         self._output.update(text)
-        saved = {"made_of": self._made_of, "lines": self.lines, "size": self._size}
+        saved = {"made_of": self._made_of, "lines": self._lines, "read": self._read, "size": self._size}
         saved |= {"candidates": self._candidates.hexdigest(), "output": self._output.hexdigest()}
         with atomic_file(self._path, force=True) as stream:
             stream.write(json.dumps(saved).encode())

@@ -20,11 +20,11 @@ from speid_cli.dataset.splits import SplitSettings, split
 from speid_cli.errors import DataError, OptionError, located
 from speid_cli.files import sha256_of
 from speid_cli.genome.bed import read_regions
-from speid_cli.genome.bedpe import PairReader
 from speid_cli.genome.contigs import ReferenceContigs
 from speid_cli.genome.intervals import ElementPair, Interval, shift_range, window_start
 from speid_cli.genome.onehot import N_CODE, gc_content, pack_sequence
 from speid_cli.genome.overlaps import overlaps
+from speid_cli.genome.pair_reader import PairReader
 from speid_cli.genome.reference import Reference
 
 _ROWS_AT_A_TIME = 1024

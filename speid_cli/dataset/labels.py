@@ -10,9 +10,10 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple, cast
 
 from speid_cli.errors import DataError, OptionError, counted, located
-from speid_cli.genome.bedpe import COLUMNS, MISSING, SCORE_COLUMN, BedpeLine, PairReader
+from speid_cli.genome.bedpe import COLUMNS, MISSING, SCORE_COLUMN, BedpeLine
 from speid_cli.genome.contigs import ContigNames
 from speid_cli.genome.intervals import ElementPair
+from speid_cli.genome.pair_reader import PairReader
 
 LABELS = {"0": 0, "1": 1}
 UNLABELLED = -1

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from speid_cli.dataset.labels import UNLABELLED, LabelledPair, read_labelled_pairs
 from speid_cli.errors import located
 from speid_cli.evaluation.features import TrackFeatures
-from speid_cli.genome.bedpe import COLUMNS, MISSING, PairReader
+from speid_cli.genome.bedpe import COLUMNS, MISSING
 from speid_cli.genome.contigs import ContigNames, ReferenceContigs
 from speid_cli.genome.intervals import ElementPair
+from speid_cli.genome.pair_reader import PairReader
 
 _PAIRS_AT_A_TIME = 1000
 

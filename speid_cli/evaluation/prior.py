@@ -21,9 +21,9 @@ from speid_cli.dataset.metrics import sigmoid
 from speid_cli.dataset.pairs import TEST, TRAIN, VALIDATION, PairDataset
 from speid_cli.errors import DataError, counted
 from speid_cli.evaluation.calibration import FEWEST_OF_A_CLASS
-from speid_cli.genome.bedpe import PairReader
 from speid_cli.genome.contigs import ContigNames
 from speid_cli.genome.intervals import ElementPair, Interval, distance_bp
+from speid_cli.genome.pair_reader import PairReader
 
 # Distances are counted in bins of 1%.
 _BINS_PER_E_FOLD = 100

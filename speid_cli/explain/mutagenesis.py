@@ -20,9 +20,9 @@ from speid_cli.dataset.pairs import SIDES
 from speid_cli.errors import DataError, located
 from speid_cli.explain.record import Record
 from speid_cli.explain.settings import Advance, MutagenesisSettings
-from speid_cli.genome.bedpe import PairReader
 from speid_cli.genome.intervals import ElementPair, Interval, window_start
 from speid_cli.genome.onehot import N_CODE
+from speid_cli.genome.pair_reader import PairReader
 from speid_cli.genome.reference import Reference
 from speid_cli.model.config import SpeidConfig
 from speid_cli.scoring.perturbed import PerturbedScorer

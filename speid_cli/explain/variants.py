@@ -25,9 +25,10 @@ from speid_cli.dataset.pairs import SIDES
 from speid_cli.errors import DataError, located
 from speid_cli.explain.mutagenesis import substitutions
 from speid_cli.explain.settings import Advance
-from speid_cli.genome.bedpe import MISSING, PairReader
+from speid_cli.genome.bedpe import MISSING
 from speid_cli.genome.intervals import ElementPair, Interval, window_start
 from speid_cli.genome.onehot import encode
+from speid_cli.genome.pair_reader import PairReader
 from speid_cli.genome.reference import Reference
 from speid_cli.genome.variants import Skipped, Variant
 from speid_cli.model.config import SpeidConfig

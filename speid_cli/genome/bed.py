@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from speid_cli.errors import DataError
-from speid_cli.files import read_lines
 from speid_cli.genome.bedpe import MISSING, is_column_name, is_comment
 from speid_cli.genome.contigs import ContigNames, ReferenceContigs
 from speid_cli.genome.intervals import Interval
 from speid_cli.kinds import BED, recognised
+from speid_cli.text import read_lines
 
 _POSITION = re.compile(r"\d{1,15}", re.ASCII)
 _NAME, _STRAND = 3, 5

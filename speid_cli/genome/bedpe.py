@@ -11,13 +11,10 @@ another order is refused.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
-from speid_cli.errors import DataError, counted, located
-from speid_cli.files import read_lines
+from speid_cli.errors import DataError, counted
 from speid_cli.genome.intervals import ElementPair, Interval
-from speid_cli.kinds import BEDPE, expecting
 
 COLUMNS = ("chrom1", "start1", "end1", "chrom2", "start2", "end2", "name", "score", "strand1", "strand2")
 SCORE_COLUMN = COLUMNS.index("score")
@@ -47,75 +44,13 @@ class BedpeLine(NamedTuple):
         return text.split("\t")
 
 
-class PairReader:
-    """The pairs of a BEDPE file (``-``: standard input); all commands read pairs by it.
-
-    Attributes
-    ----------
-    header : BedpeLine or None
-        None until the header has been read.
-    """
-
-    def __init__(self, path: str, promoter_first: bool = False) -> None:
-        self.path, self._promoter_first = path, promoter_first
-        self.header: BedpeLine | None = None
-
-    def lines(self) -> Iterator[BedpeLine]:
-        """Every line, marked as pair, header or comment.
-
-        Raises
-        ------
-        DataError
-            The file cannot be read, is not text, or its header names the columns in another order.
-        """
-        for line in read_bedpe(self.path):
-            if line.role == "header":
-                self.header = line
-                with expecting(BEDPE), located(self.path, line.number):
-                    _check_header(line.fields, self._promoter_first)
-            yield line
-
-    def pair(self, line: BedpeLine) -> ElementPair:
-        """The elements of a line.
-
-        Raises
-        ------
-        DataError
-            The line is not valid; the message gives its number.
-        """
-        with expecting(BEDPE), located(self.path, line.number):
-            return parse_pair(line.fields, self._promoter_first)
-
-    def __iter__(self) -> Iterator[tuple[BedpeLine, ElementPair]]:
-        return ((line, self.pair(line)) for line in self.lines() if line.role == "pair")
-
-
-def read_bedpe(path: str) -> Iterator[BedpeLine]:
-    """Every line of a BEDPE file (``-``: standard input), marked as pair, header or comment.
-
-    Raises
-    ------
-    DataError
-        The file cannot be read or is not text.
-    """
-    header_possible = True
-    for number, text in read_lines(path):
-        if header_possible and _is_header(text):
-            header_possible = False
-            yield BedpeLine(number, "header", text)
-        elif is_comment(text):
-            yield BedpeLine(number, "comment", text)
-        else:
-            header_possible = False
-            yield BedpeLine(number, "pair", text)
-
-
 def is_comment(text: str) -> bool:
     """Whether a line of BED or BEDPE is empty, a comment, or tells a genome browser what to show."""
     return not text.strip() or text.startswith(("#", "track ", "track\t", "browser ", "browser\t"))
 
 
-def _is_header(text: str) -> bool:
+def is_header(text: str) -> bool:
+    """Whether the coordinate columns of a line hold words, the names of columns."""
     fields = text.lstrip("# ").split("\t")
     return len(fields) >= 6 and all(is_column_name(fields[column]) for column in _COORDINATES)
 
@@ -125,7 +60,7 @@ def is_column_name(text: str) -> bool:
     return _WORD.fullmatch(text) is not None and text.casefold() not in _NO_VALUE
 
 
-def _check_header(names: list[str], promoter_first: bool) -> None:
+def check_header(names: list[str], promoter_first: bool) -> None:
     """Refuse a header by which chromosomes, starts, ends or sides are in other columns."""
     for number, (name, wanted) in enumerate(zip(names, COLUMNS[:6], strict=False), start=1):
         kinds = [kind for kind, words in _KINDS.items() if any(word in name.casefold() for word in words)]
@@ -180,25 +115,21 @@ def _coordinate(fields: list[str], column: int) -> int:
     return int(value)
 
 
-def with_probability(fields: list[str], text: str, append: bool, header_columns: int = 0) -> str:
+def with_probability(line: str, value: str, append: bool, header_columns: int = 0) -> str:
     """A BEDPE line with a value in column 8 (`append`: in a new last column), padded with ``.``.
 
-    The fields are those of a pair, with its probability as text, or of a header, with the column's
-    name. A line shorter than the header is padded, so that an appended value is below its name.
+    The value is the probability of a pair, or the name of its column in a header. A line shorter than
+    the header is padded, so that an appended value is below its name.
     """
-    wanted = max(SCORE_COLUMN + 1, header_columns if append else 0)
-    columns = list(fields) + [MISSING] * (wanted - len(fields))
-    if append:
-        columns.append(text)
-    else:
-        columns[SCORE_COLUMN] = text
-    return "\t".join(columns)
+    columns, wanted = line.count("\t") + 1, max(SCORE_COLUMN + 1, header_columns) if append else SCORE_COLUMN
+    if append or columns <= SCORE_COLUMN:
+        return "\t".join([line, *[MISSING] * (wanted - columns), value])
+    fields = line.split("\t", SCORE_COLUMN + 1)
+    fields[SCORE_COLUMN] = value
+    return "\t".join(fields)
 
 
 def header_with_probability(header: BedpeLine, append: bool) -> str:
     """The header of a scored BEDPE, whose columns match those of its lines."""
-    fields = header.fields
-    padded = fields + list(COLUMNS[len(fields) : SCORE_COLUMN + 1])
-    prefix = header.text[: len(header.text) - len("\t".join(fields))]
-    name = "probability" if append else COLUMNS[SCORE_COLUMN]
-    return prefix + with_probability(padded, name, append)
+    padded = "\t".join([header.text, *COLUMNS[len(header.fields) : SCORE_COLUMN + 1]])
+    return with_probability(padded, "probability" if append else COLUMNS[SCORE_COLUMN], append)

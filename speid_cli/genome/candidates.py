@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from speid_cli.errors import DataError
 from speid_cli.genome.bed import BedElement
-from speid_cli.genome.bedpe import COLUMNS, MISSING, PairReader
+from speid_cli.genome.bedpe import COLUMNS, MISSING
 from speid_cli.genome.contigs import ContigNames
 from speid_cli.genome.intervals import ElementPair, Interval, bounds_of, distance_bp
 from speid_cli.genome.neighbours import Neighbours
 from speid_cli.genome.overlaps import overlap_both_sides
+from speid_cli.genome.pair_reader import PairReader
 
 NAME_SEPARATOR = "~"
 # Bounds the memory of `candidates`, also where all promoters of a chromosome are within reach.

@@ -29,9 +29,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speid_cli.errors import DataError, OptionError, counted, located
-from speid_cli.files import read_lines
 from speid_cli.genome.onehot import ALPHABET, FILE_ORDER
 from speid_cli.kinds import MOTIFS, expecting
+from speid_cli.text import read_lines
 
 COMPLEMENT = [ALPHABET.index({"A": "T", "T": "A", "C": "G", "G": "C"}[letter]) for letter in ALPHABET]
 SUM_TOLERANCE = 0.02

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from speid_cli.errors import DataError, counted, located
-from speid_cli.files import read_lines
 from speid_cli.genome.bedpe import is_comment
 from speid_cli.genome.peaks import SIGNAL_COLUMNS
+from speid_cli.text import read_lines
 
 COLUMNS = ("name", "path")
 _BIGWIG = (".bigWig", ".bw")

@@ -14,8 +14,8 @@ from os.path import commonprefix
 from typing import NamedTuple
 
 from speid_cli.errors import DataError, counted, located
-from speid_cli.files import read_lines
 from speid_cli.kinds import VCF, expecting
+from speid_cli.text import read_lines
 
 _COLUMNS = ("#CHROM", "POS", "ID", "REF", "ALT")
 _EXPECTED = "a VCF, with #CHROM POS ID REF ALT"

@@ -6,14 +6,14 @@ import math
 from typing import Protocol
 
 from speid_cli.genome.bedpe import MISSING, header_with_probability, with_probability
-from speid_cli.scoring.stream import ScoredLine
+from speid_cli.scoring.stream import ScoredBlock
 
 
 class Format(Protocol):
     """A format of scored candidates."""
 
-    def text(self, scored: ScoredLine) -> str:
-        """The output for one line of the candidates, with its line endings."""
+    def text(self, scored: ScoredBlock) -> str:
+        """The output for lines of the candidates, with its line endings."""
 
 
 class ScoredBedpe:
@@ -34,15 +34,21 @@ class ScoredBedpe:
         self._append = append
         self.columns: set[int] = set()
 
-    def text(self, scored: ScoredLine) -> str:
+    def text(self, scored: ScoredBlock) -> str:
         """See `Format`."""
-        line, probability, header_columns = scored
-        if line.role == "header":
-            return header_with_probability(line, self._append) + "\n"
-        if probability is None:
-            return line.text + "\n"
-        value = MISSING if math.isnan(probability) else f"{probability:.6g}"
-        output = with_probability(line.fields, value, self._append, header_columns)
+        block, probabilities = scored
+        lines = [
+            text if value is None else with_probability(text, _format(value), self._append, block.header_columns)
+            for text, value in zip(block.texts, probabilities, strict=True)
+        ]
         if self._append:
-            self.columns.add(output.count("\t") + 1)
-        return output + "\n"
+            pairs = (line for line, value in zip(lines, probabilities, strict=True) if value is not None)
+            self.columns.update(line.count("\t") + 1 for line in pairs)
+        for index, line in enumerate(block.head):
+            if line.role == "header":
+                lines[index] = header_with_probability(line, self._append)
+        return "\n".join([*lines, ""])
+
+
+def _format(probability: float) -> str:
+    return MISSING if math.isnan(probability) else f"{probability:.6g}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -23,6 +24,32 @@ Key = TypeVar("Key", bound=Hashable)
 Reader = Callable[[list[Key]], Codes]
 
 
+@dataclass(frozen=True)
+class Elements(Generic[Key]):
+    """One side of N pairs.
+
+    Attributes
+    ----------
+    keys : sequence
+        The different elements, in the order of the pairs.
+    index : int64 (N,)
+        The element of each pair.
+    """
+
+    keys: Sequence[Key]
+    index: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, keys: Sequence[Key]) -> Elements[Key]:
+        """From the element (N,) of each pair."""
+        number = {key: index for index, key in enumerate(dict.fromkeys(keys))}
+        return cls(list(number), np.array([number[key] for key in keys], np.int64))
+
+    def __getitem__(self, span: slice) -> Elements[Key]:
+        part = Elements.of(self.index[span].tolist())
+        return Elements([self.keys[index] for index in part.keys], part.index)
+
+
 class ElementCache(Generic[Key]):
     """The elements of one side in the slots of all backends; the least recently used is replaced first.
 
@@ -37,13 +64,12 @@ class ElementCache(Generic[Key]):
         self._backends, self._side, self._read = backends, side, read
         self._held: OrderedDict[Key, int] = OrderedDict()
 
-    def find(self, keys: Sequence[Key]) -> Slots:
+    def find(self, elements: Elements[Key]) -> Slots:
         """Slots (N,) of elements (N,), of which at most `slots` differ; new elements are computed."""
-        different = dict.fromkeys(keys)
-        for key in different:
+        for key in elements.keys:
             if key in self._held:
                 self._held.move_to_end(key)
-        new = [key for key in different if key not in self._held]
+        new = [key for key in elements.keys if key not in self._held]
         try:
             for start in range(0, len(new), ELEMENT_BATCH_SIZE):
                 some = new[start : start + ELEMENT_BATCH_SIZE]
@@ -53,7 +79,7 @@ class ElementCache(Generic[Key]):
         except BaseException:
             self.clear()  # a slot may not hold the element that it was taken for
             raise
-        return np.array([self._held[key] for key in keys], np.int64)
+        return np.array([self._held[key] for key in elements.keys], np.int64)[elements.index]
 
     def _take(self, key: Key) -> int:
         """A slot for a new element."""
@@ -109,9 +135,9 @@ class Scorer(Generic[Key]):
 
     def logits(self, enhancers: Sequence[Key], promoters: Sequence[Key]) -> NDArray[np.float32]:
         """Logits (N,) of pairs of elements, by the first network."""
-        return self.all_logits(enhancers, promoters)[0]
+        return self.all_logits(Elements.of(enhancers), Elements.of(promoters))[0]
 
-    def all_logits(self, enhancers: Sequence[Key], promoters: Sequence[Key]) -> NDArray[np.float32]:
+    def all_logits(self, enhancers: Elements[Key], promoters: Elements[Key]) -> NDArray[np.float32]:
         """Logits (K, N) of pairs of elements, by each of K networks."""
         parts = [
             np.stack([backend.logits(*slots).numpy() for backend in self._backends])
@@ -121,23 +147,28 @@ class Scorer(Generic[Key]):
 
     def sequence_features(self, enhancers: Sequence[Key], promoters: Sequence[Key]) -> Iterator[Tensor]:
         """Inputs of the first network's dense layer (M, T, 2H), on the device, of successive parts of the pairs."""
-        return (self._backends[0].sequence_features(*slots) for slots in self._slots(enhancers, promoters))
+        pairs = Elements.of(enhancers), Elements.of(promoters)
+        return (self._backends[0].sequence_features(*slots) for slots in self._slots(*pairs))
 
-    def _slots(self, enhancers: Sequence[Key], promoters: Sequence[Key]) -> Iterator[tuple[Slots, Slots]]:
-        for span in self.spans(enhancers, promoters):
-            yield self.enhancers.find(enhancers[span]), self.promoters.find(promoters[span])
+    def _slots(self, enhancers: Elements[Key], promoters: Elements[Key]) -> Iterator[tuple[Slots, Slots]]:
+        parts = iter([(enhancers, promoters)] if len(enhancers.index) else [])
+        if len(enhancers.keys) > self.enhancers.slots or len(promoters.keys) > self.promoters.slots:
+            parts = ((enhancers[span], promoters[span]) for span in self.spans(enhancers, promoters))
+        for left, right in parts:
+            yield self.enhancers.find(left), self.promoters.find(right)
 
-    def spans(self, enhancers: Sequence[Key], promoters: Sequence[Key]) -> Iterator[slice]:
+    def spans(self, enhancers: Elements[Key], promoters: Elements[Key]) -> Iterator[slice]:
         """Split pairs (N,) into spans whose elements fit into the caches together."""
-        start, left, right = 0, set[Key](), set[Key]()
-        for position, (enhancer, promoter) in enumerate(zip(enhancers, promoters, strict=True)):
+        start, left, right = 0, set[int](), set[int]()
+        pairs = zip(enhancers.index.tolist(), promoters.index.tolist(), strict=True)
+        for position, (enhancer, promoter) in enumerate(pairs):
             left.add(enhancer)
             right.add(promoter)
             if len(left) > self.enhancers.slots or len(right) > self.promoters.slots:
                 yield slice(start, position)
                 start, left, right = position, {enhancer}, {promoter}
-        if start < len(enhancers):
-            yield slice(start, len(enhancers))
+        if start < len(enhancers.index):
+            yield slice(start, len(enhancers.index))
 
 
 def _backend(model: Speid, device: Device, batch_size: int | None, features: bool) -> ScoringBackend:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain, islice
+from itertools import islice
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -13,17 +14,22 @@ from numpy.typing import NDArray
 
 from speid_cli.dataset.composition import Composition, ElementSample
 from speid_cli.errors import DataError, located
-from speid_cli.genome.bedpe import BedpeLine, PairReader
-from speid_cli.genome.intervals import ElementPair, Interval, bounds_of, distance_bp, window_start
+from speid_cli.genome.bedpe import BedpeLine
+from speid_cli.genome.distinct import Numbers, distinct
+from speid_cli.genome.intervals import ElementPair, Interval, distance_bp, window_start
+from speid_cli.genome.pair_columns import PairColumns
+from speid_cli.genome.pair_reader import PairBlock, PairReader
 from speid_cli.genome.reference import Reference
 from speid_cli.model.config import StreamSettings
 from speid_cli.model.device import Device
 from speid_cli.model.processes import SINGLE_PROCESS, Processes
 from speid_cli.model.speid import Speid
 from speid_cli.scoring.scale import PLAIN, Scale
-from speid_cli.scoring.scorer import Scorer
+from speid_cli.scoring.scorer import Elements, Scorer
+from speid_cli.text import Share
 
 Item = TypeVar("Item")
+_NOWHERE = np.empty((0, 3), np.int64)
 
 
 @dataclass
@@ -40,31 +46,35 @@ class ScoredLine(NamedTuple):
     """A line of the candidates.
 
     `probability` is that of a pair, NaN where it could not be scored; None for comments and headers.
-    `header_columns` is the number of columns of the header above it; 0 where there is none.
     """
 
     line: BedpeLine
     probability: float | None
-    header_columns: int
 
 
-class Portion(NamedTuple):
-    """Lines [first, stop) of a file, counted from 0; None: to its end."""
+class ScoredBlock(NamedTuple):
+    """Lines of the candidates, and the probability of each, as in `ScoredLine`."""
 
-    first: int = 0
-    stop: int | None = None
+    block: PairBlock
+    probabilities: list[float | None]
 
-    @classmethod
-    def shard(cls, number: int, count: int, lines: int) -> Portion:
-        """The `number`-th, from 1, of `count` equal shares of `lines` lines."""
-        return cls((number - 1) * lines // count, number * lines // count)
-
-    def after(self, lines: int) -> Portion:
-        """This portion without its first `lines` lines."""
-        return self._replace(first=self.first + lines)
+    def lines(self) -> Iterator[ScoredLine]:
+        """The lines one by one."""
+        return map(ScoredLine, self.block.read(), self.probabilities)
 
 
-WHOLE = Portion()
+class Places(NamedTuple):
+    """The elements of N pairs, int64 (N, 3): number of the contig in the reference, start, end."""
+
+    enhancers: Numbers
+    promoters: Numbers
+
+
+class Located(NamedTuple):
+    """The pairs of a block that can be scored, and the probability of each other line, by its position, in order."""
+
+    places: Places
+    others: dict[int, float | None]
 
 
 class PairStream:
@@ -90,56 +100,75 @@ class PairStream:
         first, *others = models
         self._seen = ElementSample(), ElementSample()
         self._lengths = first.config.enhancer_window, first.config.promoter_window
+        self._names, ends = zip(*reference.contigs.lengths.items(), strict=True)
+        self._number = {name: number for number, name in enumerate(self._names)}
+        self._ends = np.array(ends, np.int64)
         read = partial(self._windows, 0), partial(self._windows, 1)
         self.scorer = Scorer[Interval](first, device, read, settings.batch_size, settings.cache_bytes, others=others)
 
-    def score(
-        self, path: str, portion: Portion = WHOLE, processes: Processes = SINGLE_PROCESS
-    ) -> Iterator[list[ScoredLine]]:
-        """All lines of `path` in order, in blocks; each process scores a part, and the main process gets all lines.
+    def score(self, share: Share, after: int = 0, processes: Processes = SINGLE_PROCESS) -> Iterator[ScoredBlock]:
+        """All lines of a share of a file in order, without its first `after` bytes.
+
+        Each process scores a part, and the main process gets all lines. The next block is parsed while the
+        network computes.
 
         Raises
         ------
         DataError
             A line is at fault; the message names it.
         """
-        self._reader = PairReader(path, self.settings.promoter_first)
-        blocks = _batched(islice(self._reader.lines(), *portion), self.settings.block_size)
-        for round_ in _batched(blocks, processes.count):
-            mine = round_[processes.rank] if processes.rank < len(round_) else []
-            found = processes.gather(self._score_block(path, mine))  # nothing where this is not the main process
-            columns = len(self._reader.header.fields) if self._reader.header else 0
-            for lines, probabilities in zip(round_, found, strict=False):
-                yield [ScoredLine(line, value, columns) for line, value in zip(lines, probabilities, strict=True)]
+        self._reader = PairReader(share.path, self.settings.promoter_first)
+        blocks = self._reader.blocks(self.settings.block_size, share, after)
+        rounds = _batched(blocks, processes.count)
+        with ThreadPoolExecutor(1, "speid-parsing") as beside:
+            coming = ((round_, beside.submit(self._locate_mine, round_, processes.rank)) for round_ in rounds)
+            for round_, located in _one_ahead(coming):
+                found = processes.gather(self._probabilities(located.result()))
+                yield from map(ScoredBlock, round_, found)  # nothing where this is not the main process
 
-    def _score_block(self, path: str, lines: Sequence[BedpeLine]) -> list[float | None]:
-        """The probability of each line, as in `ScoredLine`."""
-        located = [self._locate(path, line) for line in lines]
-        pairs = [pair for pair in located if pair is not None]
-        logits = self.scorer.all_logits([pair.enhancer for pair in pairs], [pair.promoter for pair in pairs])
-        found = iter(self.scale.probabilities(logits, self._distances(pairs)).tolist())
-        return [
-            None if line.role != "pair" else float("nan") if pair is None else next(found)
-            for line, pair in zip(lines, located, strict=True)
-        ]
+    def _locate_mine(self, round_: Sequence[PairBlock], rank: int) -> Located:
+        """The pairs of this process's block of a round."""
+        if rank >= len(round_):
+            return Located(Places(_NOWHERE, _NOWHERE), {})
+        block = round_[rank]
+        usual = None if block.columns is None else self._locate_all(block.columns)
+        return self._locate_each(block) if usual is None else Located(usual, dict.fromkeys(range(len(block.head))))
 
-    def _distances(self, pairs: Sequence[ElementPair]) -> NDArray[np.int64] | None:
-        """Distances (N,) in bp, where the scale needs them; counts those outside its reach."""
-        if self.scale.reach_bp is None:
+    def _locate_all(self, columns: PairColumns) -> Places | None:
+        """The pairs of a usual block; None if any of them cannot be scored."""
+        names = [self.reference.contigs.find(name) for name in columns.names]
+        number = np.array([self._number.get(name or "", -1) for name in names])
+        sides = self._reader.sides(columns)
+        places = Places(*(np.column_stack([number[side[:, 0]], side[:, 1:]]) for side in sides))
+        if None in names or any((side[:, 2] > self._ends[side[:, 0]]).any() for side in places):
             return None
-        sides = (bounds_of(pair[side] for pair in pairs).T for side in (0, 1))
-        distances: NDArray[np.int64] = distance_bp(*chain.from_iterable(sides))
-        self.counts.outside += self.scale.outside(distances)
-        return distances
+        if self.scale.reach_bp is not None and (places.enhancers[:, 0] != places.promoters[:, 0]).any():
+            return None
+        self.counts.pairs += len(places.enhancers)
+        return places
 
-    def _locate(self, path: str, line: BedpeLine) -> ElementPair | None:
+    def _locate_each(self, block: PairBlock) -> Located:
+        """The pairs of any block, line by line."""
+        pairs, others = list[ElementPair](), dict[int, float | None]()
+        for index, line in enumerate(block.lines):
+            if pair := self._locate(line):
+                pairs.append(pair)
+            else:
+                others[index] = float("nan") if line.role == "pair" else None
+        enhancers, promoters = (
+            np.array([(self._number[pair[side].chrom], *pair[side][1:]) for pair in pairs], np.int64).reshape(-1, 3)
+            for side in (0, 1)
+        )
+        return Located(Places(enhancers, promoters), others)
+
+    def _locate(self, line: BedpeLine) -> ElementPair | None:
         """The pair with the reference's contig names; None for other lines and those that cannot be scored."""
         if line.role != "pair":
             return None
         self.counts.pairs += 1
         try:
             pair = self._reader.pair(line)
-            with located(path, line.number):
+            with located(self._reader.path, line.number):
                 pair = ElementPair(*map(self.reference.contigs.locate, pair))
                 if self.scale.reach_bp is not None:
                     _check_chromosome(pair)
@@ -150,6 +179,27 @@ class PairStream:
             self.counts.first_invalid = self.counts.first_invalid or str(error)
             self.counts.invalid += 1
             return None
+
+    def _probabilities(self, located: Located) -> list[float | None]:
+        """The probability of each line, as in `ScoredLine`."""
+        places, others = located
+        logits = self.scorer.all_logits(*map(self._elements, places))
+        found: list[float | None] = self.scale.probabilities(logits, self._distances(places)).tolist()
+        for index, value in others.items():
+            found.insert(index, value)
+        return found
+
+    def _elements(self, places: Numbers) -> Elements[Interval]:
+        first, index = distinct(places)
+        return Elements([Interval(self._names[name], start, end) for name, start, end in places[first].tolist()], index)
+
+    def _distances(self, places: Places) -> Numbers | None:
+        """Distances (N,) in bp, where the scale needs them; counts those outside its reach."""
+        if self.scale.reach_bp is None:
+            return None
+        distances: Numbers = distance_bp(*places.enhancers[:, 1:].T, *places.promoters[:, 1:].T)
+        self.counts.outside += self.scale.outside(distances)
+        return distances
 
     def _windows(self, side: int, intervals: Sequence[Interval]) -> NDArray[np.uint8]:
         length = self._lengths[side]
@@ -177,3 +227,16 @@ def _batched(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
     iterator = iter(items)
     while batch := list(islice(iterator, size)):
         yield batch
+
+
+def _one_ahead(items: Iterable[Item]) -> Iterator[Item]:
+    """The items, each when the next one is there; an error after all items before it."""
+    held = list[Item]()
+    try:
+        for item in items:
+            yield from held
+            held = [item]
+    except DataError:
+        yield from held
+        raise
+    yield from held

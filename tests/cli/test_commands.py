@@ -28,6 +28,7 @@ from speid_cli.model.config import StreamSettings
 from speid_cli.model.device import Device
 from speid_cli.scoring.dataset import DatasetScorer
 from speid_cli.scoring.stream import PairStream
+from speid_cli.text import Share
 from tests import builders, plain
 from tests.builders import TINY_OPTIONS, run
 
@@ -104,7 +105,8 @@ def test_neither_blocks_nor_a_small_cache_change_a_score(model: Checkpoint, pair
         for cache_bytes, block_size in ((1, 1000), (150_000, 7), (1 << 29, 1000)):
             settings = StreamSettings(block_size=block_size, cache_bytes=cache_bytes)
             stream = PairStream([model.model()], Device("cpu"), reference, settings)
-            outputs.append([scored.probability for scored in sum(stream.score("pairs.bedpe"), [])[1:]])
+            found = [value for scored in stream.score(Share("pairs.bedpe")) for value in scored.probabilities]
+            outputs.append(found[1:])
             assert stream.counts.pairs == len(pairs)
     np.testing.assert_allclose(outputs[0], outputs[2], atol=1e-6)
     np.testing.assert_allclose(outputs[1], outputs[2], atol=1e-6)

@@ -23,8 +23,8 @@ from speid_cli.evaluation.evaluate import Clusters, Evaluation, ModelResult, res
 from speid_cli.evaluation.measures import Estimate, Predictions
 from speid_cli.evaluation.results import meaning
 from speid_cli.evaluation.seen import why_seen
-from speid_cli.genome.bedpe import read_bedpe
 from speid_cli.genome.intervals import distance_bp
+from speid_cli.genome.pair_reader import read_bedpe
 from speid_cli.model.checkpoint import Checkpoint
 from speid_cli.model.device import Device
 from speid_cli.scoring.dataset import DatasetScorer

@@ -12,7 +12,7 @@ import pytest
 from speid_cli.dataset.metrics import sigmoid
 from speid_cli.dataset.pairs import TEST, PairDataset
 from speid_cli.evaluation.baselines import BASELINES, baseline_logits
-from speid_cli.genome.bedpe import read_bedpe
+from speid_cli.genome.pair_reader import read_bedpe
 from speid_cli.model.checkpoint import Checkpoint
 from speid_cli.model.device import Device
 from speid_cli.scoring.dataset import DatasetScorer

@@ -20,7 +20,7 @@ from speid_cli.genome.intervals import distance_bp
 from speid_cli.model.checkpoint import Checkpoint
 from speid_cli.model.device import Device
 from speid_cli.scoring.dataset import DatasetScorer
-from speid_cli.scoring.stream import PairStream, ScoredLine
+from speid_cli.scoring.stream import PairStream, ScoredBlock
 from tests import builders
 from tests.builders import run
 
@@ -98,7 +98,7 @@ def test_a_resumed_output_is_made_by_the_same_models(
 ) -> None:
     whole, resume = PairStream.score, [*PREDICT, "--resume-output", "--block-size", 20, "-o", "out.bedpe"]
 
-    def interrupted(*arguments: Any) -> Iterator[list[ScoredLine]]:
+    def interrupted(*arguments: Any) -> Iterator[ScoredBlock]:
         yield from islice(whole(*arguments), 2)
         raise KeyboardInterrupt
 

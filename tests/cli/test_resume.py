@@ -19,7 +19,7 @@ import pytest
 from speid_cli.dataset.pairs import PairDataset
 from speid_cli.evaluation.calibration import Calibration
 from speid_cli.files import atomic_file, partial_path
-from speid_cli.scoring.stream import PairStream, ScoredLine
+from speid_cli.scoring.stream import PairStream, ScoredBlock
 from tests import builders
 
 PRETRAIN = ["pretrain", "pairs.npz", *builders.TINY_OPTIONS, "--batch-size", "8", "--patience", "0", "--threads", "1"]
@@ -188,7 +188,7 @@ def begun(scored: list[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., N
     def begin(*options: object) -> None:
         whole = PairStream.score
 
-        def interrupted(*arguments: Any) -> Iterator[list[ScoredLine]]:
+        def interrupted(*arguments: Any) -> Iterator[ScoredBlock]:
             yield from islice(whole(*arguments), 3)
             raise KeyboardInterrupt
 

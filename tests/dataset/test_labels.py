@@ -9,7 +9,7 @@ import pytest
 
 from speid_cli.dataset.labels import labelled_pairs, read_labelled_pairs
 from speid_cli.errors import DataError
-from speid_cli.genome.bedpe import PairReader
+from speid_cli.genome.pair_reader import PairReader
 from tests import builders
 
 LINE = "chr1\t0\t5\tchr1\t7\t9"

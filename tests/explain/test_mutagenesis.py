@@ -23,9 +23,9 @@ from speid_cli.explain.mutagenesis import (
 )
 from speid_cli.explain.mutagenesis_files import Modisco, modisco_names, table_rows, write_tracks
 from speid_cli.explain.settings import MutagenesisSettings
-from speid_cli.genome.bedpe import PairReader
 from speid_cli.genome.bigwig import write_bigwig
 from speid_cli.genome.intervals import ElementPair, Interval
+from speid_cli.genome.pair_reader import PairReader
 from speid_cli.genome.reference import Reference
 from speid_cli.model.convolution import expand
 from speid_cli.model.device import Device

@@ -12,8 +12,8 @@ import torch
 
 from speid_cli.errors import DataError
 from speid_cli.explain.variants import BOTH, Pairs, VariantScorer
-from speid_cli.genome.bedpe import PairReader
 from speid_cli.genome.onehot import encode
+from speid_cli.genome.pair_reader import PairReader
 from speid_cli.genome.reference import Reference
 from speid_cli.genome.variants import Variant
 from speid_cli.model.device import Device

@@ -27,8 +27,9 @@ except ImportError:
 
 with atheris.instrument_imports(include=["speid_cli"]):
     from speid_cli.errors import SpeidError
-    from speid_cli.genome.bedpe import header_with_probability, parse_pair, read_bedpe, with_probability
+    from speid_cli.genome.bedpe import header_with_probability, parse_pair, with_probability
     from speid_cli.genome.motif_files import read_motifs
+    from speid_cli.genome.pair_reader import read_bedpe
 
 PAIR = b"chr1\t10\t20\tchr2\t30\t1.05e+08\tname\t.\t+\t-\n"
 BEDPE_SEEDS = (
@@ -51,7 +52,7 @@ def read_pairs() -> None:
         if line.role == "header":
             header_with_probability(line, append=True)
         elif line.role == "pair":
-            with_probability(line.fields, "0.5", append=False)
+            with_probability(line.text, "0.5", append=False)
             parse_pair(line.fields)
 
 

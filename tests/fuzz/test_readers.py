@@ -18,9 +18,10 @@ from hypothesis.strategies import DataObject
 
 from speid_cli.dataset.pairs import PairDataset
 from speid_cli.errors import SpeidError, located
-from speid_cli.genome.bedpe import header_with_probability, parse_pair, read_bedpe, with_probability
+from speid_cli.genome.bedpe import header_with_probability, parse_pair, with_probability
 from speid_cli.genome.contigs import ContigNames
 from speid_cli.genome.motif_files import Motif, read_motifs
+from speid_cli.genome.pair_reader import read_bedpe
 from speid_cli.genome.peaks import read_peaks
 from speid_cli.genome.tracks import read_tracks
 from speid_cli.model.checkpoint import Checkpoint
@@ -51,7 +52,7 @@ def use_bedpe(path: str) -> None:
             with located(path, line.number):
                 pair = parse_pair(line.fields)
             assert 0 <= pair.enhancer.start < pair.enhancer.end <= 10**15
-            assert len(with_probability(line.fields, "0.5", append=False).split("\t")) >= 8
+            assert len(with_probability(line.text, "0.5", append=False).split("\t")) >= 8
 
 
 def use_motifs(path: str) -> None:

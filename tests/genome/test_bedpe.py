@@ -9,14 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speid_cli.errors import DataError
-from speid_cli.genome.bedpe import (
-    BedpeLine,
-    PairReader,
-    header_with_probability,
-    parse_pair,
-    read_bedpe,
-    with_probability,
-)
+from speid_cli.genome.bedpe import BedpeLine, header_with_probability, parse_pair, with_probability
+from speid_cli.genome.pair_reader import PairReader, read_bedpe
 from tests import builders
 
 PAIR = "chr1\t10\t20\tchr2\t30\t40"
@@ -133,7 +127,7 @@ FIELDS = st.lists(st.text(alphabet="ab.1 ", max_size=4), min_size=6, max_size=14
 
 @given(FIELDS)
 def test_a_score_leaves_every_other_field(fields: list[str]) -> None:
-    scored = with_probability(fields, "0.25", append=False).split("\t")
+    scored = with_probability("\t".join(fields), "0.25", append=False).split("\t")
     assert len(scored) == max(8, len(fields))
     assert scored[7] == "0.25"
     assert scored[:7] == (fields + ["."])[:7]
@@ -142,13 +136,13 @@ def test_a_score_leaves_every_other_field(fields: list[str]) -> None:
 
 @given(FIELDS)
 def test_an_appended_score_leaves_all_fields(fields: list[str]) -> None:
-    scored = with_probability(fields, "0.25", append=True).split("\t")
+    scored = with_probability("\t".join(fields), "0.25", append=True).split("\t")
     assert scored == [*fields, *["."] * (8 - len(fields)), "0.25"]
 
 
 def test_an_appended_score_stands_below_its_name() -> None:
-    assert with_probability(["c"] * 6, "0.25", True, header_columns=11).split("\t")[11] == "0.25"
-    assert len(with_probability(["c"] * 6, "0.25", False, header_columns=11).split("\t")) == 8
+    assert with_probability("\t".join("c" * 6), "0.25", True, header_columns=11).split("\t")[11] == "0.25"
+    assert len(with_probability("\t".join("c" * 6), "0.25", False, header_columns=11).split("\t")) == 8
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from speid_cli.model.config import StreamSettings
 from speid_cli.model.device import Device
 from speid_cli.scoring.scale import Scale
 from speid_cli.scoring.stream import PairStream
+from speid_cli.text import Share
 from tests import builders
 
 BETWEEN = "chr1\t0\t100\t2\t500\t600"
@@ -25,7 +26,7 @@ def scores(scale: Scale, lines: list[str], settings: StreamSettings) -> tuple[li
     builders.write_pairs(Path("in.bedpe"), lines, None)
     with Reference("genome.fa") as reference:
         stream = PairStream([builders.random_checkpoint().model()], Device("cpu"), reference, settings, scale)
-        return [scored.probability for block in stream.score("in.bedpe") for scored in block], stream
+        return [value for scored in stream.score(Share("in.bedpe")) for value in scored.probabilities], stream
 
 
 @pytest.mark.parametrize("block_size", [1, 100])

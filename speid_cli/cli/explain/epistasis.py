@@ -14,8 +14,8 @@ from speid_cli.cli.explain.common import Question, question_options
 from speid_cli.cli.reference import open_reference, reference_option
 from speid_cli.errors import DataError, OptionError, counted, located
 from speid_cli.explain.settings import KnockoutSettings, MutagenesisSettings
-from speid_cli.genome.bedpe import PairReader
 from speid_cli.genome.intervals import ElementPair
+from speid_cli.genome.pair_reader import PairReader
 
 
 @click.command()

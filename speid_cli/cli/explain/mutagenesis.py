@@ -79,7 +79,7 @@ def command(
     from speid_cli.explain.mutagenesis_files import modisco_names
     from speid_cli.explain.mutagenesis_page import Page
     from speid_cli.explain.record import Record, Run
-    from speid_cli.genome.bedpe import PairReader
+    from speid_cli.genome.pair_reader import PairReader
     from speid_cli.model.checkpoint import Checkpoint
     from speid_cli.scoring.perturbed import PerturbedScorer
 

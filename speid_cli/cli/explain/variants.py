@@ -10,7 +10,7 @@ from speid_cli.cli import options
 from speid_cli.cli.console import Stopwatch, duration, progress, say, warn
 from speid_cli.cli.reference import open_reference, reference_option
 from speid_cli.errors import counted
-from speid_cli.files import count_lines
+from speid_cli.text import count_lines
 
 if TYPE_CHECKING:
     from speid_cli.explain.variants import VariantScorer
@@ -54,7 +54,7 @@ def command(
     """
     from speid_cli.explain.table import table_lines
     from speid_cli.explain.variants import COLUMNS, Pairs, VariantScorer
-    from speid_cli.genome.bedpe import PairReader
+    from speid_cli.genome.pair_reader import PairReader
     from speid_cli.genome.variants import read_variants
     from speid_cli.model.checkpoint import Checkpoint
     from speid_cli.scoring.perturbed import PerturbedScorer
