@@ -138,7 +138,7 @@ class OutputOptions:
             self.file("", *inputs)
 
     def write_lines(self, lines: Iterable[str]) -> None:
-        """Write text lines to the file, or to standard output by default."""
+        """Write lines, or texts of several lines, to the file, or to standard output by default."""
         with text_output(self.path, self.force) as out:
             for line in lines:
                 out.write(f"{line}\n".encode())

@@ -121,9 +121,11 @@ def with_probability(line: str, value: str, append: bool, header_columns: int = 
     The value is the probability of a pair, or the name of its column in a header. A line shorter than
     the header is padded, so that an appended value is below its name.
     """
-    columns, wanted = line.count("\t") + 1, max(SCORE_COLUMN + 1, header_columns) if append else SCORE_COLUMN
+    columns = line.count("\t") + 1
+    wanted = max(SCORE_COLUMN + 1, header_columns) if append else SCORE_COLUMN
     if append or columns <= SCORE_COLUMN:
-        return "\t".join([line, *[MISSING] * (wanted - columns), value])
+        missing = "\t." * (wanted - columns)
+        return f"{line}{missing}\t{value}"
     fields = line.split("\t", SCORE_COLUMN + 1)
     fields[SCORE_COLUMN] = value
     return "\t".join(fields)

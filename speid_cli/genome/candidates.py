@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,14 +43,33 @@ def candidate_line(enhancer: BedElement, promoter: BedElement, distance: int, la
 
     A ``~`` in a name is written ``%7E``, so that the two names can be separated again.
     """
-    (chrom, start, end), first, strand = enhancer
-    (other, other_start, other_end), second, other_strand = promoter
-    name = NAME_SEPARATOR.join(part.replace(NAME_SEPARATOR, "%7E") for part in (first, second))
-    line = (
-        f"{chrom}\t{start}\t{end}\t{other}\t{other_start}\t{other_end}\t{name}\t{MISSING}"
-        f"\t{strand}\t{other_strand}\t{distance}"
-    )
-    return line if label is None else f"{line}\t{label}"
+    return _line(_enhancer_text(enhancer), _promoter_text(promoter), _last_columns(distance, label))
+
+
+# What a line has of one element, of each of its columns; those of both sides take turns.
+_Text = tuple[str, str, str]
+
+
+def _line(enhancer: _Text, promoter: _Text, last: str) -> str:
+    return f"{enhancer[0]}{promoter[0]}{enhancer[1]}{promoter[1]}{enhancer[2]}{promoter[2]}{last}"
+
+
+def _enhancer_text(element: BedElement) -> _Text:
+    place, name = _place_and_name(element)
+    return f"{place}\t", f"{name}{NAME_SEPARATOR}", f"\t{MISSING}\t{element.strand}\t"
+
+
+def _promoter_text(element: BedElement) -> _Text:
+    place, name = _place_and_name(element)
+    return f"{place}\t", name, f"{element.strand}\t"
+
+
+def _place_and_name(element: BedElement) -> tuple[str, str]:
+    return "\t".join(map(str, element.interval)), element.name.replace(NAME_SEPARATOR, "%7E")
+
+
+def _last_columns(distance: int, label: int | None) -> str:
+    return str(distance) if label is None else f"{distance}\t{label}"
 
 
 def candidates(
@@ -59,7 +79,7 @@ def candidates(
     joined: NDArray[np.int64] | None,
     counts: CandidateCounts,
 ) -> Iterator[str]:
-    """BEDPE lines of all pairs within a range of distances, sorted by enhancer, then promoter.
+    """BEDPE lines of all pairs within a range of distances, sorted by enhancer, then promoter; many in each text.
 
     Parameters
     ----------
@@ -77,6 +97,7 @@ def candidates(
     places = [[element.interval for element in side] for side in (enhancers, promoters)]
     bounds = list(map(bounds_of, places))
     neighbours = Neighbours(places[1], places[0], reach[1])
+    promoter_texts = list(map(_promoter_text, promoters))
     paired = np.zeros(width, bool)
     for start in range(0, len(enhancers), _ENHANCERS_AT_A_TIME):
         block = slice(start, start + _ENHANCERS_AT_A_TIME)
@@ -84,13 +105,19 @@ def candidates(
         keys = np.sort(rows * width + columns)
         rows, columns = np.divmod(keys, width)
         distances = distance_bp(*bounds[0][rows].T, *bounds[1][columns].T).tolist()
-        labels = [None] * len(keys) if joined is None else _counts_of(keys, joined).tolist()
+        labels = None if joined is None else _counts_of(keys, joined)
         paired[columns] = True
         counts.enhancers += len(np.unique(rows))
         counts.pairs += len(keys)
-        for row, column, distance, label in zip(rows.tolist(), columns.tolist(), distances, labels, strict=True):
-            counts.positives += label or 0
-            yield candidate_line(enhancers[row], promoters[column], distance, label)
+        counts.positives += 0 if labels is None else int(labels.sum())
+        last = map(_last_columns, distances, repeat(None) if labels is None else labels.tolist())
+        enhancer_texts = list(map(_enhancer_text, enhancers[block]))
+        sides = (
+            [enhancer_texts[row] for row in (rows - start).tolist()],
+            [promoter_texts[column] for column in columns.tolist()],
+        )
+        if len(keys):
+            yield "\n".join(map(_line, *sides, last))
     counts.promoters = int(paired.sum())
 
 

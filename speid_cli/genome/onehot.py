@@ -25,6 +25,7 @@ FILE_CODES = [ALPHABET.index(letter) for letter in FILE_ORDER]
 _CODE_OF_LETTER = np.full(256, N_CODE, np.uint8)
 for _code, _letter in enumerate(ALPHABET):
     _CODE_OF_LETTER[[ord(_letter), ord(_letter.lower())]] = _code
+_LETTERS_TO_CODES = _CODE_OF_LETTER.tobytes()
 _NIBBLE_OF_CODE = np.array([0b1000, 0b0100, 0b0010, 0b0001, 0b0000], np.uint8)
 _INVALID = 255
 _CODE_OF_NIBBLE = np.full(16, _INVALID, np.uint8)
@@ -33,8 +34,8 @@ _CODES_OF_BYTE = np.stack([_CODE_OF_NIBBLE[np.arange(256) >> 4], _CODE_OF_NIBBLE
 
 
 def encode(sequence: bytes) -> NDArray[np.uint8]:
-    """Codes (L,) of a sequence; lower case (soft-masked) reads as upper case."""
-    return _CODE_OF_LETTER[np.frombuffer(sequence, np.uint8)]
+    """Codes (L,) of a sequence, read-only; lower case (soft-masked) reads as upper case."""
+    return np.frombuffer(sequence.translate(_LETTERS_TO_CODES), np.uint8)
 
 
 def pack(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:

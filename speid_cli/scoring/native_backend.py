@@ -21,7 +21,8 @@ from speid_cli.scoring.folding import Pass
 from speid_cli.scoring.shared_backend import Part, Rows, SharedBackend
 
 _ELEMENTS = 12  # in one task: two groups of rows in the recurrence
-_PAIRS = 192  # in one task: enough to be worth reading the dense weights
+_PAIRS = 192  # in one task at least: enough to be worth reading the dense weights
+_STATES_BYTES = 1 << 21  # of a task at least: small networks get more pairs
 
 
 class NativeBackend(SharedBackend):
@@ -92,7 +93,8 @@ class NativeBackend(SharedBackend):
             rows = order[part]
             logits[rows] = self._logits(enhancers[rows], promoters[rows])
 
-        pieces = -(-count // _PAIRS)
+        pair_bytes = 4 * self._config.lstm_units * sum(self._steps)
+        pieces = -(-count // max(_PAIRS, _STATES_BYTES // pair_bytes))
         pieces = -(-pieces // kernels.threads) * kernels.threads
         kernels.parallel(score, kernels.spans(count, 6, pieces))
         return logits

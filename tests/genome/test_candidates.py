@@ -27,7 +27,8 @@ def lines_of(
     joined = None
     if loops is not None:
         joined = joined_by_loops(read_loops(loops, ContigNames()), enhancers, promoters, (low, high))
-    return list(candidates(enhancers, promoters, (low, high), joined, CandidateCounts()))
+    texts = candidates(enhancers, promoters, (low, high), joined, CandidateCounts())
+    return "\n".join(texts).splitlines()
 
 
 @pytest.mark.parametrize(("low", "high"), [(0, 0), (0, 500), (100, 300), (250, 250), (0, 10_000)])

@@ -120,9 +120,9 @@ def test_usual_lines_are_read_as_arrays(line: str) -> None:
         assert [(columns.names[name], start, end) for name, start, end in side.tolist()] == [element] * 2
 
 
-@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 3), st.integers(-1, 1)), min_size=1))
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 3), st.integers(-1, 1))))
 def test_rows_are_numbered_in_order(rows: list[tuple[int, int, int]]) -> None:
-    first, number = distinct(np.array(rows, np.int64))
+    first, number = distinct(np.array(rows, np.int64).reshape(-1, 3))
     different = list(dict.fromkeys(rows))
     assert [rows[index] for index in first] == different
     assert [different[index] for index in number] == rows
