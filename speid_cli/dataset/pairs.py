@@ -175,7 +175,7 @@ class PairDataset:
         arrays["metadata"] = json.dumps(self.metadata, sort_keys=True)
         if self.name:
             arrays["name"] = np.frombuffer("\n".join(self.name).encode(), np.uint8)
-        write_archive(stream, arrays)
+        write_archive(stream, arrays, [f"{side}_onehot" for side, _, _ in self.sides])
 
     @cached_property
     def digest(self) -> str:
