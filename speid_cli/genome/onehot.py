@@ -34,8 +34,8 @@ _CODES_OF_BYTE = np.stack([_CODE_OF_NIBBLE[np.arange(256) >> 4], _CODE_OF_NIBBLE
 
 
 def encode(sequence: bytes) -> NDArray[np.uint8]:
-    """Codes (L,) of a sequence, read-only; lower case (soft-masked) reads as upper case."""
-    return np.frombuffer(sequence.translate(_LETTERS_TO_CODES), np.uint8)
+    """Codes (L,) of a sequence; lower case (soft-masked) reads as upper case."""
+    return np.frombuffer(bytearray(sequence.translate(_LETTERS_TO_CODES)), np.uint8)
 
 
 def pack(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:

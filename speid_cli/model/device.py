@@ -80,7 +80,8 @@ class Device:
         if self.is_cuda:
             name = torch.cuda.get_device_name(self.torch)
         else:
-            threads = f", {torch.get_num_threads()} threads" if self.torch.type == "cpu" else ""
+            count = torch.get_num_threads() if self.kernels is None else self.kernels.threads
+            threads = f", {count} threads" if self.torch.type == "cpu" else ""
             name = f"{_processor()}{threads}"
         return f"{self.torch} ({name}), {self.precision}, {self._route}"
 
@@ -107,14 +108,20 @@ class Device:
         return torch.optim.Adam(groups, lr=learning_rate, fused=self.torch.type in ("cuda", "cpu"))
 
     def prepare_training(self, model: Speid) -> Speid | NativeNetwork:
-        """Move the model to the device, and return the fastest network that trains its parameters."""
+        """Move the model to the device, and return the fastest network that trains its parameters.
+
+        On the native kernels, PyTorch itself has one thread from then on.
+        """
         if self.is_cuda and self.processes.count > 1:
             nn.SyncBatchNorm.convert_sync_batchnorm(model)  # replaces the norms inside the model
         else:
             model.share_batches(self.processes)
         model.to(self.torch)
-        native = model.has_fast_paths and model.config.pool_length <= LONGEST_POOL
-        return NativeNetwork(model, self.kernels) if self.kernels is not None and native else model
+        if self.kernels is None or not model.has_fast_paths or model.config.pool_length > LONGEST_POOL:
+            return model
+        # Else the threads of OpenMP wait for PyTorch's small operations on the cores that the kernels need.
+        torch.set_num_threads(1)
+        return NativeNetwork(model, self.kernels)
 
 
 def _processor() -> str:
