@@ -28,7 +28,7 @@ from speid_cli.model.convolution import expand
 from speid_cli.model.device import Device
 from speid_cli.model.initialisers import initialise
 from speid_cli.model.speid import Speid
-from speid_cli.scoring.scorer import Scorer
+from speid_cli.scoring.scorer import PairSide, Scorer
 from speid_cli.training.inputs import WholeNetwork
 from speid_cli.training.state import TrainingState
 from speid_cli.training.trainer import Trainer
@@ -90,7 +90,7 @@ def score(model: Speid, rounds: int) -> None:
                     cache.clear()
                 with timed(elements):
                     for cache in caches:
-                        cache.find(range(count))
+                        cache.find(PairSide.of(range(count)))
                 with timed(pairs):
                     logits = scorer.logits(*keys)
             error = np.abs(1 / (1 + np.exp(-logits[checked].astype(np.float64))) - exact).max()

@@ -25,7 +25,7 @@ import torch
 from measurements import machine_line
 from numpy.typing import NDArray
 from torch import nn
-from work import DISTANCE_BP, WINDOWS, apart, real_elements, unpacked_chr22, windows
+from work import DISTANCE_BP, WINDOWS, apart, elements_of, unpacked_chr22, windows
 
 from speid_cli.genome.intervals import Interval
 from speid_cli.genome.reference import Reference
@@ -88,7 +88,7 @@ def trained(data: Path, folder: Path) -> tuple[Path, Path]:
 
 def candidates(data: Path, count: int) -> tuple[list[tuple[int, int]], list[list[Interval]]]:
     """The first pairs along chr22 within 2 Mb of each other, of all elements of six cell lines."""
-    elements = real_elements(data)
+    elements = elements_of(data, "targetfinder.*.chr22.hg38.bedpe.gz")
     pairs = [
         (i, j)
         for i, enhancer in enumerate(elements[0])

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Compare speid with its peers in one run: scoring, training, fine-tuning, prepare, and how cost grows.
+"""Compare speid with its peers in one run: scoring, training, whole commands, prepare, and how cost grows.
 
 usage: python benchmarks/run.py [--rounds N] [--data FOLDER] [--genome GENOME.fa] [-o SPEED.md]
 
 Peers run in processes of their own, one at a time. Keras 3 on TensorFlow is installed into
 `benchmarks/.keras` at the first run (pip; some 2 GB). FOLDER holds the paper's pairs and chr22
-(targetfinder.*.bedpe.gz, chr22.hg38.fa.gz); without it, elements are random sequence and `prepare`
-is not measured. GENOME.fa is what `prepare` reads; by default a random genome of hg19's sizes is made,
+(targetfinder.*.bedpe.gz, chr22.hg38.fa.gz); without it, elements are random sequence, and the commands
+and `prepare` are not measured. GENOME.fa is what `prepare` reads; by default a random genome of hg19's sizes is made,
 3.1 GB, in a temporary folder.
 """
 
@@ -23,6 +23,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from commands import measure_commands
 from measurements import Times, machine
 from prepare import measure_prepare
 from report import Report
@@ -50,8 +51,11 @@ def main() -> None:
                 peers = {name: stack.enter_context(Peer.started(*commands[name])) for name in dict(wanted)}
                 times |= measure(peers, wanted, options.rounds)
                 about |= {name: value for peer in peers.values() for name, value in peer.about.items()}
-        prepared = measure_prepare(options.data, options.genome, Path(folder), options.rounds) if options.data else {}
-        Report(work, times, prepared, about | machine(), options.rounds).write(options.output)
+        commands, prepared = {}, {}
+        if options.data:
+            commands = measure_commands(options.data, environment(), Path(folder), options.rounds)
+            prepared = measure_prepare(options.data, options.genome, Path(folder), options.rounds)
+        Report(work, times, commands, prepared, about | machine(), options.rounds).write(options.output)
     print(f"written: {options.output}")
 
 
@@ -115,7 +119,9 @@ def environment() -> str:
     python = folder / "bin" / "python"
     if not (folder / "ready").exists():
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "keras>=3.10", "tensorflow-cpu>=2.19"], check=True)
+        subprocess.run(
+            [python, "-m", "pip", "install", "--quiet", "keras>=3.10", "tensorflow-cpu>=2.19", "pandas"], check=True
+        )
         (folder / "ready").touch()
     return str(python)
 

@@ -10,10 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from speid_cli.genome.bedpe import parse_pair
 from speid_cli.genome.intervals import Interval, window_start
 from speid_cli.genome.onehot import encode
-from speid_cli.genome.pair_reader import read_bedpe
+from speid_cli.genome.pair_reader import PairReader
 from speid_cli.genome.reference import Reference
 
 UNRELATED = 200
@@ -58,7 +57,7 @@ def make_work(data: Path | None, path: Path) -> Work:
 
 def real_neighbours(data: Path, folder: Path) -> tuple[list[NDArray[np.uint8]], NDArray[np.int64], NDArray[np.int64]]:
     """Windows of neighbouring elements and all pairs of them within 2 Mb between the nearest edges."""
-    elements = real_elements(data)
+    elements = elements_of(data, "targetfinder.*.chr22.hg38.bedpe.gz")
     enhancers = elements[0][NEIGHBOURS]
     promoters = [p for p in elements[1] if any(apart(e, p) <= DISTANCE_BP for e in enhancers)]
     pairs = [(i, j) for i, e in enumerate(enhancers) for j, p in enumerate(promoters) if apart(e, p) <= DISTANCE_BP]
@@ -68,14 +67,13 @@ def real_neighbours(data: Path, folder: Path) -> tuple[list[NDArray[np.uint8]], 
     return sides, left, right
 
 
-def real_elements(data: Path) -> list[list[Interval]]:
-    """All enhancers and all promoters of six cell lines on chr22, in order along it."""
+def elements_of(data: Path, names: str) -> list[list[Interval]]:
+    """All enhancers and all promoters of files of pairs, in order along the genome."""
     found: tuple[set[Interval], set[Interval]] = set(), set()
-    for bedpe in sorted(data.glob("targetfinder.*.chr22.hg38.bedpe.gz")):
-        for line in read_bedpe(str(bedpe)):
-            if line.role == "pair":
-                for side, element in zip(found, parse_pair(line.fields, False), strict=True):
-                    side.add(element)
+    for bedpe in sorted(data.glob(names)):
+        for _, pair in PairReader(str(bedpe)):
+            for side, element in zip(found, pair, strict=True):
+                side.add(element)
     return [sorted(side) for side in found]
 
 

@@ -22,7 +22,7 @@ from speid_cli.model.config import PRESETS, SpeidConfig
 from speid_cli.model.device import Device
 from speid_cli.model.initialisers import initialise
 from speid_cli.model.speid import Speid
-from speid_cli.scoring.scorer import Scorer
+from speid_cli.scoring.scorer import PairSide, Scorer
 from speid_cli.training.inputs import FrozenFeatures, WholeNetwork
 from speid_cli.training.state import TrainingState
 from speid_cli.training.trainer import Trainer
@@ -101,7 +101,7 @@ class Pairs:
         """All elements."""
         for cache, count in zip((self.scorer.enhancers, self.scorer.promoters), self.counts, strict=True):
             cache.clear()
-            cache.find(range(count))
+            cache.find(PairSide.of(range(count)))
 
     def pairs_only(self) -> Work:
         """Pairs whose elements are computed."""

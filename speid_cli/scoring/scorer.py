@@ -25,7 +25,7 @@ Reader = Callable[[list[Key]], Codes]
 
 
 @dataclass(frozen=True)
-class Elements(Generic[Key]):
+class PairSide(Generic[Key]):
     """One side of N pairs.
 
     Attributes
@@ -40,14 +40,14 @@ class Elements(Generic[Key]):
     index: NDArray[np.int64]
 
     @classmethod
-    def of(cls, keys: Sequence[Key]) -> Elements[Key]:
+    def of(cls, keys: Sequence[Key]) -> PairSide[Key]:
         """From the element (N,) of each pair."""
         number = {key: index for index, key in enumerate(dict.fromkeys(keys))}
         return cls(list(number), np.array([number[key] for key in keys], np.int64))
 
-    def __getitem__(self, span: slice) -> Elements[Key]:
-        part = Elements.of(self.index[span].tolist())
-        return Elements([self.keys[index] for index in part.keys], part.index)
+    def __getitem__(self, span: slice) -> PairSide[Key]:
+        part = PairSide.of(self.index[span].tolist())
+        return PairSide([self.keys[index] for index in part.keys], part.index)
 
 
 class ElementCache(Generic[Key]):
@@ -56,7 +56,7 @@ class ElementCache(Generic[Key]):
     Parameters
     ----------
     slots : int
-        Elements held at most.
+        PairSide held at most.
     """
 
     def __init__(self, backends: Sequence[ScoringBackend], side: int, slots: int, read: Reader[Key]) -> None:
@@ -64,7 +64,7 @@ class ElementCache(Generic[Key]):
         self._backends, self._side, self._read = backends, side, read
         self._held: OrderedDict[Key, int] = OrderedDict()
 
-    def find(self, elements: Elements[Key]) -> Slots:
+    def find(self, elements: PairSide[Key]) -> Slots:
         """Slots (N,) of elements (N,), of which at most `slots` differ; new elements are computed."""
         for key in elements.keys:
             if key in self._held:
@@ -100,7 +100,7 @@ class Scorer(Generic[Key]):
     model : Speid
         Moved to the device.
     read : tuple of callable
-        For each side, a function that returns base codes uint8 (N, L) of a list of N elements. Elements
+        For each side, a function that returns base codes uint8 (N, L) of a list of N elements. PairSide
         are identified by any hashable keys.
     batch_size : int, optional
         Pairs that go through the network together, where PyTorch computes it; default: by device.
@@ -135,9 +135,9 @@ class Scorer(Generic[Key]):
 
     def logits(self, enhancers: Sequence[Key], promoters: Sequence[Key]) -> NDArray[np.float32]:
         """Logits (N,) of pairs of elements, by the first network."""
-        return self.all_logits(Elements.of(enhancers), Elements.of(promoters))[0]
+        return self.all_logits(PairSide.of(enhancers), PairSide.of(promoters))[0]
 
-    def all_logits(self, enhancers: Elements[Key], promoters: Elements[Key]) -> NDArray[np.float32]:
+    def all_logits(self, enhancers: PairSide[Key], promoters: PairSide[Key]) -> NDArray[np.float32]:
         """Logits (K, N) of pairs of elements, by each of K networks."""
         parts = [
             np.stack([backend.logits(*slots).numpy() for backend in self._backends])
@@ -147,17 +147,17 @@ class Scorer(Generic[Key]):
 
     def sequence_features(self, enhancers: Sequence[Key], promoters: Sequence[Key]) -> Iterator[Tensor]:
         """Inputs of the first network's dense layer (M, T, 2H), on the device, of successive parts of the pairs."""
-        pairs = Elements.of(enhancers), Elements.of(promoters)
+        pairs = PairSide.of(enhancers), PairSide.of(promoters)
         return (self._backends[0].sequence_features(*slots) for slots in self._slots(*pairs))
 
-    def _slots(self, enhancers: Elements[Key], promoters: Elements[Key]) -> Iterator[tuple[Slots, Slots]]:
+    def _slots(self, enhancers: PairSide[Key], promoters: PairSide[Key]) -> Iterator[tuple[Slots, Slots]]:
         parts = iter([(enhancers, promoters)] if len(enhancers.index) else [])
         if len(enhancers.keys) > self.enhancers.slots or len(promoters.keys) > self.promoters.slots:
             parts = ((enhancers[span], promoters[span]) for span in self.spans(enhancers, promoters))
         for left, right in parts:
             yield self.enhancers.find(left), self.promoters.find(right)
 
-    def spans(self, enhancers: Elements[Key], promoters: Elements[Key]) -> Iterator[slice]:
+    def spans(self, enhancers: PairSide[Key], promoters: PairSide[Key]) -> Iterator[slice]:
         """Split pairs (N,) into spans whose elements fit into the caches together."""
         start, left, right = 0, set[int](), set[int]()
         pairs = zip(enhancers.index.tolist(), promoters.index.tolist(), strict=True)

@@ -25,7 +25,7 @@ from speid_cli.model.device import Device
 from speid_cli.model.processes import SINGLE_PROCESS, Processes
 from speid_cli.model.speid import Speid
 from speid_cli.scoring.scale import PLAIN, Scale
-from speid_cli.scoring.scorer import Elements, Scorer
+from speid_cli.scoring.scorer import PairSide, Scorer
 from speid_cli.text import Share
 
 Item = TypeVar("Item")
@@ -189,9 +189,9 @@ class PairStream:
             found.insert(index, value)
         return found
 
-    def _elements(self, places: Numbers) -> Elements[Interval]:
+    def _elements(self, places: Numbers) -> PairSide[Interval]:
         first, index = distinct(places)
-        return Elements([Interval(self._names[name], start, end) for name, start, end in places[first].tolist()], index)
+        return PairSide([Interval(self._names[name], start, end) for name, start, end in places[first].tolist()], index)
 
     def _distances(self, places: Places) -> Numbers | None:
         """Distances (N,) in bp, where the scale needs them; counts those outside its reach."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from speid_cli.model.convolution import expand
 from speid_cli.model.device import Device
-from speid_cli.scoring.scorer import ElementCache, Elements, Scorer
+from speid_cli.scoring.scorer import ElementCache, PairSide, Scorer
 from tests import builders
 
 WINDOWS = builders.ENHANCER_WINDOW, builders.PROMOTER_WINDOW
@@ -113,14 +113,14 @@ def test_several_networks_read_each_element_once_and_share_the_memory(device: De
     readers = reading, (lambda rows: promoters[rows])
     several = Scorer[int](models[0], device, readers, cache_bytes=10**6, others=models[1:])
     left, right = [0, 7, 0, 3, 3], [4, 0, 0, 2, 4]
-    found = several.all_logits(Elements.of(left), Elements.of(right))
+    found = several.all_logits(PairSide.of(left), PairSide.of(right))
     assert found.shape == (3, 5) and read == [0, 7, 3]
     for row, model in zip(found, models, strict=True):
         alone = builders.scorer(model, device, (enhancers, promoters), cache_bytes=10**6)
         np.testing.assert_allclose(row, alone.logits(left, right), atol=1e-6)
         assert alone.enhancers.slots // 3 == several.enhancers.slots
     np.testing.assert_array_equal(several.logits(left, right), found[0])
-    assert several.all_logits(Elements.of([]), Elements.of([])).shape == (3, 0)
+    assert several.all_logits(PairSide.of([]), PairSide.of([])).shape == (3, 0)
 
 
 def test_bf16_is_near() -> None:
@@ -161,7 +161,7 @@ def test_spans_hold_no_more_elements_than_slots(pairs: list[tuple[int, int]]) ->
     model, codes = builders.random_checkpoint().model(), random_codes(10, 6)
     scorer = builders.scorer(model, Device("cpu"), codes, most_elements=(10, 6), cache_bytes=1)
     enhancers, promoters = ([pair[side] for pair in pairs] for side in (0, 1))
-    spans = list(scorer.spans(Elements.of(enhancers), Elements.of(promoters)))
+    spans = list(scorer.spans(PairSide.of(enhancers), PairSide.of(promoters)))
     assert [pair for span in spans for pair in pairs[span]] == pairs
     for span in spans:
         assert 1 <= len(set(enhancers[span])) <= scorer.enhancers.slots == 2
@@ -189,7 +189,7 @@ def test_a_slot_holds_what_was_last_filled_into_it(requests: list[list[int]]) ->
     cache = ElementCache([backend], 0, 4, reading)  # type: ignore[list-item]
     for keys in requests:
         read.clear()
-        slots = cache.find(Elements.of(keys)).tolist()
+        slots = cache.find(PairSide.of(keys)).tolist()
         different = list(dict.fromkeys(keys))
         new = [key for key in different if key not in order]
         assert read == new
