@@ -157,7 +157,8 @@ Shared pairs: {self._work.pairs:,} pairs of {self._work.enhancers:,} enhancers a
         lines = [
             "## Whole commands", "",
             "From start to end, imports and the reading of all files included.", "",
-            "| way | number | seconds (range) | a second | compared with | times as fast |", "|---|---|---|---|---|---|",
+            "| way | number | seconds (range) | a second | compared with | times as fast |",
+            "|---|---|---|---|---|---|",
         ]  # fmt: skip
         for name, way in self._commands.items():
             rate, other, title = way.count / way.times.median, None, ""
