@@ -22,7 +22,7 @@ ABOUT = {
     "null": "Random labels: every model must score the base rate.",
     "hard": "A table of six enhancer and six promoter motif families decides; each interacts with two of the other "
     "side. Elements have their family's motif once or twice and two motifs that mean nothing. The network starts with "
-    "16 of the 23 motifs.",
+    "all 23 motifs.",
     "chr22, six lines, block": "Real pairs of the six cell lines together, whose held-out ends of chr22 share nothing "
     "with the rest.",
     "GM12878 names, random": "Real names and distances without sequence, split at random as in the paper.",

@@ -17,8 +17,8 @@ from speid_cli.errors import OptionError, SpeidError, Terminated
 from speid_cli.files import unreadable
 
 COMMANDS = (
-    "candidates", "negatives", "features", "prepare", "motifs", "pretrain", "finetune", "evaluate", "predict",
-    "explain", "info",
+    "elements", "candidates", "negatives", "features", "prepare", "motifs", "pretrain", "finetune", "evaluate",
+    "predict", "explain", "info",
 )  # fmt: skip
 SEVERAL_PROCESSES = ("pretrain", "finetune", "predict")
 

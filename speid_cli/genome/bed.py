@@ -30,6 +30,11 @@ class BedElement(NamedTuple):
     strand: str = MISSING
 
 
+def bed_line(element: BedElement) -> str:
+    """BED with 6 columns; the score is ``.``."""
+    return "\t".join([*map(str, element.interval), element.name, MISSING, element.strand])
+
+
 def read_bed_elements(path: str) -> Iterator[BedElement]:
     """Every interval of a BED file (``-``: standard input).
 

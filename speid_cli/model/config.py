@@ -217,9 +217,10 @@ def _small_training(learning_rate: float) -> tuple[TrainingConfig, TrainingConfi
     return pretrain, finetune
 
 
-# Dropout before the LSTM would hide the only site of a motif, and with it why a pair interacts.
+# Much dropout before the LSTM would hide the only site of a motif, and with it why a pair interacts; without any,
+# chance sites are learnt too.
 _LITTLE_DATA = SpeidConfig(
-    feature_dropout=0.0, sequence_dropout=0.0, dense_dropout=0.3, l2_penalty=1e-3, norm_momentum=0.1
+    feature_dropout=0.05, sequence_dropout=0.0, dense_dropout=0.3, l2_penalty=1e-3, norm_momentum=0.1
 )
 PRESETS = {
     "paper": Preset(),

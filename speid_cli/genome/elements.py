@@ -1,0 +1,115 @@
+"""Promoters around transcription starts, and enhancers from segmentations and peaks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+
+from speid_cli.errors import DataError
+from speid_cli.genome.bed import BedElement, read_bed_lines
+from speid_cli.genome.bedpe import MISSING
+from speid_cli.genome.contigs import ReferenceContigs
+from speid_cli.genome.genes import Start
+from speid_cli.genome.intervals import Interval
+
+_NAME, _STRAND = 3, 5
+_NAMES_SHOWN = 30
+
+
+def promoters_at(starts: Iterable[Start], upstream: int, downstream: int) -> list[BedElement]:
+    """An element around each start, sorted; named by its genes, joined by commas.
+
+    Parameters
+    ----------
+    upstream, downstream : int
+        Length in bp before the first transcribed base, and from it on; cut where the chromosome begins.
+    """
+    found = []
+    for (chrom, position, strand), some in groupby(sorted(starts), key=lambda start: start[:3]):
+        genes = sorted({start.gene for start in some})
+        before, after = (upstream, downstream) if strand == "+" else (downstream - 1, upstream + 1)
+        interval = Interval(chrom, max(0, position - before), position + after)
+        found.append(BedElement(interval, ",".join(genes), strand))
+    return sorted(found)
+
+
+def of_gene_types(starts: Sequence[Start], types: Sequence[str], path: object) -> list[Start]:
+    """The starts of genes of some types.
+
+    Raises
+    ------
+    DataError
+        There are none: the message lists the types that there are.
+    """
+    found = [start for start in starts if start.gene_type in types]
+    if not found:
+        known = ", ".join(sorted({start.gene_type or MISSING for start in starts})[:_NAMES_SHOWN])
+        raise DataError(f"no gene is of type {' or '.join(types)}; there are {known}", path=path)
+    return found
+
+
+def bed_starts(path: str) -> list[Start]:
+    """The 5' ends of the intervals of a BED file with strands, such as CAGE peaks.
+
+    Raises
+    ------
+    DataError
+        A line is not valid or has no strand.
+    """
+    found = []
+    for number, interval, fields in read_bed_lines(path):
+        strand = fields[_STRAND] if len(fields) > _STRAND else MISSING
+        if strand not in ("+", "-"):
+            raise DataError(
+                "an interval without a strand", expected="+ or - in column 6", path=path, line=number,
+                hint="without --promoters, the intervals are taken as they are",
+            )  # fmt: skip
+        position = interval.start if strand == "+" else interval.end - 1
+        found.append(Start(interval.chrom, position, strand, fields[_NAME] or MISSING))
+    return found
+
+
+def read_named(path: str, names: Sequence[str]) -> Iterator[BedElement]:
+    """The intervals of a BED file whose name, in column 4, is one of `names`; all, where there are none.
+
+    Raises
+    ------
+    DataError
+        A line is not valid, or no interval has one of the names: the message lists those that there are.
+    """
+    seen, matched = dict[str, None](), False
+    for _, interval, fields in read_bed_lines(path):
+        name = fields[_NAME] if len(fields) > _NAME else MISSING
+        if not names or name in names:
+            matched = True
+            yield BedElement(interval, name)
+        elif len(seen) <= _NAMES_SHOWN:
+            seen[name] = None
+    if not matched:
+        known = ", ".join(sorted(seen)[:_NAMES_SHOWN]) + (", ..." if len(seen) > _NAMES_SHOWN else "")
+        found = f"no interval is named {' or '.join(names)}; there are {known}" if seen else "no intervals"
+        raise DataError(found, expected="at least one BED line", path=path)
+
+
+def on_contigs(elements: Iterable[BedElement], contigs: ReferenceContigs) -> list[BedElement]:
+    """The elements on the contigs of a reference, by its names, sorted; ended where their contigs end."""
+    found = []
+    for element in elements:
+        chrom = contigs.find(element.interval.chrom)
+        if chrom is not None and element.interval.start < contigs.lengths[chrom]:
+            interval = Interval(chrom, element.interval.start, min(element.interval.end, contigs.lengths[chrom]))
+            found.append(element._replace(interval=interval))
+    return sorted(found)
+
+
+def merged(elements: Iterable[BedElement]) -> list[BedElement]:
+    """Elements that overlap or touch as one, sorted; its name holds all of theirs, joined by commas."""
+    found: list[tuple[Interval, dict[str, None]]] = []
+    for interval, name, _ in sorted(elements):
+        if found and found[-1][0].chrom == interval.chrom and interval.start <= found[-1][0].end:
+            last, names = found.pop()
+            interval = last._replace(end=max(last.end, interval.end))
+        else:
+            names = {}
+        found.append((interval, names | {name: None}))
+    return [BedElement(interval, ",".join(names)) for interval, names in found]
