@@ -29,7 +29,7 @@ LAYERS = (
     "cli",
 )
 ONLY_IN = {
-    "click": "cli/", "rich": "cli/", "pysam": "genome/reference.py", "pybedtools": "genome/overlaps.py",
+    "click": "cli/", "rich": "cli/", "pysam": ("genome/reference.py", "genome/tabix.py"), "pybedtools": "genome/overlaps.py",
     "Bio": ("genome/motif_files.py", "cli/outputs.py"), "pyjaspar": "genome/motif_files.py",
     "pybigtools": "genome/bigwig.py",
 }  # fmt: skip

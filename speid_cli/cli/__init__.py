@@ -18,7 +18,7 @@ from speid_cli.files import unreadable
 
 COMMANDS = (
     "elements", "candidates", "negatives", "features", "prepare", "motifs", "pretrain", "finetune", "evaluate",
-    "predict", "explain", "info",
+    "predict", "export", "explain", "info",
 )  # fmt: skip
 SEVERAL_PROCESSES = ("pretrain", "finetune", "predict")
 

@@ -1,4 +1,4 @@
-"""bigWig: one value a base. The only user of pybigtools."""
+"""bigWig, one value a base, and bigBed. The only user of pybigtools."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from speid_cli.errors import DataError, OptionError
 from speid_cli.files import os_errors_of
 from speid_cli.genome.intervals import Interval
 from speid_cli.kinds import BIGWIG, recognised
+
+_DEFINED_FIELDS_AT = 34  # in the header, a 16-bit number
 
 
 def is_available() -> bool:
@@ -105,5 +107,35 @@ def write_bigwig(path: Path, contig: str, length: int, start: int, values: NDArr
         raise _not_written(path, f"{len(written):,} of {len(rows):,} values are there")
 
 
+def write_bigbed(path: Path, lengths: dict[str, int], rows: Sequence[tuple[str, int, int, str]], sql: str) -> None:
+    """Write sorted rows of contig, start, end and other columns, described by autoSql, as a bigBed of BED5 and more.
+
+    Raises
+    ------
+    DataError
+        What is read back is not what was to be written.
+    OptionError
+        pybigtools is not installed.
+    """
+    if not is_available():
+        raise OptionError("pybigtools is needed to write a bigBed and not installed; try: pip install pybigtools")
+    import pybigtools
+
+    try:
+        pybigtools.open(str(path), "w").write(lengths, iter(rows), autosql=sql)
+        with path.open("r+b") as stream:  # pybigtools counts all columns as those of BED
+            stream.seek(_DEFINED_FIELDS_AT)
+            stream.write((5).to_bytes(2, "little"))
+        reader = pybigtools.open(str(path))
+        contigs = dict.fromkeys(contig for contig, *_ in rows)
+        written = [
+            (contig, start, end, "\t".join(rest)) for contig in contigs for start, end, *rest in reader.records(contig)
+        ]
+    except Exception as error:  # pybigtools raises nothing narrower
+        raise _not_written(path, error) from error
+    if written != list(rows):
+        raise _not_written(path, f"{len(written):,} of {len(rows):,} rows are there")
+
+
 def _not_written(path: Path, reason: object) -> DataError:
-    return DataError(f"the bigWig could not be written ({reason})", hint="is the disk full?", path=path.name)
+    return DataError(f"the file could not be written ({reason})", hint="is the disk full?", path=path.name)

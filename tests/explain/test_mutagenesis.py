@@ -195,10 +195,10 @@ def test_a_side_without_a_base_has_no_track(genome_file: Reference, model: Speid
 
 
 def test_a_track_that_is_not_written_is_an_error(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(DataError, match=r"^x.bw: the bigWig could not be written \(.*\); is the disk full\?$"):
+    with pytest.raises(DataError, match=r"^x.bw: the file could not be written \(.*\); is the disk full\?$"):
         write_bigwig(folder / "x.bw", "chr1", 5, 3, np.ones(9, np.float32))
     (folder / "y.bw").mkdir()
-    with pytest.raises(DataError, match=r"^y.bw: the bigWig could not be written \(.*\); is the disk full\?$"):
+    with pytest.raises(DataError, match=r"^y.bw: the file could not be written \(.*\); is the disk full\?$"):
         write_bigwig(folder / "y.bw", "chr1", 5, 3, np.ones(1, np.float32))
 
 
@@ -213,7 +213,7 @@ def test_values_that_are_lost_are_an_error(folder: Path, monkeypatch: pytest.Mon
             return [(3, 4, 1.0)]
 
     monkeypatch.setattr(pybigtools, "open", lambda *arguments: Short())
-    with pytest.raises(DataError, match=r"x.bw: the bigWig could not be written \(1 of 2 values are there\)"):
+    with pytest.raises(DataError, match=r"x.bw: the file could not be written \(1 of 2 values are there\)"):
         write_bigwig(folder / "x.bw", "chr1", 9, 3, np.ones(2, np.float32))
 
 
