@@ -77,3 +77,28 @@ def test_a_chromosome_of_any_name_has_its_pairs() -> None:
     assert [line.split("\t")[6] for line in lines_of(elements, elements, 0, 5)] == [
         f"{c.replace('~', '%7E')}~{c.replace('~', '%7E')}" for c, _, _ in places
     ]
+
+
+HICCUPS_2 = (
+    "#chr1\tx1\tx2\tchr2\ty1\ty2\tname\tscore\tstrand1\tstrand2\tcolor\tobserved\texpectedBL\n"
+    "# juicer_tools version 1.22.01\n1\t5\t9\t1\t20\t30\t.\t.\t.\t.\t0,255,255\t95.0\t27.5\n"
+)
+FITHICHIP = (
+    "chr1\ts1\te1\tchr2\ts2\te2\tcc\tCoverage1\tisPeak1\tBias1\tP-Value_Bias\tQ-Value_Bias\n"
+    "chr1\t5\t9\tchr1\t20\t30\t12\t300\t1\t1.2\t1e-30\t1e-28\n"
+)
+MUSTACHE = (
+    "BIN1_CHR\tBIN1_START\tBIN1_END\tBIN2_CHROMOSOME\tBIN2_START\tBIN2_END\tFDR\tDETECTION_SCALE\n"
+    "chr1\t5\t9\tchr1\t20\t30\t0.001\t1.6\n"
+)
+CHIAPET = "chr1\t5\t9\tchr1\t20\t30\t7\nchr1\t5\t9\tchr1\t20\t30\tx\t7\t.\t.\n"
+
+
+@pytest.mark.parametrize("text", [HICCUPS_2, FITHICHIP, MUSTACHE, CHIAPET], ids=["2", "FitHiChIP", "Mustache", "ChIA"])
+def test_loops_are_read_as_their_callers_write_them(folder: Path, text: str) -> None:
+    """Of HiCCUPS (with newer headers), FitHiChIP, Mustache and ChIA-PET."""
+    Path("loops.txt").write_text(text)
+    chrom = "1" if text is HICCUPS_2 else "chr1"
+    anchors = Interval(chrom, 5, 9), Interval(chrom, 20, 30)
+    found = read_loops("loops.txt", ContigNames())
+    assert {*found} == {anchors, anchors[::-1]}
