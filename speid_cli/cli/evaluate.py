@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import shlex
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,6 +51,7 @@ _WIDTHS = {"auprc": _WIDE, "auroc": _WIDE, "f1": _NARROW, "calibrated_brier": _N
     help="Also judge TargetFinder, trained on the signal of these tracks; see `speid features`.",
 )
 @click.option("--replicates", type=click.IntRange(0, 100_000), default=1000, help="Bootstrap replicates.")
+@click.option("--ensemble", is_flag=True, help="Of several models, also judge the mean of their logits.")
 @click.option("--no-baselines", is_flag=True, help="Leave the baselines out.")
 @options.allow_seen("Allow evaluation on pairs that the model was, or may have been, trained on.")
 @options.seed
@@ -71,20 +75,22 @@ def command(
     applies to uncalibrated probabilities.
 
     Given one model for each fold of DATA.npz, it judges each on its own test fold, and all
-    predictions together.
+    predictions together. Given several models of one division, it judges each, and the differences
+    between them, paired.
 
     \b
     Example:
       speid evaluate pairs.pt pairs.npz --fit -o evaluation
       speid evaluate pairs.pt pairs.npz --fit --prior all_candidates.bedpe
       speid evaluate pairs.fold*.pt pairs.npz
+      speid evaluate one.pt other.pt pairs.npz --ensemble
       speid evaluate pairs.fold*.pt pairs.npz --tracks tracks.tsv
       speid evaluate pairs.npz --no-model --tracks tracks.tsv
     """
     from threadpoolctl import threadpool_limits
 
     from speid_cli.evaluation.evaluate import evaluate
-    from speid_cli.evaluation.parts import parts_of
+    from speid_cli.evaluation.parts import are_rivals, parts_of
     from speid_cli.model.checkpoint import Checkpoint
 
     *models, data = files
@@ -93,15 +99,22 @@ def command(
     title = Path(models[0] if len(models) == 1 else data).stem
     target = output.folder(f"{title}.evaluation")
     dataset = PairDataset.read(data)
+    read = [(path, Checkpoint.read(path)) for path in models]
+    if settings.ensemble and not are_rivals(read):
+        raise OptionError("--ensemble needs several models that were divided alike")
     with located(data):
-        parts = parts_of([(path, Checkpoint.read(path)) for path in models], dataset)
+        if are_rivals(read):
+            parts = [part for each in read for part in parts_of([each], dataset)]
+        else:
+            parts = parts_of(read, dataset)
     device = compute.open() if models else None
     with located(data):
         if device is not None and fit:
             parts = [_fit(part, prior, device, settings.allow_seen) for part in parts]
     features = _features(tracks, dataset, data) if tracks else None
+    rivals = dict(zip(_names(models), parts, strict=True)) if are_rivals(read) else {}
     with located(data), threadpool_limits(compute.threads):
-        found = evaluate(parts, device, settings, features, say, _watch)
+        found = evaluate(parts[:1] if rivals else parts, device, settings, features, say, _watch, rivals)
     for _, checkpoint, path in parts if fit else ():
         if checkpoint is not None and path is not None:
             with atomic_file(path, force=True) as stream:
@@ -109,6 +122,12 @@ def command(
             _report_fit(path, checkpoint)
     write_folder(target, _contents(title, found, settings), output.force)
     _summarise(target, found)
+
+
+def _names(models: list[str]) -> list[str]:
+    """Names of models in tables: those of their files, with folders where these are needed to tell them apart."""
+    stems = [Path(path).stem for path in models]
+    return stems if len(set(stems)) == len(stems) else models
 
 
 def _check_models(models: list[str], no_model: bool, fit: bool, tracks: bool, settings: EvaluationSettings) -> None:
@@ -164,16 +183,22 @@ def _contents(title: str, found: Evaluation, settings: EvaluationSettings) -> di
     """The files of an evaluation by name."""
     from speid_cli.evaluation.page import page
     from speid_cli.evaluation.pictures import pictures
-    from speid_cli.evaluation.results import as_plain, bedpe_lines
+    from speid_cli.evaluation.results import as_plain, bedpe_lines, strongest_pairs
 
     content, drawn = as_plain(found, settings), pictures(found)
     texts = {
         "metrics.json": json.dumps(content, indent=2, allow_nan=False) + "\n",
         "predictions.bedpe": "".join(f"{line}\n" for line in bedpe_lines(found)),
-        "report.html": page(title, content, drawn),
+        "report.html": page(title, content, drawn, strongest_pairs(found), _made_by()),
     }
     files = {f"{name}.svg": picture for name, picture in drawn.items()}
     return files | {name: text.encode() for name, text in texts.items()}
+
+
+def _made_by() -> str:
+    """The command line and the date."""
+    command = shlex.join(["speid", *sys.argv[1:]])
+    return f"{command} ({datetime.now().astimezone():%Y-%m-%d %H:%M %Z})"
 
 
 @contextmanager
@@ -201,7 +226,7 @@ def _report_fit(model: str, checkpoint: Checkpoint) -> None:
 
 
 def _summarise(target: Path, found: Evaluation) -> None:
-    from speid_cli.evaluation.results import meaning
+    from speid_cli.evaluation.results import compared, meaning
 
     if found.seen:
         warn(f"the model may have been trained on these pairs: {found.seen}")
@@ -218,5 +243,6 @@ def _summarise(target: Path, found: Evaluation) -> None:
     if found.within:
         say("auprc and auroc are those among pairs of the same fold; for all pairs together, see the report")
     report_leaks(found.leaks)
-    say(meaning(found))
+    for sentence in (meaning(found), *compared(found)):
+        say(sentence)
     say(f"{target / 'report.html'}: open it in a browser")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +17,7 @@ from speid_cli.errors import OptionError, counted
 from speid_cli.evaluation.baselines import BASELINES, Watch, baseline_logits, pair_distances, unwatched
 from speid_cli.evaluation.calibration import Calibration, fit_calibration, fit_threshold
 from speid_cli.evaluation.features import TrackFeatures
-from speid_cli.evaluation.measures import Estimate, Predictions, estimate
+from speid_cli.evaluation.measures import Estimate, Predictions, difference, estimate
 from speid_cli.evaluation.parts import Part
 from speid_cli.evaluation.posterior import log_odds_with_distance
 from speid_cli.evaluation.seen import chosen_on, refuse_seen
@@ -28,6 +29,7 @@ from speid_cli.scoring.dataset import DatasetScorer, check_windows
 
 MODEL_NAME = "speid"
 WITH_DISTANCE = "speid + distance"
+ENSEMBLE = "ensemble"
 BLOCK_BP = 5_000_000
 # Fewer clusters are too few for a 95% interval.
 _FEWEST_CLUSTERS = 8
@@ -72,7 +74,11 @@ class Evaluation:
     members : int64 (N,)
         The evaluated pairs, as positions in the data set, in order.
     models : dict of ModelResult
-        By name. The network, where there is one, is the first, named `MODEL_NAME`.
+        By name.
+    networks : tuple of str
+        Those of `models` that are networks; the first is the one that is reported on.
+    differences : dict
+        For each two networks, by both names: the first's AUPRC and AUROC minus the second's.
     seen : str
         Why a model may have seen these pairs; empty if none has.
     chosen : str
@@ -84,6 +90,8 @@ class Evaluation:
     parts: list[Part]
     members: NDArray[np.int64]
     models: dict[str, ModelResult]
+    networks: tuple[str, ...]
+    differences: dict[tuple[str, str], dict[str, Estimate]]
     clusters: Clusters
     seen: str
     chosen: str
@@ -101,8 +109,8 @@ class Evaluation:
 
     @property
     def network(self) -> ModelResult | None:
-        """Result of the network; None where only baselines were judged."""
-        return self.models.get(MODEL_NAME)
+        """Result of the first network; None where only baselines were judged."""
+        return self.models[self.networks[0]] if self.networks else None
 
 
 def evaluate(
@@ -112,6 +120,7 @@ def evaluate(
     features: TrackFeatures | None = None,
     say: Callable[[str], None] = lambda text: None,
     watch: Watch = unwatched,
+    rivals: Mapping[str, Part] | None = None,
 ) -> Evaluation:
     """Evaluate the models, the baselines and TargetFinder on one subset, that of all parts together.
 
@@ -126,6 +135,8 @@ def evaluate(
         TargetFinder's, of all pairs of the data set; default: without TargetFinder.
     say, watch : callable
         Are told what is done, and which trees are trained.
+    rivals : dict of Part
+        Several models that were divided alike, by name; `parts` is the first of them.
 
     Raises
     ------
@@ -135,7 +146,9 @@ def evaluate(
         Folds are judged together on another subset than the test pairs.
     """
     subset = settings.subset
-    networks = [(part.checkpoint, part.dataset) for part in parts if part.checkpoint is not None]
+    contests = {name: [part] for name, part in (rivals or {}).items()} or {MODEL_NAME: parts}
+    judged = [part for each in contests.values() for part in each]
+    networks = [(part.checkpoint, part.dataset) for part in judged if part.checkpoint is not None]
     if len(parts) > 1 and subset != TEST:
         raise OptionError(f"folds are judged on their test pairs: leave out --subset {SUBSETS[subset]}")
     rows = [part.dataset.members(subset) for part in parts]
@@ -146,12 +159,20 @@ def evaluate(
     reasons = [refuse_seen(checkpoint, divided, subset, settings.allow_seen) for checkpoint, divided in networks]
     clusters = resampling_clusters(dataset, members)
     models = {
-        name: _judge(parts, rows, logits, clusters, settings, name == MODEL_NAME)
-        for name, logits in _all_logits(parts, device, settings, features, rows, say, watch)
+        name: _judge(contests.get(name, parts), rows, logits, clusters, settings, name in contests)
+        for name, logits in _all_logits(contests, device, settings, features, rows, say, watch)
+    }
+    names = tuple(name for name in (*contests, ENSEMBLE) if name in models)
+    differences = {
+        (one, other): difference(
+            models[one].predictions, models[other].predictions, clusters.cluster, settings.replicates, settings.seed
+        )
+        for one, other in combinations(names, 2)
     }
     chosen = dict.fromkeys(name for checkpoint, divided in networks for name in chosen_on(checkpoint, divided, subset))
     leaks = leak_report([part.dataset for part in parts], subset)
-    return Evaluation(parts, members, models, clusters, next(filter(None, reasons), ""), ", ".join(chosen), leaks)
+    seen = next(filter(None, reasons), "")
+    return Evaluation(parts, members, models, names, differences, clusters, seen, ", ".join(chosen), leaks)
 
 
 def fit(checkpoint: Checkpoint, dataset: PairDataset, device: Device, allow_seen: bool = False) -> Checkpoint:
@@ -186,7 +207,7 @@ def _network_logits(checkpoint: Checkpoint, dataset: PairDataset, rows: NDArray[
 
 
 def _all_logits(
-    parts: list[Part],
+    contests: Mapping[str, list[Part]],
     device: Device | None,
     settings: EvaluationSettings,
     features: TrackFeatures | None,
@@ -195,19 +216,19 @@ def _all_logits(
     watch: Watch,
 ) -> Iterator[tuple[str, list[Logits]]]:
     """Name of the network and of each baseline, and, for each part, logits (N,) of all pairs that are needed."""
+    parts = next(iter(contests.values()))
     datasets, baselines = [part.dataset for part in parts], {} if settings.no_baselines else BASELINES
     if features is not None:
         baselines = baselines | targetfinder(features)
     if device is not None:
         needed = [np.union1d(each, dataset.members(VALIDATION)) for each, dataset in zip(rows, datasets, strict=True)]
         say(f"scoring {counted(sum(map(len, needed)), 'pair')}")
-        scores = [
-            _network_logits(part.checkpoint, part.dataset, each, device)
-            for part, each in zip(parts, needed, strict=True)
-            if part.checkpoint is not None
-        ]
-        yield MODEL_NAME, scores
-        if with_distance := _with_distance(parts, scores, say):
+        every = {name: list(_scores(each, needed, device)) for name, each in contests.items()}
+        yield from every.items()
+        if settings.ensemble:
+            yield ENSEMBLE, [np.mean([logits for (logits,) in every.values()], axis=0)]
+        scores = next(iter(every.values()))
+        if len(every) == 1 and (with_distance := _with_distance(parts, scores, say)):
             yield WITH_DISTANCE, with_distance
         if features is not None and len(parts) > 1:
             baselines = baselines | combined(features, unseen_scores(datasets, scores))
@@ -223,6 +244,13 @@ def _all_logits(
     say(f"training the baselines on {counted(size, 'pair')}{each_fold}")
     for name, logits in baseline_logits(datasets, settings.seed, baselines, watch):
         yield name, list(logits)
+
+
+def _scores(parts: list[Part], needed: list[NDArray[np.int64]], device: Device) -> Iterator[Logits]:
+    """The network's logits (N,) for each part."""
+    for part, rows in zip(parts, needed, strict=True):
+        if part.checkpoint is not None:
+            yield _network_logits(part.checkpoint, part.dataset, rows, device)
 
 
 def _with_distance(parts: list[Part], scores: list[Logits], say: Callable[[str], None]) -> list[Logits]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,17 +53,41 @@ class Estimate:
 
 
 def estimate(predictions: Predictions, cluster: NDArray[np.int64], replicates: int, seed: int) -> dict[str, Estimate]:
-    """Every measure of `MEASURES` with its percentile bootstrap interval over clusters (Efron 1979).
+    """Every measure of `MEASURES` with its interval, by `bootstrap`."""
+    return bootstrap(partial(weighted_measures, predictions), cluster, replicates, seed)
+
+
+def difference(
+    first: Predictions, second: Predictions, cluster: NDArray[np.int64], replicates: int, seed: int
+) -> dict[str, Estimate]:
+    """AUPRC and AUROC of the first minus those of the second, of the same pairs, with intervals by `bootstrap`.
+
+    Both are computed in each replicate (a paired bootstrap), so that what is common to both cancels out.
+    """
+
+    def of_both(weights: Array) -> dict[str, Array]:
+        one, other = (_rankings(found, weights) for found in (first, second))
+        return {name: one[name] - other[name] for name in ("auprc", "auroc")}
+
+    return bootstrap(of_both, cluster, replicates, seed)
+
+
+def bootstrap(
+    measures: Callable[[Array], dict[str, Array]], cluster: NDArray[np.int64], replicates: int, seed: int
+) -> dict[str, Estimate]:
+    """Measures with their percentile bootstrap intervals over clusters (Efron 1979).
 
     Resampling makes some measures larger, above all the calibration error, so that a percentile
     interval may not contain the measure itself; it is then widened to include it.
 
     Parameters
     ----------
+    measures : callable
+        From weights (R, N) to measures (R,) by name.
     cluster : int64 (N,)
         Cluster of each pair, 0 to C - 1; C clusters are drawn with replacement.
     """
-    value = weighted_measures(predictions, np.ones((1, len(cluster))))
+    value = measures(np.ones((1, len(cluster))))
     generator = np.random.default_rng(seed)
     clusters = int(cluster.max(initial=-1)) + 1
     drawn: dict[str, list[Array]] = {name: [] for name in value}
@@ -70,7 +95,7 @@ def estimate(predictions: Predictions, cluster: NDArray[np.int64], replicates: i
     for start in range(0, replicates, step):
         rows = min(step, replicates - start)
         counts = cluster_counts(clusters, rows, generator)
-        for name, found in weighted_measures(predictions, counts[:, cluster]).items():
+        for name, found in measures(counts[:, cluster]).items():
             drawn[name].append(found)
     return {name: _estimate(float(value[name][0]), drawn[name]) for name in value}
 

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from speid_cli.report.page import render
+from speid_cli.report.page import figure, render
 
 # Of each picture: what is seen, for those who cannot see it, and its caption.
 PICTURES = {
+    "comparison": (
+        "A dot for each model at its AUPRC on a line for the 95% interval, and a dotted line at the base rate",
+        "AUPRC of all models on the same pairs, with 95% intervals.",
+    ),
     "precision_recall": (
         "Curves of precision against recall, one for each model, whose AUPRC is in the legend",
-        "Precision and recall on the evaluated pairs. The base rate is a horizontal line.",
+        "Precision and recall on the evaluated pairs. The base rate is a horizontal line. The axis of precision ends "
+        "above the curves, where the first 5% of the interacting pairs are left out.",
     ),
     "roc": (
         "Curves of the true against the false positive rate, one for each model, whose AUROC is in the legend",
@@ -39,7 +44,13 @@ PICTURES = {
 }
 
 
-def page(title: str, content: Mapping[str, Any], pictures: Mapping[str, bytes]) -> str:
+def page(
+    title: str,
+    content: Mapping[str, Any],
+    pictures: Mapping[str, bytes],
+    hits: Sequence[Mapping[str, object]],
+    made_by: str,
+) -> str:
     """The report of an evaluation.
 
     Parameters
@@ -48,7 +59,28 @@ def page(title: str, content: Mapping[str, Any], pictures: Mapping[str, bytes]) 
         What ``metrics.json`` holds.
     pictures : dict of bytes
         SVG by name.
+    hits : sequence of dict
+        From `strongest_pairs`.
+    made_by : str
+        The command line and the date.
     """
-    images = [(*PICTURES[name], base64.b64encode(svg).decode()) for name, svg in pictures.items()]
+    within = "_within_folds" if content["folds"] else ""
+    images = []
+    for name, svg in pictures.items():
+        seen, caption = PICTURES[name]
+        images.append((f"{seen}. {_figures(name, content, within)}".rstrip(), caption, base64.b64encode(svg).decode()))
     models = [model["measures"] | model | {"name": name} for name, model in content["models"].items()]
-    return render(__package__, "report.html.j2", name=title, content=content, models=models, images=images)
+    differences = [{"names": " minus ".join(found["models"])} | found for found in content["differences"]]
+    return render(
+        __package__, "report.html.j2", name=title, content=content, models=models, images=images, hits=hits,
+        made_by=made_by, within=within, differences=differences,
+    )  # fmt: skip
+
+
+def _figures(picture: str, content: Mapping[str, Any], within: str) -> str:
+    """What a picture shows, as figures for those who cannot see it."""
+    measure = {"comparison": f"auprc{within}", "precision_recall": "auprc", "roc": "auroc"}.get(picture)
+    if measure is None:
+        return ""
+    values = (f"{name} {figure(model['measures'][measure]['value'])}" for name, model in content["models"].items())
+    return f"{measure.partition('_')[0].upper()}: {', '.join(values)}"

@@ -1,4 +1,4 @@
-"""What is judged together: one model on its pairs, or the models of all folds, each on its own test fold."""
+"""What is judged: one model on its pairs, several beside one another, or those of all folds on their own test folds."""
 
 from __future__ import annotations
 
@@ -16,6 +16,11 @@ class Part(NamedTuple):
     dataset: PairDataset
     checkpoint: Checkpoint | None = None
     path: str | None = None
+
+
+def are_rivals(models: Sequence[tuple[str, Checkpoint]]) -> bool:
+    """Whether there are several models, all of one fold or all of none, so that they are judged on the same pairs."""
+    return len(models) > 1 and len({str(checkpoint.fold) for _, checkpoint in models}) == 1
 
 
 def parts_of(models: Sequence[tuple[str, Checkpoint]], dataset: PairDataset) -> list[Part]:

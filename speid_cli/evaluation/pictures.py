@@ -14,12 +14,13 @@ from matplotlib.ticker import LogLocator, NullFormatter
 from numpy.typing import NDArray
 
 from speid_cli.evaluation.baselines import pair_distances
-from speid_cli.evaluation.evaluate import MODEL_NAME, WITH_DISTANCE, Evaluation
+from speid_cli.evaluation.evaluate import WITH_DISTANCE, Evaluation
 from speid_cli.evaluation.measures import ECE_BINS, Predictions, curve, probability_bins
 
 # The palette of Okabe and Ito, for any colour vision.
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000")
 _DISTANCE_BINS = 8
+_FIRST_RECALL = 0.05
 _POSITIVE, _NEGATIVE = "#D55E00", "#999999"
 _STYLE = {
     "svg.hashsalt": "speid",
@@ -35,6 +36,7 @@ _STYLE = {
 def pictures(evaluation: Evaluation) -> dict[str, bytes]:
     """SVG of each figure by its name: of the network only where there is one, of its training only for one network."""
     drawn: dict[str, Callable[[Axes], None]] = {
+        "comparison": lambda axes: _comparison(axes, evaluation),
         "precision_recall": lambda axes: _precision_recall(axes, evaluation),
         "roc": lambda axes: _roc(axes, evaluation),
     }
@@ -46,7 +48,7 @@ def pictures(evaluation: Evaluation) -> dict[str, bytes]:
             distance = pair_distances(evaluation.parts[0].dataset)[evaluation.members]
             drawn["distance"] = lambda axes: _by_distance(axes, distance, predictions, joint.predictions)
     networks = [part.checkpoint for part in evaluation.parts if part.checkpoint is not None]
-    if len(networks) == 1 and (history := networks[0].history):
+    if len(networks) == 1 == len(evaluation.networks) and (history := networks[0].history):
         drawn["training"] = lambda axes: _training(axes, history)
     return {name: _svg(draw) for name, draw in drawn.items()}
 
@@ -60,13 +62,29 @@ def _svg(draw: Callable[[Axes], None]) -> bytes:
     return stream.getvalue()
 
 
+def _comparison(axes: Axes, evaluation: Evaluation) -> None:
+    """AUPRC of each model as a dot with its interval, the base rate as a line."""
+    key = f"auprc{evaluation.within}"
+    names = list(evaluation.models)[::-1]
+    found = [evaluation.models[name].estimates for name in names]
+    for place, (name, estimates) in enumerate(zip(names, found, strict=True)):
+        auprc, colour = estimates[key], _COLOURS[0] if name in evaluation.networks else "#555555"
+        axes.plot([auprc.low, auprc.high], [place, place], color=colour, lw=1.6, solid_capstyle="butt")
+        axes.plot(auprc.value, place, "o", color=colour, ms=6)
+    axes.axvline(found[0][key].value - found[0][f"{key}_gain"].value, color="#bbbbbb", lw=0.8, ls=":")
+    within = " among pairs of the same fold" if evaluation.within else ""
+    axes.set_yticks(range(len(names)), names)
+    axes.set(xlabel=f"AUPRC{within}; dotted: base rate", title="AUPRC with 95% intervals")
+    axes.set_xlim(left=0)
+
+
 def _lines(evaluation: Evaluation) -> list[tuple[str, dict[str, Any], dict[str, NDArray[np.float64]]]]:
     """Name, style and curve of each model; the first last, so that it is on top."""
     rows = []
     for number, (name, judged) in enumerate(evaluation.models.items()):
         found = curve(judged.predictions.label, judged.predictions.probability)
         dashes = "-" if number < len(_COLOURS) else "--"
-        width = 2.2 if name == MODEL_NAME else 1.2
+        width = 2.2 if name in evaluation.networks else 1.2
         rows.append((name, {"color": _COLOURS[number % len(_COLOURS)], "lw": width, "ls": dashes}, found))
     return rows[1:] + rows[:1]
 
@@ -75,8 +93,16 @@ def _precision_recall(axes: Axes, evaluation: Evaluation) -> None:
     for name, style, found in _lines(evaluation):
         auprc = evaluation.models[name].estimates["auprc"].value
         axes.step(found["recall"], found["precision"], where="pre", label=f"{name}  {auprc:.3f}", **style)
-    axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02), title="Precision and recall (AUPRC)")
+    axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1), title="Precision and recall (AUPRC)")
+    axes.set_ylim(0, _highest_precision(evaluation))
     _legend(axes)
+
+
+def _highest_precision(evaluation: Evaluation) -> float:
+    """Top of the axis of precision: above all curves, left out the first few pairs, of which a single one decides."""
+    found = [curve(judged.predictions.label, judged.predictions.probability) for judged in evaluation.models.values()]
+    highest = max(float(each["precision"][each["recall"] >= _FIRST_RECALL].max(initial=0)) for each in found)
+    return min(1.02, max(1.25 * highest, 2 * float(evaluation.label.mean())))
 
 
 def _roc(axes: Axes, evaluation: Evaluation) -> None:

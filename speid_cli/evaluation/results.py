@@ -12,14 +12,17 @@ from speid_cli import __version__
 from speid_cli.dataset.checks import FEWEST_POSITIVES
 from speid_cli.dataset.pairs import SUBSETS
 from speid_cli.errors import counted
-from speid_cli.evaluation.baselines import BASE_RATE
+from speid_cli.evaluation.baselines import BASE_RATE, pair_distances
 from speid_cli.evaluation.evaluate import MODEL_NAME, Evaluation, ModelResult
 from speid_cli.evaluation.settings import EvaluationSettings
 from speid_cli.files import finite
+from speid_cli.genome.bed import place_of
 from speid_cli.genome.bedpe import COLUMNS, MISSING
+from speid_cli.genome.intervals import Interval
 from speid_cli.model.checkpoint import Checkpoint
 
 FORMAT_VERSION = 1
+_STRONGEST = 10
 
 
 def as_plain(evaluation: Evaluation, settings: EvaluationSettings) -> dict[str, Any]:
@@ -48,6 +51,12 @@ def as_plain(evaluation: Evaluation, settings: EvaluationSettings) -> dict[str, 
             "seed": settings.seed,
         },
         "models": {name: _plain_model(judged) for name, judged in evaluation.models.items()},
+        "networks": list(evaluation.networks),
+        "differences": [
+            {"models": list(names)} | {name: asdict(estimate) for name, estimate in found.items()}
+            for names, found in evaluation.differences.items()
+        ],
+        "compared": compared(evaluation),
         "leaks": evaluation.leaks,
         "data": {"digest": dataset.digest}
         | {key: dataset.metadata.get(key) for key in ("source", "split", "reference", "fold")},
@@ -80,18 +89,33 @@ def meaning(evaluation: Evaluation) -> str:
     name = "AUPRC within folds" if evaluation.within else "AUPRC"
     figures = f"{name} {auprc.value:.3f}, 95% interval {auprc.low:.3f} to {auprc.high:.3f}; base rate "
     figures += f"{auprc.value - gain.value:.3f}"
+    speid = evaluation.networks[0]
     if not gain.low > 0:
-        return f"speid is not significantly better than the base rate ({figures})" + (few and f"; {few}")
+        return f"{speid} is not significantly better than the base rate ({figures})" + (few and f"; {few}")
     if few:
-        return f"{few} whether speid is better than the base rate ({figures})"
+        return f"{few} whether {speid} is better than the base rate ({figures})"
     rivals = {
-        name: judged.estimates[key] for name, judged in evaluation.models.items() if not name.startswith(MODEL_NAME)
+        name: judged.estimates[key]
+        for name, judged in evaluation.models.items()
+        if name not in evaluation.networks and not name.startswith(MODEL_NAME)
     }
     equals = [name for name, found in rivals.items() if not auprc.low > found.high and name != BASE_RATE]
     beside = (
         f" but not clearly better than {', '.join(equals)}" if equals else " and than every baseline" if rivals else ""
     )
-    return f"speid is better than the base rate{beside} ({figures})"
+    return f"{speid} is better than the base rate{beside} ({figures})"
+
+
+def compared(evaluation: Evaluation) -> list[str]:
+    """A sentence for each two networks on the difference of their AUPRC."""
+    sentences = []
+    for (first, second), found in evaluation.differences.items():
+        auprc = found["auprc"]
+        figures = f"AUPRC {auprc.value:+.3f}, 95% interval {auprc.low:+.3f} to {auprc.high:+.3f}"
+        better = "is better than" if auprc.low > 0 else "is worse than" if auprc.high < 0 else "does not differ "
+        better += "" if auprc.low > 0 or auprc.high < 0 else "significantly from"
+        sentences.append(f"{first} {better} {second} ({figures})")
+    return sentences
 
 
 def _meaning_of_baselines(evaluation: Evaluation, few: str) -> str:
@@ -136,13 +160,34 @@ def evaluated_regions(evaluation: Evaluation) -> list[dict[str, Any]]:
     ]
 
 
+def strongest_pairs(evaluation: Evaluation) -> list[dict[str, Any]]:
+    """The pairs with the highest probabilities by the network: name, places, distance in bp, label, probability."""
+    if evaluation.network is None:
+        return []
+    dataset, probability = evaluation.parts[0].dataset, evaluation.network.predictions.probability
+    distance = pair_distances(dataset)
+    rows = []
+    for row in np.argsort(-probability, kind="stable")[:_STRONGEST]:
+        pair = int(evaluation.members[row])
+        enhancer, promoter = (
+            Interval(dataset.chromosomes[chrom], start, end)
+            for chrom, start, end in (side.interval[index[pair]].tolist() for _, side, index in dataset.sides)
+        )
+        rows.append({
+            "name": dataset.name[pair] if dataset.name else "", "enhancer": place_of(enhancer),
+            "promoter": place_of(promoter), "distance": int(distance[pair]) if np.isfinite(distance[pair]) else None,
+            "interacts": "yes" if dataset.label[pair] else "no", "probability": float(probability[row]),
+        })  # fmt: skip
+    return rows
+
+
 def bedpe_lines(evaluation: Evaluation) -> Iterator[str]:
     """The pairs judged, with the network's probability as score.
 
     Further columns are the label, the network's calibrated probability, and the probability of each baseline.
     """
     dataset, network = evaluation.parts[0].dataset, evaluation.network
-    others = {name: judged.predictions for name, judged in evaluation.models.items() if name != MODEL_NAME}
+    others = {name: judged.predictions for name, judged in evaluation.models.items() if judged is not network}
     yield "#" + "\t".join((*COLUMNS, "label", "calibrated", *others))
     fitted = network is not None and all(found.calibration for found in network.fitted)
     for row, pair in enumerate(evaluation.members):

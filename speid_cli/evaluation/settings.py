@@ -21,6 +21,8 @@ class EvaluationSettings:
         For the bootstrap and the baselines.
     no_baselines : bool
         Leave the baselines out.
+    ensemble : bool
+        Of several models, also judge the mean of their logits.
     allow_seen : bool
         Also evaluate on pairs that the model may have been trained on.
     """
@@ -29,4 +31,5 @@ class EvaluationSettings:
     replicates: int = 1000
     seed: int = 0
     no_baselines: bool = False
+    ensemble: bool = False
     allow_seen: bool = False

@@ -32,7 +32,7 @@ from tests import builders
 from tests.builders import TINY_OPTIONS, WINDOW_OPTIONS, relabelled, run
 
 Fails = Callable[..., str]
-PICTURES = {"precision_recall.svg", "roc.svg", "reliability.svg", "scores.svg", "training.svg"}
+PICTURES = {"comparison.svg", "precision_recall.svg", "roc.svg", "reliability.svg", "scores.svg", "training.svg"}
 
 
 @pytest.fixture
@@ -127,7 +127,14 @@ def test_the_page_holds_everything_itself_and_escapes_names(trained: PairDataset
     assert all(link.startswith("data:image/svg+xml;base64,") for link in links.found)
     assert not re.search(r"@import|url\(|<script src|<link", text)
     seen = re.findall('<img alt="([^"]*)"', text)
-    assert len(seen) == len(PICTURES) and seen[0].startswith("Curves of precision against recall, one for each model")
+    assert len(seen) == len(PICTURES) and seen[0].startswith("A dot for each model at its AUPRC")
+    assert re.search(r"AUPRC: speid 0\.\d{3}, base rate 0\.\d{3}, ", seen[0])
+    strongest = text.index("The strongest predictions")
+    assert text.index("Verdict:") < text.index("base rate: the AUPRC of guessing") < strongest
+    rows = [line.fields for line in read_bedpe("out/predictions.bedpe") if line.role == "pair"]
+    best = max(rows, key=lambda fields: float(fields[7]))
+    assert f"{best[0]}:{best[1]}-{best[2]}" in text[strongest:]
+    assert re.search(r"Made by <code>speid .*\(\d{4}-\d\d-\d\d \d\d:\d\d .*\)</code>", text)
     for name in ("Leaks", "Comparison with the baselines", "What was held out", "How to cite", *BASELINES):
         assert name in text
 
@@ -135,10 +142,16 @@ def test_the_page_holds_everything_itself_and_escapes_names(trained: PairDataset
 def test_the_same_seed_gives_the_same_bytes_and_force_replaces(trained: PairDataset, fails: Fails) -> None:
     assert run("evaluate", "pairs.pt", "pairs.npz", "-o", "one") == 0
     assert "one: exists already; give --force" in fails("evaluate", "pairs.pt", "pairs.npz", "-o", "one")
-    before = {path.name: path.read_bytes() for path in Path("one").iterdir()}
+
+    def written() -> dict[str, bytes]:
+        """All files; the page without its date."""
+        files = {path.name: path.read_bytes() for path in Path("one").iterdir()}
+        return files | {"report.html": re.sub(rb"Made by .*", b"", files["report.html"])}
+
+    before = written()
     Path("one/notes.txt").write_text("kept")
     assert run("evaluate", "pairs.pt", "pairs.npz", "-o", "one", "--force") == 0
-    assert {path.name: path.read_bytes() for path in Path("one").iterdir()} == before | {"notes.txt": b"kept"}
+    assert written() == before | {"notes.txt": b"kept"}
 
 
 def test_fit_stores_threshold_and_calibration_from_validation_alone(
@@ -225,7 +238,8 @@ def test_what_the_figures_mean_is_said(gain: float, positives: int, rivals: dict
     found = {"speid": {"auprc": Estimate(0.5, 0.4, 0.6), "auprc_gain": Estimate(0.5 - positives / 500, gain, 0.5)}}
     found |= {name: {"auprc": Estimate(high, 0.1, high)} for name, high in rivals.items()}
     models = {name: ModelResult(predictions, estimates, ()) for name, estimates in found.items()}
-    evaluation = Evaluation([], np.arange(500), models, Clusters("promoter", np.arange(500)), "", "", {})
+    clusters = Clusters("promoter", np.arange(500))
+    evaluation = Evaluation([], np.arange(500), models, ("speid",), {}, clusters, "", "", {})
     assert meaning(evaluation).startswith(message)
     assert "may have been trained on" in meaning(replace(evaluation, seen="it was"))
 

@@ -141,7 +141,9 @@ def test_longrange_is_read_by_tabix(scored: None) -> None:
 def test_links_are_drawn_by_pygenometracks(scored: None) -> None:
     program = shutil.which("pyGenomeTracks")
     if program is None:
-        pytest.skip("pyGenomeTracks is not installed; tests/run.sh installs it beside, since it needs an old matplotlib")
+        pytest.skip(
+            "pyGenomeTracks is not installed; tests/run.sh installs it beside, since it needs an old matplotlib"
+        )
     assert run("export", "scored.bedpe", "--format", "links", "-o", "hits.links") == 0
     assert Path("hits.links").read_text().splitlines()[0] == "chr1\t500\t600\tchr1\t100\t200\t0.25\t0.25"
     Path("tracks.ini").write_text("[links]\nfile = hits.links\nfile_type = links\nlinks_type = arcs\nheight = 3\n")

@@ -156,7 +156,9 @@ def test_baselines_alone(folds: PairDataset, fails: Fails, capsys: pytest.Captur
     content = metrics()
     assert "speid" not in content["models"] and content["model"] is None  # type: ignore[operator]
     assert (content["pairs"], content["folds"]) == (len(folds), 3)
-    assert {path.name for path in Path("pairs.evaluation").glob("*.svg")} == {"precision_recall.svg", "roc.svg"}
+    assert {path.name for path in Path("pairs.evaluation").glob("*.svg")} == {
+        "comparison.svg", "precision_recall.svg", "roc.svg"
+    }  # fmt: skip
     fields = Path("pairs.evaluation/predictions.bedpe").read_text().splitlines()[1].split("\t")
     assert fields[7] == "." and fields[11] == "." and 0 < float(fields[12]) < 1
     assert "<h2>Comparison" in Path("pairs.evaluation/report.html").read_text()
