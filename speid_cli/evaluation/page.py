@@ -33,9 +33,9 @@ PICTURES = {
     ),
     "distance": (
         "Dots of the share of interacting pairs, and lines of mean probabilities, against distance",
-        "How many pairs interact by distance, and what is predicted from sequence, and from sequence and the prior of "
-        "distance. The prior is that of all candidates: where negatives were drawn at the positives' distances, more "
-        "pairs interact than it predicts.",
+        "How many pairs interact by distance, and what is predicted from sequence and, where the model has a prior of "
+        "distance, from both. The prior is that of all candidates: where negatives were drawn at the positives' "
+        "distances, more pairs interact than it predicts.",
     ),
     "training": (
         "Lines of the training loss, validation loss and validation AUPRC against the epoch",

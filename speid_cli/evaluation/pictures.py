@@ -44,9 +44,10 @@ def pictures(evaluation: Evaluation) -> dict[str, bytes]:
         predictions = evaluation.network.predictions
         drawn["reliability"] = lambda axes: _reliability(axes, predictions)
         drawn["scores"] = lambda axes: _scores(axes, predictions)
-        if joint := evaluation.models.get(WITH_DISTANCE):
-            distance = pair_distances(evaluation.parts[0].dataset)[evaluation.members]
-            drawn["distance"] = lambda axes: _by_distance(axes, distance, predictions, joint.predictions)
+        distance = pair_distances(evaluation.parts[0].dataset)[evaluation.members]
+        if (distance > 0).any() and np.isfinite(distance).any():
+            joint = evaluation.models[WITH_DISTANCE].predictions if WITH_DISTANCE in evaluation.models else None
+            drawn["distance"] = lambda axes: _by_distance(axes, distance, predictions, joint)
     networks = [part.checkpoint for part in evaluation.parts if part.checkpoint is not None]
     if len(networks) == 1 == len(evaluation.networks) and (history := networks[0].history):
         drawn["training"] = lambda axes: _training(axes, history)
@@ -143,17 +144,18 @@ def _reliability(axes: Axes, predictions: Predictions) -> None:
     axes.legend(fontsize=8, loc="upper left")
 
 
-def _by_distance(axes: Axes, distance: NDArray[np.float64], speid: Predictions, joint: Predictions) -> None:
-    """Share of positives, and mean probability from sequence and from sequence and distance, by distance."""
+def _by_distance(axes: Axes, distance: NDArray[np.float64], speid: Predictions, joint: Predictions | None) -> None:
+    """Share of positives, and mean probability from sequence and, if there is a prior, from both, by distance."""
     within = np.flatnonzero(np.isfinite(distance))
     order = within[np.argsort(distance[within], kind="stable")]
     bins = [part for part in np.array_split(order, min(_DISTANCE_BINS, len(order))) if len(part)]
     middle = [np.median(distance[part]) / 1000 for part in bins]
-    kinds = (
+    kinds: list[tuple[str, NDArray[Any], str]] = [
         ("interacting", speid.label, _POSITIVE),
-        ("speid, calibrated", speid.calibrated, _NEGATIVE),
-        (WITH_DISTANCE, joint.probability, _COLOURS[0]),
-    )
+        ("from sequence, calibrated", speid.calibrated, _COLOURS[2]),
+    ]
+    if joint is not None:
+        kinds.append((WITH_DISTANCE, joint.probability, _COLOURS[0]))
     for name, values, colour in kinds:
         share = [float(values[part].mean()) for part in bins]
         axes.plot(middle, share, marker="o", ms=4, lw=0 if values is speid.label else 1.4, color=colour, label=name)

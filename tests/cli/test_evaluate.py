@@ -32,7 +32,15 @@ from tests import builders
 from tests.builders import TINY_OPTIONS, WINDOW_OPTIONS, relabelled, run
 
 Fails = Callable[..., str]
-PICTURES = {"comparison.svg", "precision_recall.svg", "roc.svg", "reliability.svg", "scores.svg", "training.svg"}
+PICTURES = {
+    "comparison.svg",
+    "distance.svg",
+    "precision_recall.svg",
+    "roc.svg",
+    "reliability.svg",
+    "scores.svg",
+    "training.svg",
+}
 
 
 @pytest.fixture
