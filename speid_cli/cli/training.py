@@ -42,7 +42,7 @@ def presets_table(stage: str) -> str:
 
 
 def history_path(model: Path) -> Path:
-    """Path of the history TSV of a model."""
+    """Path of the history TSV of a model; the picture of it ends in ``.svg``."""
     return model.with_suffix(".history.tsv")
 
 
@@ -61,7 +61,8 @@ class TrainingRun:
     stream: BinaryIO | None
 
     def write(self, checkpoint: Checkpoint) -> None:
-        """Write the model and its history; only the main process does."""
+        """Write the model, its history and a picture of it; only the main process does."""
+        from speid_cli.evaluation.pictures import training_picture
         from speid_cli.training.trainer import HISTORY_COLUMNS
 
         if self.stream is None:
@@ -69,10 +70,14 @@ class TrainingRun:
         lines = ["\t".join(("stage", *HISTORY_COLUMNS))]
         for row in checkpoint.history:
             lines.append("\t".join([str(row.get("stage")), *(_cell(row.get(name)) for name in HISTORY_COLUMNS)]))
-        with atomic_file(history_path(self.model), force=True) as stream:
-            stream.write(("\n".join(lines) + "\n").encode())
+        table = history_path(self.model)
+        contents = {table: ("\n".join(lines) + "\n").encode()}
+        contents[table.with_suffix(".svg")] = training_picture(checkpoint.history)
+        for path, content in contents.items():
+            with atomic_file(path, force=True) as stream:
+                stream.write(content)
         checkpoint.write(self.stream)
-        say(f"{self.model}: {checkpoint.stage}; history in {history_path(self.model)}")
+        say(f"{self.model}: {checkpoint.stage}; history in {table} and .svg")
 
 
 @contextmanager
@@ -109,7 +114,7 @@ def _refuse_outputs(model: Path, force: bool, resume: bool, inputs: tuple[str | 
     """Refuse to replace a model, its history or the state of an unfinished run without being told to."""
     state = state_path(model)
     unfinished = state.exists()
-    for path in (model, history_path(model)):
+    for path in (model, history_path(model), history_path(model).with_suffix(".svg")):
         check_output_path(path, force or (resume and unfinished), inputs)
     if unfinished and not (resume or force):
         hint = "--resume continues from it, --force starts again"

@@ -54,6 +54,11 @@ def pictures(evaluation: Evaluation) -> dict[str, bytes]:
     return {name: _svg(draw) for name, draw in drawn.items()}
 
 
+def training_picture(history: Sequence[Mapping[str, Any]]) -> bytes:
+    """SVG of the loss and the validation of each epoch, from a checkpoint's history."""
+    return _svg(lambda axes: _training(axes, history))
+
+
 def _svg(draw: Callable[[Axes], None]) -> bytes:
     with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=(5.6, 4.2), layout="constrained")

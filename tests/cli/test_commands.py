@@ -70,6 +70,7 @@ def test_the_whole_way_from_pairs_to_probabilities(
     assert [motif["identifier"] for motif in checkpoint.provenance["motifs"]] == ["MA1", "MA2"]
     assert checkpoint.provenance["dataset"] == dataset.digest
     history = [line.split("\t") for line in Path("pairs.history.tsv").read_text().splitlines()]
+    assert Path("pairs.history.svg").read_text().count("<use") > 3 * len(history)  # dots of three lines, and more
     assert history[0][:3] == ["stage", "epoch", "training_loss"]
     assert [row[:2] for row in history[1:]] == [["pretrained", "1"], ["pretrained", "2"], ["finetuned", "1"],
                                                 ["finetuned", "2"]]  # fmt: skip
@@ -394,8 +395,17 @@ def test_a_closed_pipe_ends_quietly(model: Checkpoint, pairs: list[str]) -> None
 
 def test_the_summary_ranks_the_held_out_pairs(dataset: PairDataset, pairs: list[str]) -> None:
     summarise = [sys.executable, str(Path(__file__).parents[2] / "examples" / "summarise.py")]
-    names = ["genome.fa", "enhancers.bed", "promoters.bed", "motifs.jaspar", "kernels.npz", "m.pt", "m.history.tsv"]
-    for name in [*names, "m.pretrained.pt", "m.pretrained.history.tsv"]:
+    names = [
+        "genome.fa",
+        "enhancers.bed",
+        "promoters.bed",
+        "motifs.jaspar",
+        "kernels.npz",
+        "m.pt",
+        "m.history.tsv",
+        "m.history.svg",
+    ]
+    for name in [*names, "m.pretrained.pt", "m.pretrained.history.tsv", "m.pretrained.history.svg"]:
         Path(name).touch()
     perfect = ["\t".join([*line.split("\t")[:7], line.split("\t")[10]]) for line in pairs]
     builders.write_pairs(Path("scored.bedpe"), perfect, None)
