@@ -26,6 +26,7 @@ LAYERS = (
     "training",
     "evaluation",
     "explain",
+    "api",
     "cli",
 )
 ONLY_IN = {

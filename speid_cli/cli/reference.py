@@ -1,17 +1,14 @@
-"""The reference that a model is used with."""
+"""The reference that a model is used with, as an option."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 import click
 
 from speid_cli.cli import options
 from speid_cli.cli.console import warn
-from speid_cli.errors import DataError, located
 
 if TYPE_CHECKING:
     from speid_cli.genome.reference import Reference
@@ -26,23 +23,8 @@ reference_option = click.option(
 )
 
 
-@contextmanager
-def open_reference(checkpoint: Checkpoint, model: str, given: str | None) -> Iterator[Reference]:
-    """The FASTA that was given, that the model `model` remembers, or of ``SPEID_REFERENCE``.
+def open_reference(checkpoint: Checkpoint, model: str, given: str | None) -> AbstractContextManager[Reference]:
+    """See `speid_cli.scoring.genome.open_reference`; warnings are printed."""
+    from speid_cli.scoring.genome import open_reference
 
-    Another genome than the one trained on is refused. A changed sequence is too, unless the FASTA was
-    given by name: then there is a warning.
-    """
-    from speid_cli.genome.reference import Reference
-
-    with located(model):
-        fasta = checkpoint.find_reference(given, os.environ.get("SPEID_REFERENCE"))
-    with Reference(fasta) as genome:
-        checkpoint.check_reference(genome)
-        try:
-            checkpoint.check_sequence(genome)
-        except DataError as error:
-            if given is None:
-                raise
-            warn(str(error))
-        yield genome
+    return open_reference(checkpoint, model, given, warn)

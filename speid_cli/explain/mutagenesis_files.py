@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from speid_cli.dataset.metrics import sigmoid
 from speid_cli.dataset.pairs import SIDES
-from speid_cli.explain.mutagenesis import PairEffects, base_values
+from speid_cli.explain.mutagenesis import Effects, PairEffects, Window, base_values
 from speid_cli.genome.bigwig import write_bigwig
 from speid_cli.genome.onehot import ALPHABET, FILE_CODES, onehot
 
@@ -20,16 +21,22 @@ _LONGEST_NAME = 100
 
 
 def table_rows(pair: PairEffects) -> Iterator[str]:
-    """Lines of the table, a substitution each: positions 0-based, the probability that of the mutant."""
-    for window, changes in zip(pair.windows, pair.effects.changes, strict=True):
+    """Lines of the table, a substitution each: `substitution_rows` after the number of the pair's line."""
+    for *fields, probability, change in substitution_rows(pair.windows, pair.effects):
+        yield "\t".join([str(pair.asked.line), *map(str, fields), f"{probability:.6g}", f"{change:.6g}"])
+
+
+def substitution_rows(windows: tuple[Window, Window], effects: Effects) -> Iterator[tuple[Any, ...]]:
+    """Values of `COLUMNS` but the first, a substitution each: positions 0-based, the probability that of the mutant."""
+    for window, changes in zip(windows, effects.changes, strict=True):
         asked = changes[window.asked]
-        probabilities = sigmoid(pair.effects.logit + asked)
+        probabilities = sigmoid(effects.logit + asked)
         for place, change, probability in zip(window.asked.tolist(), asked, probabilities, strict=True):
-            code, position = window.codes[place], window.start + place
-            begin = f"{pair.asked.line}\t{window.side}\t{window.element.chrom}\t{position}\t{ALPHABET[code]}"
+            code = window.codes[place]
+            begin = window.side, window.element.chrom, window.start + place, ALPHABET[code]
             for base in FILE_CODES:
                 if base != code:
-                    yield f"{begin}\t{ALPHABET[base]}\t{probability[base]:.6g}\t{change[base]:.6g}"
+                    yield *begin, ALPHABET[base], float(probability[base]), float(change[base])
 
 
 def write_tracks(folder: Path, pair: PairEffects) -> None:

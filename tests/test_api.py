@@ -1,0 +1,67 @@
+"""`speid_cli.api` gives what the commands write."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import pandas
+import pytest
+
+from speid_cli.api import load_model
+from speid_cli.errors import DataError, OptionError
+from speid_cli.genome.pair_reader import PairReader
+from tests import builders
+from tests.builders import run
+
+
+@pytest.fixture
+def model(pairs: list[str]) -> None:
+    """``model.pt`` and ``other.pt`` beside ``genome.fa`` and ``pairs.bedpe``."""
+    for seed, name in enumerate(["model.pt", "other.pt"]):
+        with open(name, "wb") as stream:
+            builders.random_checkpoint(seed=seed).write(stream)
+
+
+@pytest.mark.parametrize("paths", [["model.pt"], ["model.pt", "other.pt"]])
+def test_predictions_are_those_of_the_command(model: None, paths: list[str]) -> None:
+    assert run("predict", *paths, "pairs.bedpe", "-f", "genome.fa", "-o", "scored.bedpe") == 0
+    expected = [float(line.fields[7]) for line, _ in PairReader("scored.bedpe")]
+    table = pandas.DataFrame(load_model(*paths, device="cpu").predict("pairs.bedpe", "genome.fa"))
+    assert table["probability"].tolist() == pytest.approx(expected, rel=1e-5)
+    read = [pair for _, pair in PairReader("pairs.bedpe")]
+    assert table["promoter_start"].tolist() == [pair.promoter.start for pair in read]
+    assert table["enhancer_chrom"].tolist() == [pair.enhancer.chrom for pair in read]
+    assert table["name"].tolist() == [line.fields[6] for line, _ in PairReader("pairs.bedpe")]
+    places = [(tuple(pair.enhancer), tuple(pair.promoter)) for pair in read]
+    again = load_model(*paths, device="cpu").predict(places, "genome.fa")  # type: ignore[arg-type]
+    assert again["probability"].tolist() == table["probability"].tolist()
+    assert set(again["name"]) == {"."}
+
+
+def test_mutagenesis_is_that_of_the_command(model: None) -> None:
+    pair = ("chr1", 1000, 1200), ("chr1", 3000, 3100)
+    Path("one.bedpe").write_text("\t".join(map(str, (*pair[0], *pair[1]))) + "\n")
+    assert run("explain", "mutagenesis", "model.pt", "one.bedpe", "-f", "genome.fa", "-o", "out") == 0
+    header, *rows = gzip.decompress(Path("out/mutagenesis.tsv.gz").read_bytes()).decode().splitlines()
+    expected = pandas.DataFrame([row.split("\t") for row in rows], columns=header.split("\t"))
+    table = pandas.DataFrame(load_model("model.pt", device="cpu").mutagenesis(*pair, "genome.fa"))
+    for name in ("side", "chrom", "reference", "alternative"):
+        assert table[name].tolist() == expected[name].tolist()
+    assert table["position"].tolist() == expected["position"].astype(int).tolist()
+    for name in ("probability", "logit_change"):
+        assert table[name].tolist() == pytest.approx(expected[name].astype(float).tolist(), rel=1e-4, abs=1e-7)
+
+
+def test_errors_are_the_commands(model: None) -> None:
+    loaded = load_model("model.pt", device="cpu")
+    with pytest.raises(DataError, match="^pairs:2: end 99999 is beyond chr1"):
+        loaded.predict([(("chr1", 0, 9), ("chr1", 5, 9)), (("chr1", 0, 9), ("chr1", 5, 99999))], "genome.fa")
+    with pytest.raises(DataError, match="unknown contig 'chr9'"):
+        loaded.mutagenesis(("chr9", 0, 9), ("chr1", 5, 9), "genome.fa")
+    with pytest.raises(DataError, match="model.pt: the model has no calibration"):
+        loaded.predict("pairs.bedpe", "genome.fa", calibrated=True)
+    with pytest.raises(OptionError, match="needs at least one model"):
+        load_model()
+    with pytest.warns(UserWarning, match="contig names differ from those of genome.fa: took '1' for 'chr1'"):
+        loaded.predict([(("1", 0, 9), ("1", 5, 9))], "genome.fa")
