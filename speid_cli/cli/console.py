@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from functools import partial
 
 import click
@@ -77,6 +79,11 @@ def report_leaks(leaks: Mapping[str, Mapping[str, float]]) -> None:
             f"{pairs_name} share elements or sequence with training pairs: their scores are too good "
             "(--split chrom avoids it)"
         )
+
+
+def command_and_date() -> str:
+    """The command line that runs, and the date."""
+    return f"{shlex.join(['speid', *sys.argv[1:]])} ({datetime.now().astimezone():%Y-%m-%d %H:%M %Z})"
 
 
 class Stopwatch:

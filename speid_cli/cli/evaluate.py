@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import shlex
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from speid_cli.cli import options
-from speid_cli.cli.console import progress, report_leaks, say, warn
+from speid_cli.cli.console import command_and_date, progress, report_leaks, say, warn
 from speid_cli.cli.prior import check_prior, prior_option, with_prior
 from speid_cli.dataset.pairs import PairDataset
 from speid_cli.errors import OptionError, located
@@ -189,16 +186,10 @@ def _contents(title: str, found: Evaluation, settings: EvaluationSettings) -> di
     texts = {
         "metrics.json": json.dumps(content, indent=2, allow_nan=False) + "\n",
         "predictions.bedpe": "".join(f"{line}\n" for line in bedpe_lines(found)),
-        "report.html": page(title, content, drawn, strongest_pairs(found), _made_by()),
+        "report.html": page(title, content, drawn, strongest_pairs(found), command_and_date()),
     }
     files = {f"{name}.svg": picture for name, picture in drawn.items()}
     return files | {name: text.encode() for name, text in texts.items()}
-
-
-def _made_by() -> str:
-    """The command line and the date."""
-    command = shlex.join(["speid", *sys.argv[1:]])
-    return f"{command} ({datetime.now().astimezone():%Y-%m-%d %H:%M %Z})"
 
 
 @contextmanager

@@ -8,13 +8,13 @@ from pathlib import Path
 import click
 
 from speid_cli.cli import options
-from speid_cli.cli.console import Stopwatch, report, report_leaks, say, warn
+from speid_cli.cli.console import Stopwatch, command_and_date, report, report_leaks, say, warn
 from speid_cli.dataset.assembly import PrepareSettings, assemble
 from speid_cli.dataset.checks import median_gc, warnings
 from speid_cli.dataset.pairs import FEWEST_FOLDS, LONGEST_WINDOW, MOST_FOLDS
 from speid_cli.dataset.splits import SplitSettings
 from speid_cli.errors import OptionError
-from speid_cli.files import atomic_file
+from speid_cli.files import atomic_file, check_output_path
 from speid_cli.genome.reference import Reference
 from speid_cli.model.config import SpeidConfig
 
@@ -66,11 +66,20 @@ FRACTION = options.FiniteFloat(0, 1, max_open=True)
     help="Leave out pairs with an element that overlaps these regions (needs bedtools).",
 )
 @options.promoter_first
+@click.option(
+    "--report",
+    "page",
+    type=click.Path(dir_okay=False),
+    metavar="PAGE.html",
+    help="Also draw distances, lengths and GC of interacting and other pairs of each subset, as a page.",
+)
 @options.seed
 @options.common_options
 @options.group("split", SplitSettings)
 @options.group("settings", PrepareSettings)
-def command(pairs: str, reference: str, output: options.OutputOptions, settings: PrepareSettings) -> None:
+def command(
+    pairs: str, reference: str, page: str | None, output: options.OutputOptions, settings: PrepareSettings
+) -> None:
     """Turn labelled pairs and a reference into a data set.
 
     PAIRS.bedpe may be gzip-compressed, or - for standard input. Each unique element is stored
@@ -85,6 +94,8 @@ def command(pairs: str, reference: str, output: options.OutputOptions, settings:
     default = Path(pairs).name.removesuffix(".gz").removesuffix(".bedpe") + ".npz"
     clock, target = Stopwatch(), output.file(default, pairs, reference, settings.exclude)
     _check_split(settings.split)
+    if page is not None:
+        check_output_path(page, output.force, (pairs, reference, settings.exclude))
     with Reference(reference) as genome:
         dataset = assemble(pairs, genome, settings)
         warn(genome.contigs.alias_warning())
@@ -96,6 +107,12 @@ def command(pairs: str, reference: str, output: options.OutputOptions, settings:
     for text in warnings(dataset):
         warn(text)
     report_leaks(dataset.metadata["leaks"])
+    if page is not None:
+        from speid_cli.evaluation.split_page import split_page
+
+        with atomic_file(page, output.force) as stream:
+            stream.write(split_page(target.stem, dataset, command_and_date()).encode())
+        say(f"{page}: open it in a browser")
 
 
 def _check_split(split: SplitSettings) -> None:

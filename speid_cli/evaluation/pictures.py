@@ -22,6 +22,7 @@ _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#
 _DISTANCE_BINS = 8
 _FIRST_RECALL = 0.05
 _POSITIVE, _NEGATIVE = "#D55E00", "#999999"
+Groups = Mapping[str, NDArray[np.bool_]]
 _STYLE = {
     "svg.hashsalt": "speid",
     "svg.fonttype": "path",
@@ -59,10 +60,32 @@ def training_picture(history: Sequence[Mapping[str, Any]]) -> bytes:
     return _svg(lambda axes: _training(axes, history))
 
 
+def histograms(title: str, values: NDArray[np.float64], label: NDArray[np.int8], groups: Groups) -> bytes:
+    """SVG of histograms of values (N,), without NaN, of both classes: one row for each group of pairs (N,)."""
+
+    def draw(figure: Figure) -> None:
+        known = np.isfinite(values)
+        bins = np.histogram_bin_edges(values[known], 40).tolist()
+        rows = figure.subplots(len(groups), squeeze=False, sharex=True)[:, 0]
+        for axes, (name, members) in zip(rows, groups.items(), strict=True):
+            for kind, value, colour in (("other", 0, _NEGATIVE), ("interacting", 1, _POSITIVE)):
+                here = values[members & known & (label == value)]
+                axes.hist(here, bins, density=len(here) > 0, color=colour, alpha=0.6, label=kind)
+            axes.set(ylabel=name, yticks=[])
+        rows[0].set_title(title)
+        rows[0].legend(fontsize=8)
+
+    return _figure(draw, 1.2 + 0.9 * len(groups))
+
+
 def _svg(draw: Callable[[Axes], None]) -> bytes:
+    return _figure(lambda figure: draw(figure.add_subplot()), 4.2)
+
+
+def _figure(draw: Callable[[Figure], None], height: float) -> bytes:
     with matplotlib.rc_context(_STYLE):
-        figure = Figure(figsize=(5.6, 4.2), layout="constrained")
-        draw(figure.add_subplot())
+        figure = Figure(figsize=(5.6, height), layout="constrained")
+        draw(figure)
         stream = io.BytesIO()
         figure.savefig(stream, format="svg", metadata={"Date": None})
     return stream.getvalue()

@@ -382,3 +382,21 @@ def test_regions_that_are_all_on_unknown_contigs_are_refused(pairs: list[str], f
         "exclude.bed: none of its contigs, such as 'scaffold1', is in genome.fa, which has 'chr1'; expected the same "
         "contigs, with or without 'chr'; are both files of the same genome build?"
     ) in fails("prepare", "pairs.bedpe", "genome.fa", "--exclude", "exclude.bed")
+
+
+@pytest.mark.parametrize("options", [[], ["--folds", 3], ["--split", "test"], ["--split", "random"]])
+def test_what_was_divided_is_drawn(
+    pairs: list[str], options: list[object], capsys: pytest.CaptureFixture[str], fails: Callable[..., str]
+) -> None:
+    command = ["prepare", "pairs.bedpe", "genome.fa", *builders.WINDOW_OPTIONS, *options]
+    assert run(*command, "--report", "page.html") == 0
+    text, dataset = Path("page.html").read_text(), PairDataset.read("pairs.npz")
+    assert f"{len(dataset)} pairs, {int(dataset.label.sum())} of them interacting" in text
+    names = ["fold 1", "fold 2", "fold 3"] if "--folds" in options else ["test"]
+    assert all(f'<td class="text">{name}</td>' in text for name in names)
+    seen = re.findall('<img alt="([^"]*)"', text)
+    assert len(seen) == 5 and seen[0].startswith("Histograms of distances, log10 bp, of interacting and of other pairs")
+    assert ("Leak:" in text) == ("random" in options)
+    assert "Made by <code>speid " in text
+    Path("pairs.npz").unlink()
+    assert "page.html: exists already; give --force" in fails(*command, "--report", "page.html")
