@@ -15,6 +15,7 @@ import click
 
 from speid_cli.cli import options
 from speid_cli.cli.console import say, warn
+from speid_cli.cli.outputs import write_table
 from speid_cli.errors import OptionError, counted
 from speid_cli.files import atomic_file
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from speid_cli.genome.hits import Hit, HitReader
 
 Side = Literal["enhancer", "promoter"]
+_COLUMNS_SHOWN = 4  # of the table, on a terminal
 FORMATS = ("table", "bedpe", "interact", "biginteract", "longrange", "links")
 # Files that are not text, or have an index beside them, and how their names end.
 _ENDINGS = {"biginteract": ".bb", "longrange": ".gz"}
@@ -96,6 +98,7 @@ def command(
       speid export scored.bedpe --min-score 0.9 --format interact > hits.interact
       speid export scored.bedpe --min-score 0.9 --format longrange -o hits.gz
     """
+    from speid_cli.genome.hit_formats import TABLE, table_rows
     from speid_cli.genome.hits import HitReader
 
     if choice.per is not None and choice.top is None:
@@ -107,6 +110,8 @@ def command(
         _write_biginteract(counter, str(reference or os.environ["SPEID_REFERENCE"]), output)
     elif format_ == "longrange":
         _write_longrange(counter, output)
+    elif format_ == "table":
+        write_table(output.path, output.force, TABLE, table_rows(_begun(counter)), _COLUMNS_SHOWN)
     else:
         output.write_lines(_lines(format_, counter, reader, name))
     if reader.without:
@@ -138,16 +143,19 @@ def _check_output(format_: str, output: options.OutputOptions, scored: str, refe
         replace(output, path=f"{output.path}.tbi").check_text()
 
 
+def _begun(hits: Iterable[Hit]) -> Iterable[Hit]:
+    """The same hits, the first of which is there: the header of the file has been read, or a fault been told of."""
+    taken = iter(hits)
+    first = next(taken, None)
+    return chain([] if first is None else [first], taken)
+
+
 def _lines(format_: str, hits: Iterable[Hit], reader: HitReader, name: str) -> Iterator[str]:
     """The lines of a text format."""
     from speid_cli.genome import hit_formats as formats
 
-    taken = iter(hits)
-    first = next(taken, None)  # with it, the header of the file has been read, and a line that is none is told of
-    hits = chain([] if first is None else [first], taken)
-    if format_ == "table":
-        yield from map("\t".join, chain([formats.TABLE], formats.table_rows(hits)))
-    elif format_ == "interact":
+    hits = _begun(hits)
+    if format_ == "interact":
         yield formats.interact_header(name)
         yield from ("\t".join(map(str, row)) for row in formats.interact_rows(hits))
     elif format_ == "links":

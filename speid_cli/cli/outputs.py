@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain, islice
 from typing import IO, BinaryIO, cast
 
 from Bio.bgzf import BgzfWriter
 
+from speid_cli.cli.console import say
+from speid_cli.errors import counted
 from speid_cli.files import atomic_file
 
 _BLOCK_BYTES = 1 << 16
+_ROWS_SHOWN = 100
+_NUMBER = re.compile(r"NA|[-+.\deE]+")
 
 
 class _Bgzf(BgzfWriter):  # type: ignore[misc]  # Biopython has no types
@@ -49,3 +55,34 @@ def text_output(output: str | None, force: bool, keep: bool = False) -> Iterator
                 yield cast(BinaryIO, packed)
         else:
             yield stream
+
+
+def write_table(
+    output: str | None, force: bool, columns: Sequence[str], rows: Iterable[Sequence[str]], first: int
+) -> None:
+    """Write a header and rows as tab-separated text; on a terminal, the `first` columns of some rows, aligned."""
+    if output in (None, "-") and sys.stdout.isatty():
+        _show(columns[:first], rows)
+        return
+    with text_output(output, force) as out:
+        for row in chain([columns], rows):
+            out.write(("\t".join(row) + "\n").encode())
+
+
+def _show(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    taken = iter(rows)
+    shown = [row[: len(columns)] for row in islice(taken, _ROWS_SHOWN)]
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for number, name in enumerate(columns):
+        is_number = all(_NUMBER.fullmatch(row[number]) for row in shown)
+        table.add_column(name, justify="right" if is_number else "left", overflow="fold")
+    for row in shown:
+        table.add_row(*map(Text, row))
+    Console(highlight=False).print(table)
+    more = sum(1 for _ in taken)
+    say(f"{counted(more, 'more row')}; > FILE gives all rows and columns" if more else "> FILE gives all columns")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import struct
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -186,3 +188,19 @@ def test_outputs_that_do_not_fit_are_refused(scored: None, fails: Fails, monkeyp
     assert "--format biginteract needs the lengths of contigs: give -f, or set SPEID_REFERENCE" in message
     Path("x.gz.tbi").touch()
     assert "x.gz.tbi: exists already" in fails("export", "scored.bedpe", "--format", "longrange", "-o", "x.gz")
+
+
+def test_a_terminal_gets_an_aligned_table(
+    scored: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "80")
+    assert run("export", "scored.bedpe", "--top", 2) == 0
+    captured = capsys.readouterr()
+    lines = re.sub(r"\x1b\[\d*m", "", captured.out).splitlines()
+    assert max(map(len, lines)) <= 80
+    head, first = (next(line for line in lines if word in line) for word in ("promoter", "GENE"))
+    assert head.split() == ["promoter", "enhancer", "probability", "distance"]
+    assert first.split() == ["GENE", "e2", "0.75", "500"]
+    assert head.index("distance") + len("distance") == first.index("500") + 3
+    assert "> FILE gives all columns" in captured.err
