@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 import shlex
 from pathlib import Path
 
@@ -59,3 +60,8 @@ def test_links_within_the_project_lead_somewhere() -> None:
     for page in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md"):
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", (ROOT / page).read_text()):
             assert (ROOT / target).exists(), f"{page}: {target}"
+
+
+def test_the_figures_of_the_readme_are_those_of_the_pages() -> None:
+    namespace = runpy.run_path(str(ROOT / "benchmarks" / "readme.py"))
+    assert namespace["with_figures"](README) == README

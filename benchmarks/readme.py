@@ -1,0 +1,78 @@
+#!/usr/bin/env python3
+"""Copy the figures of SPEED.md and ACCURACY.md into the tables of README.md, which a test compares.
+
+usage: python benchmarks/readme.py
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+HERE = Path(__file__).parent
+README = HERE.parent / "README.md"
+SPEEDS = {
+    "score unrelated": "score pairs that share no element",
+    "score shared": "score all pairs of real neighbours on chr22",
+    "train": "train",
+    "finetune": "fine-tune",
+}
+GRAMMARS = {
+    "match": "both sides carry the same one of five motifs, simulated",
+    "and": "one motif a side, simulated",
+    "hard": "a table of six motifs a side decides, simulated",
+    "null": "random labels",
+    "chr22, six lines, block": "real chr22, six cell lines",
+}
+SPEID = "speid, --shift all, motif start"
+BASELINES = ("distance", "element names", "GC content", "5-mer counts")
+RIVALS = ("plain CNN", "dilated CNN", "6-mer embedding + GRU")
+
+
+def main() -> None:
+    """Write README.md."""
+    README.write_text(with_figures(README.read_text()))
+
+
+def with_figures(text: str) -> str:
+    """README's text with the tables as the pages have them."""
+    for name, rows in (("speed", speed_rows()), ("accuracy", accuracy_rows())):
+        begin, end = f"<!-- {name}: python benchmarks/readme.py -->", f"<!-- end of {name} -->"
+        head, found, rest = text.partition(begin)
+        _, closed, tail = rest.partition(end)
+        if not found or not closed:
+            raise SystemExit(f"README.md lacks {begin} or {end}")
+        text = f"{head}{begin}\n" + "\n".join(rows) + f"\n{end}{tail}"
+    return text
+
+
+def speed_rows() -> Iterator[str]:
+    """The table of speeds at the preset paper."""
+    yield "| preset `paper`, 2 cores | pairs/s | times Keras | times plain PyTorch |"
+    yield "|---|---|---|---|"
+    page = (HERE / "SPEED.md").read_text()
+    for work, words in SPEEDS.items():
+        (row,) = re.findall(rf"^\| \*\*speid, native kernels\*\*, {work} \|(.*)\|$", page, re.M)
+        speed, keras, plain, _ = (cell.strip() for cell in row.split("|"))
+        yield f"| {words} | {speed.partition(' ')[0]} | {keras.strip('x')} | {plain.strip('x')} |"
+
+
+def accuracy_rows() -> Iterator[str]:
+    """The table of AUPRC on held-out pairs."""
+    names = "6-mers + GRU" if RIVALS[-1].startswith("6-mer") else RIVALS[-1]
+    yield f"| AUPRC | base rate | speid | best baseline | {' | '.join([*RIVALS[:-1], names])} |"
+    yield "|---|---|---|---|---|---|---|"
+    page = (HERE / "ACCURACY.md").read_text()
+    for grammar, words in GRAMMARS.items():
+        (section,) = re.findall(rf"^## {re.escape(grammar)}\n(.*?)(?=^## |\Z)", page, re.M | re.S)
+        base_rate = re.search(r"base rate ([\d.]+);", section)
+        auprc = dict(re.findall(r"^\| ([^|]+) \| ([\d.]+) \|", section, re.M))
+        assert base_rate is not None
+        best = max(auprc[name] for name in BASELINES)
+        values = [base_rate[1], f"**{auprc[SPEID]}**", best, *(auprc[name] for name in RIVALS)]
+        yield f"| {words} | {' | '.join(values)} |"
+
+
+if __name__ == "__main__":
+    main()
