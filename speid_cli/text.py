@@ -98,9 +98,10 @@ class Share:
         """Where the share begins in the text, in bytes."""
         if self.number == 1:
             return 0
-        position = (self.number - 1) * _text_size(self.path) // self.count
-        with _open_at(self.path, position) as stream:
-            return position + sum(map(len, _to_line_end(stream)))
+        with _naming_faults(self.path):
+            position = (self.number - 1) * _text_size(self.path) // self.count
+            with _open_at(self.path, position) as stream:
+                return position + sum(map(len, _to_line_end(stream)))
 
     def blocks(self, most_lines: int, after: int = 0) -> Iterator[bytes]:
         """The lines in blocks, without the first `after` bytes of the share.
@@ -172,13 +173,14 @@ def _blocks(chunks: Iterable[bytes], most_lines: int) -> Iterator[bytes]:
 
 
 @contextmanager
-def _naming_faults(path: str, lines: Callable[[], int]) -> Iterator[None]:
-    """Name the file in errors of the block, and in those of gzip the line after `lines()`."""
+def _naming_faults(path: str, lines: Callable[[], int] | None = None) -> Iterator[None]:
+    """Name the file in errors of the block, and in those of gzip the line after `lines()`, if that is known."""
     try:
         yield
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        line = None if lines is None else lines() + 1
         raise DataError(
-            f"damaged gzip stream ({error})", hint="copy or compress the file again", path=path, line=lines() + 1
+            f"damaged gzip stream ({error})", hint="copy or compress the file again", path=path, line=line
         ) from error
     except OSError as error:
         raise unreadable(path, error) from error

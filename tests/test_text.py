@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speid_cli import text as module
+from speid_cli.errors import DataError
 from speid_cli.text import Share, count_lines, read_lines
 
 LINES = st.lists(st.sampled_from([b"", b"a", b"chr1\t5", b"x" * 90]), max_size=40)
@@ -75,3 +76,13 @@ def test_long_lines_make_short_blocks(folder: Path, monkeypatch: pytest.MonkeyPa
     assert b"".join(blocks) == text
     assert max(map(len, blocks)) < 600
     assert len(blocks) > 4
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_a_share_of_a_damaged_file_is_refused(folder: Path, number: int) -> None:
+    (folder / "cut.gz").write_bytes(gzip.compress(b"some line\n" * 10_000)[:-20])
+    with pytest.raises(DataError, match="^cut.gz:.* damaged gzip stream .*; copy or compress the file again"):
+        list(Share("cut.gz", number, 3).blocks(10))
+    share = Share("gone", number, 3)
+    with pytest.raises(DataError, match="^gone: No such file or directory"):
+        list(share.blocks(10, share.start))
