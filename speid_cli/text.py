@@ -139,7 +139,7 @@ class Share:
     def _chunks(self, after: int = 0) -> Iterator[bytes]:
         """The bytes of the share, from its byte `after` on."""
         lines = 0
-        with _naming_faults(self.path, lambda: lines):
+        with _naming_faults(self.path, (lambda: lines) if self.number == 1 and not after else None):
             position, stop = self.start + after, None
             if self.number < self.count:
                 stop = self.number * _text_size(self.path) // self.count
@@ -241,7 +241,7 @@ def _bgzf_starts(stream: BufferedReader) -> tuple[list[int], list[int]] | None:
         starts.append(starts[-1] + int.from_bytes(header[16:], "little") + 1)
         stream.seek(starts[-1] - 4)
         texts.append(texts[-1] + int.from_bytes(stream.read(4), "little"))
-    return starts, texts
+    return (starts, texts) if starts[-1] == stream.seek(0, SEEK_END) else None  # where the sizes are wrong, it is not
 
 
 def _to_line_end(stream: BufferedReader) -> Iterator[bytes]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
@@ -26,13 +28,13 @@ class PromoterOptions:
     downstream: int
     gene_types: str | None
 
-    def around(self, starts: list[Start], path: str) -> list[BedElement]:
+    def around(self, starts: Sequence[Start], path: str) -> list[BedElement]:
         """Promoters at the starts of genes of the types asked for."""
         from speid_cli.genome.elements import of_gene_types, promoters_at
 
         if not self.upstream + self.downstream:
             raise OptionError("--upstream and --downstream are both 0")
-        wanted = of_gene_types(starts, self.gene_types.split(","), path) if self.gene_types else starts
+        wanted = of_gene_types(starts, words(self.gene_types), path) if self.gene_types else starts
         found = promoters_at(wanted, self.upstream, self.downstream)
         genes = counted(len({start.gene for start in wanted}), "gene")
         say(f"{counted(len(found), 'promoter')} at the starts of {genes}")
@@ -96,7 +98,7 @@ def command(
     """
     from speid_cli.genome.bed import bed_line
     from speid_cli.genome.elements import bed_starts, merged, read_named
-    from speid_cli.genome.genes import read_starts
+    from speid_cli.genome.genes import Start, read_starts
 
     output.check_text(*files, minus, reference)
     is_annotation = _are_annotations(files, kind)
@@ -105,12 +107,19 @@ def command(
     if around.gene_types and not is_annotation:
         raise OptionError("--gene-types is for gene annotations")
     if is_annotation or kind == "promoters":
-        starts = [start for path in files for start in (read_starts if is_annotation else bed_starts)(path)]
+        starts = list[Start]()
+        for path in files:
+            found, without = read_starts(path) if is_annotation else (bed_starts(path), 0)
+            starts += found
+            if without:
+                warn(f"{path}: left out {counted(without, 'row')} without a strand")
         elements, noun = around.around(starts, ", ".join(files)), "promoter"
     else:
-        wanted = names.split(",") if names else []
+        wanted = words(names or "")
         read = [element for path in files for element in read_named(path, wanted)]
         elements, noun = merged(read), "element"
+        if unknown := set(wanted) - {element.name for element in read}:
+            warn(f"no interval is named {', '.join(sorted(unknown))}")
         say(f"{counted(len(elements), noun)} of {counted(len(read), 'interval')}")
     if reference is not None:
         elements = _on_reference(elements, reference, noun)
@@ -119,13 +128,21 @@ def command(
     output.write_lines(map(bed_line, elements))
 
 
+def words(text: str) -> list[str]:
+    """Words between commas."""
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
 def _are_annotations(files: tuple[str, ...], kind: Kind | None) -> bool:
     """Whether the files are gene annotations, not BED files; for standard input, what is made of it tells."""
     from speid_cli.genome.genes import is_annotation
 
-    if "-" in files and kind is None:
-        raise OptionError("of standard input, say what to make: --promoters (from an annotation) or --enhancers")
-    annotated = {kind == "promoters" if path == "-" else is_annotation(path) for path in files}
+    streams = [path for path in files if path == "-" or (Path(path).exists() and not Path(path).is_file())]
+    if streams and kind is None:  # what is read to see what it is cannot be read again
+        raise OptionError(
+            "of standard input or a pipe, say what to make: --promoters (from an annotation) or --enhancers"
+        )
+    annotated = {kind == "promoters" if path in streams else is_annotation(path) for path in files}
     if len(annotated) > 1:
         raise OptionError("gene annotations and BED files together; make the elements of each by a command of its own")
     if annotated == {True} and kind == "enhancers":
@@ -142,7 +159,8 @@ def _on_reference(elements: list[BedElement], path: str, noun: str) -> list[BedE
         found = on_contigs(elements, reference.contigs)
         warn(reference.contigs.alias_warning())
     if len(found) < len(elements):
-        say(f"left out {counted(len(elements) - len(found), noun)} on contigs that {path} does not have")
+        left_out = counted(len(elements) - len(found), noun)
+        say(f"left out {left_out} on contigs that {path} does not have, or beyond their ends")
     return found
 
 

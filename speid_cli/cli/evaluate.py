@@ -123,8 +123,15 @@ def command(
 
 def _names(models: list[str]) -> list[str]:
     """Names of models in tables: those of their files, with folders where these are needed to tell them apart."""
+    from speid_cli.evaluation.baselines import BASELINES
+    from speid_cli.evaluation.evaluate import ENSEMBLE, MODEL_NAME
+
     stems = [Path(path).stem for path in models]
-    return stems if len(set(stems)) == len(stems) else models
+    taken = {ENSEMBLE, *BASELINES}
+    is_clear = len(set(stems)) == len(stems) and not any(
+        stem in taken or stem.startswith((f"{MODEL_NAME} +", "TargetFinder")) for stem in stems
+    )
+    return [" ".join(name.split()) for name in (stems if is_clear else models)]
 
 
 def _check_models(models: list[str], no_model: bool, fit: bool, tracks: bool, settings: EvaluationSettings) -> None:
@@ -135,7 +142,7 @@ def _check_models(models: list[str], no_model: bool, fit: bool, tracks: bool, se
         raise OptionError("--no-model --no-baselines leaves nothing to judge but --tracks")
     if not models and not no_model:
         raise OptionError("MODEL.pt and DATA.npz are needed; --no-model judges the baselines alone")
-    if len(set(models)) < len(models):
+    if len({Path(path).resolve() for path in models}) < len(models):
         raise OptionError("a model is given twice")
     for path in models if fit else ():
         check_writable_folder(Path(path).resolve().parent)

@@ -16,10 +16,11 @@ import click
 from speid_cli.cli import options
 from speid_cli.cli.console import say, warn
 from speid_cli.cli.outputs import write_table
-from speid_cli.errors import OptionError, counted
+from speid_cli.errors import OptionError, counted, located
 from speid_cli.files import atomic_file
 
 if TYPE_CHECKING:
+    from speid_cli.genome.contigs import ReferenceContigs
     from speid_cli.genome.hits import Hit, HitReader
 
 Side = Literal["enhancer", "promoter"]
@@ -107,15 +108,19 @@ def command(
     reader = HitReader(scored, promoter_first, append, choice.min_score)
     counter = _Counter(choice.of(reader))
     if format_ == "biginteract":
-        _write_biginteract(counter, str(reference or os.environ["SPEID_REFERENCE"]), output)
+        _write_biginteract(counter, scored, str(reference or os.environ["SPEID_REFERENCE"]), output)
     elif format_ == "longrange":
-        _write_longrange(counter, output)
+        with located(scored):
+            _write_longrange(counter, output)
     elif format_ == "table":
         write_table(output.path, output.force, TABLE, table_rows(_begun(counter)), _COLUMNS_SHOWN)
     else:
         output.write_lines(_lines(format_, counter, reader, name))
     if reader.without:
-        warn(f"{counted(reader.without, 'pair')} without a probability left out")
+        hint = "; --append, if it is in the last column" if reader.without == reader.read and not append else ""
+        warn(f"{counted(reader.without, 'pair')} without a probability left out{hint}")
+    if not reader.read:
+        warn("no pairs in the input")
     say(f"{counted(counter.count, 'hit')} of {counted(reader.read, 'pair')}")
 
 
@@ -140,7 +145,7 @@ def _check_output(format_: str, output: options.OutputOptions, scored: str, refe
         raise OptionError("--format biginteract needs the lengths of contigs: give -f, or set SPEID_REFERENCE")
     output.check_text(scored, reference)
     if format_ == "longrange":
-        replace(output, path=f"{output.path}.tbi").check_text()
+        replace(output, path=f"{output.path}.tbi").check_text(scored)
 
 
 def _begun(hits: Iterable[Hit]) -> Iterable[Hit]:
@@ -166,14 +171,20 @@ def _lines(format_: str, hits: Iterable[Hit], reader: HitReader, name: str) -> I
         yield from (hit.text for hit in hits)
 
 
-def _write_biginteract(hits: Iterable[Hit], fasta: str, output: options.OutputOptions) -> None:
+def _placed(hits: Iterable[Hit], contigs: ReferenceContigs, scored: str) -> Iterator[Hit]:
+    """The hits with a reference's contig names."""
+    for hit in hits:
+        with located(scored, hit.line):
+            yield hit.on(contigs)
+
+
+def _write_biginteract(hits: Iterable[Hit], scored: str, fasta: str, output: options.OutputOptions) -> None:
     from speid_cli.genome.bigwig import write_bigbed
     from speid_cli.genome.hit_formats import INTERACT_SQL, interact_rows
     from speid_cli.genome.reference import Reference
 
     with Reference(fasta) as reference, TemporaryDirectory(prefix="speid-") as folder:
-        placed = (hit.on(reference.contigs) for hit in hits)
-        rows = sorted(interact_rows(placed))
+        rows = sorted(interact_rows(_placed(hits, reference.contigs, scored)))
         warn(reference.contigs.alias_warning())
         write_bigbed(Path(folder, "hits.bb"), reference.contigs.lengths, rows, INTERACT_SQL)
         _put(Path(folder, "hits.bb"), str(output.path), output.force)

@@ -119,6 +119,8 @@ def write_bigbed(path: Path, lengths: dict[str, int], rows: Sequence[tuple[str, 
     """
     if not is_available():
         raise OptionError("pybigtools is needed to write a bigBed and not installed; try: pip install pybigtools")
+    if not rows:
+        raise DataError("nothing to write", expected="at least one row in a bigBed", path=path.name)
     import pybigtools
 
     try:

@@ -13,7 +13,7 @@ from speid_cli.genome.genes import Start
 from speid_cli.genome.intervals import Interval
 
 _NAME, _STRAND = 3, 5
-_NAMES_SHOWN = 30
+_NAMES_SHOWN, _NAMES_JOINED = 30, 20
 
 
 def promoters_at(starts: Iterable[Start], upstream: int, downstream: int) -> list[BedElement]:
@@ -29,7 +29,8 @@ def promoters_at(starts: Iterable[Start], upstream: int, downstream: int) -> lis
         genes = sorted({start.gene for start in some})
         before, after = (upstream, downstream) if strand == "+" else (downstream - 1, upstream + 1)
         interval = Interval(chrom, max(0, position - before), position + after)
-        found.append(BedElement(interval, ",".join(genes), strand))
+        if interval.start < interval.end:
+            found.append(BedElement(interval, ",".join(genes), strand))
     return sorted(found)
 
 
@@ -41,7 +42,7 @@ def of_gene_types(starts: Sequence[Start], types: Sequence[str], path: object) -
     DataError
         There are none: the message lists the types that there are.
     """
-    found = [start for start in starts if start.gene_type in types]
+    found = [start for start in starts if start.gene_type and start.gene_type in types]
     if not found:
         known = ", ".join(sorted({start.gene_type or MISSING for start in starts})[:_NAMES_SHOWN])
         raise DataError(f"no gene is of type {' or '.join(types)}; there are {known}", path=path)
@@ -66,6 +67,8 @@ def bed_starts(path: str) -> list[Start]:
             )  # fmt: skip
         position = interval.start if strand == "+" else interval.end - 1
         found.append(Start(interval.chrom, position, strand, fields[_NAME] or MISSING))
+    if not found:
+        raise DataError("no intervals", expected="at least one BED line", path=path)
     return found
 
 
@@ -103,7 +106,7 @@ def on_contigs(elements: Iterable[BedElement], contigs: ReferenceContigs) -> lis
 
 
 def merged(elements: Iterable[BedElement]) -> list[BedElement]:
-    """Elements that overlap or touch as one, sorted; its name holds all of theirs, joined by commas."""
+    """Elements that overlap or touch as one, sorted; its name holds theirs, joined by commas, the first few at most."""
     found: list[tuple[Interval, dict[str, None]]] = []
     for interval, name, _ in sorted(elements):
         if found and found[-1][0].chrom == interval.chrom and interval.start <= found[-1][0].end:
@@ -111,5 +114,7 @@ def merged(elements: Iterable[BedElement]) -> list[BedElement]:
             interval = last._replace(end=max(last.end, interval.end))
         else:
             names = {}
-        found.append((interval, names | {name: None}))
-    return [BedElement(interval, ",".join(names)) for interval, names in found]
+        if name != MISSING and len(names) < _NAMES_JOINED:
+            names[name] = None
+        found.append((interval, names))
+    return [BedElement(interval, ",".join(names) or MISSING) for interval, names in found]

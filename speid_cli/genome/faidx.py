@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
+_BLANKS = b" \t\r\n\v\f"  # which are no bases, as for htslib
+
 
 class _Contig(NamedTuple):
     """A line of the index: where the first base is, and bases and bytes of each line of sequence."""
@@ -29,10 +31,12 @@ class IndexedFasta:
 
     def __init__(self, path: str) -> None:
         self._contigs: dict[str, _Contig] = {}
-        for line in Path(f"{path}.fai").read_text().splitlines():
-            name, *numbers = line.split("\t")
-            contig = self._contigs.setdefault(name, _Contig(*map(int, numbers)))
-            if min(contig) < 0 or not 0 < contig.line_bases <= contig.line_bytes:
+        for line in filter(None, Path(f"{path}.fai").read_bytes().decode().replace("\r", "").split("\n")):
+            name, *numbers = line.split("\t") if "\t" in line else line.split()
+            if len(numbers) < len(_Contig._fields):
+                raise ValueError(f"index: {line!r:.100}")
+            contig = self._contigs.setdefault(name, _Contig(*map(int, numbers[: len(_Contig._fields)])))
+            if min(contig) < 0 or contig.length and not 0 < contig.line_bases <= contig.line_bytes:
                 raise ValueError(f"index of {name}: {line!r:.100}")
         self._file = os.open(path, os.O_RDONLY)
 
@@ -55,4 +59,4 @@ class IndexedFasta:
         found = os.pread(self._file, last - first, first)
         if b">" in found:
             raise ValueError("the index is that of another FASTA")
-        return found.translate(None, b"\r\n")
+        return found.translate(None, _BLANKS)

@@ -41,12 +41,13 @@ INTERACT_SQL = """table interact
     string targetStrand; "Orientation of target/upper region: + or -"
     )
 """
+_TABIX_END = 2**29
 _TABIX_NAME = re.compile(r"[A-Za-z0-9_.]+")
 
 
 def interact_header(name: str) -> str:
     """The track line of an interact file."""
-    shown = name.replace('"', "'")
+    shown = " ".join(name.replace('"', "'").split())
     return f'track type=interact name="{shown}" description="{shown}" interactDirectional=true visibility=full'
 
 
@@ -55,7 +56,7 @@ def interact_rows(hits: Iterable[Hit]) -> Iterator[tuple[str, int, int, str]]:
 
     The source is the enhancer.
     """
-    for probability, (enhancer, promoter), names, strands, _ in hits:
+    for probability, (enhancer, promoter), names, strands, *_ in hits:
         source, target = (
             f"{chrom}\t{start}\t{end}\t{_word(name)}\t{strand}"
             for (chrom, start, end), name, strand in zip((enhancer, promoter), names, strands, strict=True)
@@ -80,8 +81,11 @@ def longrange_rows(hits: Iterable[Hit]) -> Iterator[tuple[str, int, int, str]]:
         for here, there in (hit.pair, hit.pair[::-1]):
             if not _TABIX_NAME.fullmatch(here.chrom):
                 raise DataError(
-                    f"contig {here.chrom!r:.60}", expected="letters, digits, _ and . only, in the format longrange"
-                )
+                    f"contig {here.chrom!r:.60}", expected="letters, digits, _ and . only, in the format longrange",
+                    line=hit.line,
+                )  # fmt: skip
+            if here.end > _TABIX_END:
+                raise DataError(f"position {here.end}", expected=f"at most {_TABIX_END:,}, as for tabix", line=hit.line)
             yield *here, f"{place_of(there)},{hit.probability:.6g}"
 
 

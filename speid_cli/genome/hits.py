@@ -26,8 +26,8 @@ class Hit(NamedTuple):
     ----------
     names, strands : tuple of str
         Of the enhancer and the promoter; ``chrom:start-end`` where there is no name, ``.`` where no strand.
-    text : str
-        The line that it comes from.
+    text, line : str, int
+        The line that it comes from, and its number.
     """
 
     probability: float
@@ -35,6 +35,7 @@ class Hit(NamedTuple):
     names: tuple[str, str]
     strands: tuple[str, str]
     text: str
+    line: int
 
     @property
     def distance(self) -> int | None:
@@ -79,19 +80,33 @@ class HitReader:
         self.reader = PairReader(self.path, self.promoter_first)
 
     def __iter__(self) -> Iterator[Hit]:
-        for line, pair in self.reader:
+        for line in self.reader.lines():
+            if line.role != "pair":
+                continue
+            if not self.read:
+                self._check_header()
             fields = line.fields
             self.read += 1
             try:
                 probability = self._probability(fields)
             except DataError as error:
                 raise error.at(self.path, line.number) from None
-            if probability is None:
+            if probability is None:  # also of a line that is no pair, which `predict --on-invalid na` marks
                 self.without += 1
             elif probability < self.least:
                 self.below += 1
             else:
-                yield Hit(probability, pair, self._names(fields, pair), self._strands(fields), line.text)
+                pair = self.reader.pair(line)
+                yield Hit(probability, pair, self._names(fields, pair), self._strands(fields), line.text, line.number)
+
+    def _check_header(self) -> None:
+        """Refuse a last column that is headed as something else."""
+        header = self.reader.header
+        if self.appended and header is not None and header.fields[-1] != "probability":
+            raise DataError(
+                f"the last column is headed {header.fields[-1]!r:.60}",
+                expected="probability, as predict --append writes it", path=self.path, line=header.number,
+            )  # fmt: skip
 
     def _probability(self, fields: list[str]) -> float | None:
         column = len(fields) - 1 if self.appended else SCORE_COLUMN
@@ -104,7 +119,7 @@ class HitReader:
         if text == MISSING:
             return None
         try:
-            value = float(text)
+            value = -1.0 if "_" in text else float(text) + 0.0  # of -0, 0
         except ValueError:
             value = -1.0
         if not 0 <= value <= 1:

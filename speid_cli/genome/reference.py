@@ -52,7 +52,7 @@ class Reference(contextlib.AbstractContextManager["Reference"]):
         self._plain: IndexedFasta | None = None
         self._fasta = self._open()
         lengths = dict(zip(self._fasta.references, self._fasta.lengths, strict=True))
-        if not lengths:
+        if not sum(lengths.values()):
             raise DataError("no sequences in its index", hint=f"rm {self.path}.fai and run again", path=self.path)
         self.contigs = ReferenceContigs(lengths, self.path)
 

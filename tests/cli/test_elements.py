@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -37,12 +38,12 @@ def test_promoters_of_an_annotation(files: None, capsys: pytest.CaptureFixture[s
 @needs_bedtools
 def test_enhancers_of_a_segmentation_without_promoters(files: None, capsys: pytest.CaptureFixture[str]) -> None:
     Path("promoters.bed").write_text("1\t255\t300\n")
-    command = ["elements", "states.bed", "--names", "13_EnhA1,14_EnhA2", "--minus", "promoters.bed"]
+    command = ["elements", "states.bed", "--names", "13_EnhA1, 14_EnhA2,15_EnhAF", "--minus", "promoters.bed"]
     assert run(*command) == 0
     captured = capsys.readouterr()
     assert captured.out == "chr1\t0\t40\t13_EnhA1,14_EnhA2\t.\t.\n"
     assert captured.err == (
-        "2 elements of 3 intervals\nwarning: contig names differ from those of the elements: took '1' for 'chr1'\n"
+        "warning: no interval is named 15_EnhAF\n2 elements of 3 intervals\nwarning: contig names differ from those of the elements: took '1' for 'chr1'\n"
         "left out 1 element that overlap promoters.bed\n"
     )
 
@@ -52,7 +53,7 @@ def test_elements_on_a_reference(files: None, genome: dict[str, str], capsys: py
     assert run("elements", "states.bed", "-f", "genome.fa") == 0
     captured = capsys.readouterr()
     assert captured.out == "chr1\t5900\t6000\tx\t.\t.\n"
-    assert "left out 1 element on contigs that genome.fa does not have" in captured.err
+    assert "left out 1 element on contigs that genome.fa does not have, or beyond their ends" in captured.err
 
 
 def test_starts_of_a_bed_file(files: None, capsys: pytest.CaptureFixture[str]) -> None:
@@ -74,12 +75,17 @@ def test_standard_input(
 
 
 def test_what_does_not_fit_is_refused(files: None, fails: Fails) -> None:
-    assert "of standard input, say what to make: --promoters" in fails("elements", "-", status=2)
+    os.mkfifo("pipe")
+    for name in ("-", "pipe"):
+        assert "of standard input or a pipe, say what to make: --promoters" in fails("elements", name, status=2)
     assert "gene annotations and BED files together" in fails("elements", "genes.gtf", "states.bed", status=2)
     assert "genes.gtf: is a gene annotation; expected a BED file, for" in fails("elements", "genes.gtf", "--enhancers")
     assert "--names chooses intervals of BED files" in fails("elements", "genes.gtf", "--names", "x", status=2)
     assert "--gene-types is for gene annotations" in fails("elements", "states.bed", "--gene-types", "x", status=2)
+    Path("empty.bed").write_text("# nothing\n")
+    for kind in ("--promoters", "--enhancers"):
+        assert "no intervals" in fails("elements", "empty.bed", kind)
     message = fails("elements", "genes.gtf", "--gene-types", "snRNA")
-    assert "genes.gtf: no gene is of type snRNA; there are ., lncRNA" in message
+    assert "genes.gtf: no gene is of type snRNA; there are ., protein_coding" in message
     both = fails("elements", "genes.gtf", "--upstream", "0", "--downstream", "0", status=2)
     assert "--upstream and --downstream are both 0" in both

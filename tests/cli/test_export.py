@@ -96,6 +96,21 @@ def test_an_appended_probability_is_in_the_last_column(scored: None, capsys: pyt
     assert [row[2] for row in export(capsys, "--append")[1:]] == ["0.5"] * 3
 
 
+def test_lines_that_predict_could_not_score_are_left_out(scored: None, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = ["chr1\tx\t5\tchr1\t7\t9\t.\t.", "chr1\t5\t.\t.\t.\t.\t.\t.", LINES[0].replace("0.25", "-0")]
+    builders.write_pairs(Path("scored.bedpe"), lines, HEADER)
+    assert run("export", "scored.bedpe") == 0
+    captured = capsys.readouterr()
+    assert [line.split("\t")[2] for line in captured.out.splitlines()[1:]] == ["0"]
+    assert "2 pairs without a probability left out\n1 hit of 3 pairs" in captured.err
+    builders.write_pairs(Path("scored.bedpe"), lines[:2], HEADER)
+    assert run("export", "scored.bedpe") == 0
+    assert "left out; --append, if it is in the last column" in capsys.readouterr().err
+    Path("scored.bedpe").write_text("")
+    assert run("export", "scored.bedpe") == 0
+    assert "warning: no pairs in the input" in capsys.readouterr().err
+
+
 def test_promoters_may_come_first(scored: None, capsys: pytest.CaptureFixture[str]) -> None:
     (_, row, *_) = export(capsys, "--promoter-first")
     assert row == ["e 1", "GENE", "0.25", "300", "chr1", "500", "600", ".", "chr1", "100", "200"]
@@ -164,11 +179,16 @@ def test_links_are_drawn_by_pygenometracks(scored: None) -> None:
          "--append, if it is in the last column"),
         (LINES[0].replace("0.25", "1.5"), [], "scored.bedpe:2: '1.5' in column 8"),
         (LINES[0].replace("0.25", "nan"), [], "scored.bedpe:2: 'nan' in column 8"),
-        (LINES[0], ["--append"], "scored.bedpe:2: '-' in the last column; expected a probability from 0 to 1\n"),
+        (LINES[0], ["--append"], "scored.bedpe:1: the last column is headed 'strand2'; expected probability, as predict"),
+        (LINES[0].replace("0.25", "0_1"), [], "scored.bedpe:2: '0_1' in column 8"),
+        (LINES[0].replace("500", "600000000").replace("600\t", "600000009\t"), ["--format", "longrange", "-o", "x.gz"],
+         "scored.bedpe:2: position 600000009; expected at most 536,870,912, as for tabix"),
+        (LINES[0], ["--min-score", 1, "--format", "biginteract", "-f", "genome.fa", "-o", "x.bb"],
+         "hits.bb: nothing to write; expected at least one row in a bigBed"),
         (LINES[0].replace("chr1", "chr-1"), ["--format", "longrange", "-o", "x.gz"],
-         "contig 'chr-1'; expected letters, digits, _ and . only, in the format longrange"),
+         "scored.bedpe:2: contig 'chr-1'; expected letters, digits, _ and . only, in the format longrange"),
         (LINES[0].replace("chr1", "chr9"), ["--format", "biginteract", "-f", "genome.fa", "-o", "x.bb"],
-         "unknown contig 'chr9'; expected a contig of genome.fa"),
+         "scored.bedpe:2: unknown contig 'chr9'; expected a contig of genome.fa"),
     ],
 )  # fmt: skip
 def test_what_is_no_scored_pair_is_refused(

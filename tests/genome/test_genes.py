@@ -44,19 +44,54 @@ PREDICTED = "\n".join(line.partition("\t")[2] for line in REFGENE.splitlines()) 
 @pytest.mark.parametrize(
     ("text", "gene", "gene_type"),
     [
-        (GTF, "A one", "lncRNA"), (GFF3, "A one", "lncRNA"), (CAPS, "A", "lncRNA"), (REFFLAT, "A", ""),
+        (GTF, "A one", "protein_coding"), (GFF3, "A one", "protein_coding"), (CAPS, "A", "lncRNA"), (REFFLAT, "A", ""),
         (REFGENE, "A", ""), (KNOWN, "A", ""), (PREDICTED, "A", ""),
     ],
 )  # fmt: skip
 def test_starts_of_every_format(folder: Path, text: str, gene: str, gene_type: str) -> None:
     Path("genes.txt").write_text(text.replace("A one trlist", "A trlist"))
     assert is_annotation("genes.txt")
-    assert read_starts("genes.txt") == [Start("chr1", 10, "+", gene, gene_type), Start("chr1", 89, "-", "G2")]
+    assert read_starts("genes.txt") == ([Start("chr1", 10, "+", gene, gene_type), Start("chr1", 89, "-", "G2")], 0)
 
 
 def test_of_an_annotation_without_transcripts_genes_count(folder: Path) -> None:
     Path("genes.gtf").write_text("".join(GTF.splitlines(keepends=True)[:2]))
-    assert read_starts("genes.gtf") == [Start("chr1", 10, "+", "A one", "protein_coding")]
+    assert read_starts("genes.gtf") == ([Start("chr1", 10, "+", "A one", "protein_coding")], 0)
+
+
+ENSEMBL = (
+    "1\te\tgene\t11\t90\t.\t+\t.\tID=gene:E1;Name=OR4F5;biotype=protein_coding;gene_id=E1\n"
+    "1\te\tmRNA\t11\t90\t.\t+\t.\tID=transcript:T1;Parent=gene:E1;Name=OR4F5-201;biotype=protein_coding\n"
+    "1\te\tlnc_RNA\t21\t90\t.\t+\t.\tID=transcript:T2;Parent=gene:E1;Name=OR4F5-202;biotype=lncRNA\n"
+    "1\te\texon\t11\t11\t.\t+\t.\tParent=transcript:T1\n"
+)
+REFSEQ = (
+    "1\tr\tgene\t11\t90\t.\t-\t.\tID=gene-A;Name=A;gene=A;gene_biotype=miRNA\n"
+    "1\tr\tprimary_transcript\t11\t90\t.\t-\t.\tID=rna-1;Parent=gene-A;gene=A\n"
+    "1\tr\tmiRNA\t11\t30\t.\t-\t.\tID=rna-2;Parent=rna-1;gene=A\n"
+    "MT\tr\tgene\t5\t50\t.\t+\t.\tID=gene-ND1;Name=ND1;gene_biotype=protein_coding\n"
+    "MT\tr\tCDS\t5\t50\t.\t+\t0\tID=cds;Parent=gene-ND1\n"
+)
+FLYBASE = (
+    "2L\tF\ttransposable_element_insertion_site\t9\t9\t.\t.\t.\tID=x;Name=y\n"
+    "2L\tF\tgene\t11\t90\t.\t+\t.\tID=g;Name=l(2)gl%2C x\n2L\tF\tmRNA\t11\t90\t.\t+\t.\tID=t;Parent=g;Name=g-RB\n"
+    "2L\tF\tmRNA\t31\t90\t.\t?\t.\tID=u;Parent=g\n##FASTA\n>2L\nACGT\n"
+)
+EXONS = 'c\te\texon\t11\t20\t.\t+\t.\tgene_id "A"\nc\te\tCDS\t15\t15\t.\t+\t.\tgene_id "A"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "starts", "without"),
+    [
+        (ENSEMBL, [Start("1", 10, "+", "OR4F5", "protein_coding"), Start("1", 20, "+", "OR4F5", "protein_coding")], 0),
+        (REFSEQ, [Start("1", 89, "-", "A", "miRNA"), Start("MT", 4, "+", "ND1", "protein_coding")], 0),
+        (FLYBASE, [Start("2L", 10, "+", "l(2)gl, x")], 1),
+    ],
+    ids=["Ensembl", "RefSeq", "FlyBase"],
+)
+def test_starts_are_named_by_their_genes(folder: Path, text: str, starts: list[Start], without: int) -> None:
+    Path("genes.gff3").write_text(text)
+    assert read_starts("genes.gff3") == (starts, without)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +101,8 @@ def test_of_an_annotation_without_transcripts_genes_count(folder: Path) -> None:
         ("chr1 x gene 5 9\n", "in:1: 'chr1 x gene 5 9'; expected a line of a GTF"),
         (GTF + "chr1\tx\ttranscript\t9\t5\t.\t+\t.\tx y\n", "in:6: start 9 and end 5; expected 1-based positions"),
         (GTF + "chr1\tx\ttranscript\t0\t5\t.\t+\t.\tx y\n", "in:6: start 0 and end 5"),
-        ("chr1\tx\ttranscript\t4\t5\t.\t.\t.\tx y\n", "in:1: strand '.' of a transcript; expected [+] or -"),
+        ("chr1\tx\ttranscript\t4\t5\t.\t.\t.\tx y\n", "in: no transcripts and no genes with a strand; expected a GTF"),
+        (EXONS, "in: no transcripts and no genes: only exon, CDS; expected a GTF"),
         ("chr1\tx\texon\t4\t5\t.\t.\t.\tx y\n", "in: no transcripts and no genes: only exon; expected a GTF"),
         ("# nothing\n", "in: no transcripts and no genes; expected a GTF"),
         (REFFLAT.replace("30\t90\t30", "90\t30\t30"), "in:3: txStart 90 is not below txEnd 30; expected 0-based"),
@@ -87,6 +123,7 @@ def test_promoters_lie_around_the_start_on_their_strand() -> None:
     ]
     assert promoters_at(starts[2:3], 0, 1) == [BedElement(Interval("c", 100, 101), "C", "-")]
     assert promoters_at(starts[2:3], 1, 0) == [BedElement(Interval("c", 101, 102), "C", "-")]
+    assert promoters_at([Start("c", 0, "+", "A")], 9, 0) == []
 
 
 def test_promoters_of_gencode_are_a_plain_loop_s() -> None:
@@ -100,7 +137,7 @@ def test_promoters_of_gencode_are_a_plain_loop_s() -> None:
             bases = [base + step * offset for offset in range(-1500, 500)]
             place = chrom, max(0, min(bases)), max(bases) + 1, strand
             expected.setdefault(place, set()).add(attributes.split()[1])
-    starts = [start for start in read_starts(str(path)) if start.gene_type == "protein_coding"]
+    starts = [start for start in read_starts(str(path))[0] if start.gene_type == "protein_coding"]
     found = promoters_at(starts, 1500, 500)
     assert {(*interval, strand): set(name.split(",")) for interval, name, strand in found} == expected
     assert {strand for *_, strand in found} == {"+", "-"}
@@ -120,6 +157,9 @@ def test_intervals_are_chosen_by_name(folder: Path) -> None:
 def test_touching_intervals_are_merged() -> None:
     places = [("b", 5, 9, "x"), ("a", 0, 5, "x"), ("a", 5, 6, "y"), ("a", 2, 4, "x"), ("a", 7, 8, "z")]
     elements = [BedElement(Interval(*place), name) for *place, name in places]  # type: ignore[arg-type]
+    many = [BedElement(Interval("a", place, place + 1), f"n{place}") for place in range(99)]
+    assert merged(many)[0].name.count(",") == 19
+    assert merged([BedElement(Interval("a", 0, 1), ".")])[0].name == "."
     assert merged(elements) == [
         BedElement(Interval("a", 0, 6), "x,y"), BedElement(Interval("a", 7, 8), "z"),
         BedElement(Interval("b", 5, 9), "x"),

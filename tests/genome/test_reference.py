@@ -162,6 +162,7 @@ def test_any_part_of_any_layout_is_read(
     [
         ("chr1\t6000\t6\t60\t59", "cannot be indexed or read"),
         ("chr1\t6000\t6\t0\t0", "cannot be indexed or read|cannot read chr1:0-10"),
+        ("chr1\t0\t6\t0\t0", "no sequences in its index"),
         ("chr1\t6000\t0\t60\t61", "cannot read chr1:0-10 .the index is that of another FASTA"),
         ("chr1\t6000\t99999999\t60\t61", "is shorter than its index says"),
     ],
@@ -170,3 +171,13 @@ def test_an_index_that_does_not_fit_is_an_error(folder: Path, genome: dict[str, 
     Path("genome.fa.fai").write_text(line + "\n")
     with pytest.raises(DataError, match=f"^genome.fa: .*({message})"), Reference("genome.fa") as reference:
         reference.fetch("chr1", 0, 10)
+
+
+def test_what_htslib_reads_is_read(folder: Path) -> None:
+    """Blanks at the ends of lines, an empty contig, and an index with more columns."""
+    Path("a.fa").write_bytes(b">e\n>a b\nACGT \nAC\n>c\nTTT")
+    Path("a.fa.fai").write_text("e\t0\t3\t0\t0\t9\na\t6\t8\t4\t6\t9\nc\t3\t20\t3\t4\t9\n")
+    with Reference("a.fa") as reference:
+        assert reference.fetch("a", -1, 7) == b"NACGTACN"
+        assert reference.fetch("c", 1, 3) == b"TT"
+        assert reference.contigs.lengths == {"e": 0, "a": 6, "c": 3}
