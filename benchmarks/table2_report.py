@@ -68,6 +68,7 @@ def verdict(chr22: dict[tuple[str, ...], Content]) -> str:
                 f"{found['measures']['auprc_within_folds_gain']['value']:.3f})"
                 for model, found in content["models"].items()
                 if (found["measures"]["auprc_within_folds_gain"]["low"] or 0) > 0
+                and (found["measures"]["auroc_within_folds"]["low"] or 0) > 0.5
             ]
     if not judged:
         return "**Nothing was judged on held-out blocks of chr22.**"
@@ -77,8 +78,8 @@ def verdict(chr22: dict[tuple[str, ...], Content]) -> str:
             "TargetFinder, nor both together, nor any baseline.**"
         )
     return (
-        f"**On held-out blocks of chr22, {len(better)} of {judged} results are better than the base rate (95% "
-        f"intervals, not corrected for their number): {'; '.join(better)}.**"
+        f"**On held-out blocks of chr22, {len(better)} of {judged} results are better than the base rate (by the 95% "
+        f"intervals of AUPRC and of AUROC, not corrected for their number): {'; '.join(better)}.**"
     )
 
 

@@ -6,7 +6,7 @@ its cluster was drawn.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -50,6 +50,15 @@ class Estimate:
     value: float
     low: float
     high: float
+
+
+def beats_chance(estimates: Mapping[str, Estimate], ending: str = "") -> bool:
+    """Whether a ranking is better than a random one: both intervals say so, that of AUPRC minus base rate and of AUROC.
+
+    AUPRC alone does not tell. Where positives are few, random rankings have on average more than the base
+    rate: 10 positives among 200 pairs have 0.073, not 0.05.
+    """
+    return estimates[f"auprc{ending}_gain"].low > 0 and estimates[f"auroc{ending}"].low > 0.5
 
 
 def estimate(predictions: Predictions, cluster: NDArray[np.int64], replicates: int, seed: int) -> dict[str, Estimate]:

@@ -14,6 +14,7 @@ from speid_cli.dataset.pairs import SUBSETS
 from speid_cli.errors import counted
 from speid_cli.evaluation.baselines import BASE_RATE, pair_distances
 from speid_cli.evaluation.evaluate import MODEL_NAME, Evaluation, ModelResult
+from speid_cli.evaluation.measures import beats_chance
 from speid_cli.evaluation.settings import EvaluationSettings
 from speid_cli.files import finite
 from speid_cli.genome.bed import place_of
@@ -75,8 +76,7 @@ def _plain_network(checkpoint: Checkpoint | None) -> dict[str, Any] | None:
 def meaning(evaluation: Evaluation) -> str:
     """One sentence on what the figures mean.
 
-    A model is better than the base rate if the interval of AUPRC minus base rate, computed in each
-    bootstrap replicate, is above 0.
+    A model is better than the base rate if it beats chance by both AUPRC and AUROC, see `beats_chance`.
     """
     if evaluation.seen:
         return "on pairs that the model may have been trained on, the figures say nothing about new pairs"
@@ -90,7 +90,7 @@ def meaning(evaluation: Evaluation) -> str:
     figures = f"{name} {auprc.value:.3f}, 95% interval {auprc.low:.3f} to {auprc.high:.3f}; base rate "
     figures += f"{auprc.value - gain.value:.3f}"
     speid = evaluation.networks[0]
-    if not gain.low > 0:
+    if not beats_chance(evaluation.network.estimates, evaluation.within):
         return f"{speid} is not significantly better than the base rate ({figures})" + (few and f"; {few}")
     if few:
         return f"{few} whether {speid} is better than the base rate ({figures})"
@@ -124,7 +124,7 @@ def _meaning_of_baselines(evaluation: Evaluation, few: str) -> str:
     better = [
         f"{name} (AUPRC {judged.estimates[key].value:.3f})"
         for name, judged in evaluation.models.items()
-        if judged.estimates[f"{key}_gain"].low > 0
+        if beats_chance(judged.estimates, evaluation.within)
     ]
     first = next(iter(evaluation.models.values())).estimates
     base_rate = first[key].value - first[f"{key}_gain"].value

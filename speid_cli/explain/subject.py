@@ -15,7 +15,7 @@ from speid_cli.dataset.leakage import leak_report
 from speid_cli.dataset.metrics import Array, ranking, sigmoid
 from speid_cli.dataset.pairs import SUBSETS, PairDataset
 from speid_cli.evaluation.evaluate import Clusters, resampling_clusters
-from speid_cli.evaluation.measures import Estimate, Predictions, cluster_counts, estimate
+from speid_cli.evaluation.measures import Estimate, Predictions, beats_chance, cluster_counts, estimate
 from speid_cli.evaluation.seen import refuse_seen
 from speid_cli.explain.settings import SubjectSettings
 from speid_cli.model.checkpoint import Checkpoint
@@ -41,8 +41,10 @@ class Subject:
         What bootstrap and sign flips resample, over the sample.
     pairs, positives : int
         Of the whole subset.
-    auprc, gain : Estimate
-        AUPRC on the whole subset, and AUPRC minus base rate.
+    auprc : Estimate
+        On the whole subset.
+    predicts : bool
+        Whether the model predicts it better than the base rate (`beats_chance`).
     warnings : tuple of str
         Why the figures may be too good.
     seed : int
@@ -58,7 +60,7 @@ class Subject:
     pairs: int
     positives: int
     auprc: Estimate
-    gain: Estimate
+    predicts: bool
     warnings: tuple[str, ...]
     seed: int
 
@@ -66,11 +68,6 @@ class Subject:
     def base_rate(self) -> float:
         """Share of positives in the whole subset."""
         return self.positives / self.pairs
-
-    @property
-    def predicts(self) -> bool:
-        """Whether the model predicts the pairs better than the base rate (95% interval)."""
-        return self.gain.low > 0
 
     @property
     def verdict(self) -> str:
@@ -139,7 +136,7 @@ def ask(checkpoint: Checkpoint, dataset: PairDataset, device: Device, settings: 
         len(members),
         int(label.sum()),
         quality["auprc"],
-        quality["auprc_gain"],
+        beats_chance(quality),
         tuple(_warnings(dataset, settings.subset, seen)),
         settings.seed,
     )

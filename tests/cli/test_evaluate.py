@@ -230,20 +230,29 @@ def test_pairs_that_the_model_was_chosen_on_are_warned_of(
 
 
 @pytest.mark.parametrize(
-    ("gain", "positives", "rivals", "message"),
+    ("gain", "lowest_auroc", "positives", "rivals", "message"),
     [
-        (-0.01, 50, {}, "speid is not significantly better than the base rate (AUPRC 0.500, 95% interval 0.400 to 0.600; base rate 0.100)"),
-        (0.0, 8, {}, "speid is not significantly better than the base rate (AUPRC 0.500, 95% interval 0.400 to 0.600; base rate 0.016); "
+        (-0.01, 0.51, 50, {}, "speid is not significantly better than the base rate (AUPRC 0.500, 95% interval 0.400 to 0.600; base rate 0.100)"),
+        (0.0, 0.51, 8, {}, "speid is not significantly better than the base rate (AUPRC 0.500, 95% interval 0.400 to 0.600; base rate 0.016); "
          "8 positives: too few to tell"),
-        (0.1, 8, {}, "8 positives: too few to tell whether speid is better than the base rate (AUPRC 0.500"),
-        (0.1, 50, {"distance": 0.3}, "speid is better than the base rate and than every baseline (AUPRC 0.500"),
-        (0.1, 50, {"distance": 0.45, "base rate": 0.1}, "speid is better than the base rate but not clearly better than distance (AUPRC"),
-        (0.1, 50, {}, "speid is better than the base rate (AUPRC 0.500, 95% interval 0.400 to 0.600; base rate 0.100)"),
+        (0.1, 0.51, 8, {}, "8 positives: too few to tell whether speid is better than the base rate (AUPRC 0.500"),
+        (0.1, 0.51, 50, {"distance": 0.3}, "speid is better than the base rate and than every baseline (AUPRC 0.500"),
+        (0.1, 0.51, 50, {"distance": 0.45, "base rate": 0.1}, "speid is better than the base rate but not clearly better than distance (AUPRC"),
+        (0.1, 0.5, 50, {}, "speid is not significantly better than the base rate (AUPRC 0.500"),
+        (0.1, 0.51, 50, {}, "speid is better than the base rate (AUPRC 0.500, 95% interval 0.400 to 0.600; base rate 0.100)"),
     ],
 )  # fmt: skip
-def test_what_the_figures_mean_is_said(gain: float, positives: int, rivals: dict[str, float], message: str) -> None:
+def test_what_the_figures_mean_is_said(
+    gain: float, lowest_auroc: float, positives: int, rivals: dict[str, float], message: str
+) -> None:
     predictions = Predictions((np.arange(500) < positives).astype(np.int8), np.zeros(500), np.zeros(500), 0.5)
-    found = {"speid": {"auprc": Estimate(0.5, 0.4, 0.6), "auprc_gain": Estimate(0.5 - positives / 500, gain, 0.5)}}
+    found = {
+        "speid": {
+            "auprc": Estimate(0.5, 0.4, 0.6),
+            "auprc_gain": Estimate(0.5 - positives / 500, gain, 0.5),
+            "auroc": Estimate(0.6, lowest_auroc, 0.7),
+        }
+    }
     found |= {name: {"auprc": Estimate(high, 0.1, high)} for name, high in rivals.items()}
     models = {name: ModelResult(predictions, estimates, ()) for name, estimates in found.items()}
     clusters = Clusters("promoter", np.arange(500))

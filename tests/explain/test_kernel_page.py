@@ -16,7 +16,7 @@ from speid_cli.explain.subject import Subject
 from tests import builders
 
 
-def render(dataset: PairDataset, drop: Estimate, q_value: float, low: float = 0.1) -> str:
+def render(dataset: PairDataset, drop: Estimate, q_value: float, predicts: bool = True) -> str:
     """The page of 120 kernels of a branch, of which the first matches a motif, with a drop."""
     checkpoint = builders.random_checkpoint()
     counts = (builders.consensus_motif("", "ACGTACGT").matrix).astype(np.int64)
@@ -27,7 +27,7 @@ def render(dataset: PairDataset, drop: Estimate, q_value: float, low: float = 0.
     half = np.zeros(10, np.float32)
     subject = Subject(
         members, half.astype(np.int8), half, half.astype(float), Clusters("promoter", members), "test", 10, 5, auprc,
-        Estimate(0.2, low, 0.3), ("They share elements.",), 0,
+        predicts, ("They share elements.",), 0,
     )  # fmt: skip
     drops = {("enhancer", number): Estimate(0, 0, 0) for number in range(120)} | {("enhancer", 0): drop}
     rows = kernel_rows(checkpoint.model(), kernels, drops, matches.kernels, [], [])
@@ -49,6 +49,6 @@ def test_poor_matches_are_hidden(dataset: PairDataset, q_value: float, shown: bo
 
 
 def test_no_kernel_matters_to_a_model_that_predicts_nothing(dataset: PairDataset) -> None:
-    text = render(dataset, Estimate(0, 0, 0), 0.5, low=-0.1)
+    text = render(dataset, Estimate(0, 0, 0), 0.5, predicts=False)
     assert "its motifs say nothing about which pairs interact" in text and 'class="strong"' not in text
     assert text.index("its motifs say nothing") < text.index("kernels that this model needs")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +14,7 @@ from sklearn.metrics import average_precision_score
 
 from speid_cli.dataset.pairs import TEST, TRAIN, PairDataset
 from speid_cli.errors import DataError
-from speid_cli.evaluation.measures import Estimate
+from speid_cli.evaluation.measures import Estimate, beats_chance
 from speid_cli.explain.settings import SubjectSettings
 from speid_cli.explain.subject import REPLICATES, Subject, _sample, ask
 from speid_cli.model.checkpoint import Checkpoint
@@ -56,7 +57,6 @@ def test_the_whole_subset_is_judged_and_the_sample_is_asked_about(question: Ques
     np.testing.assert_array_equal(sample.label, dataset.label[sample.members])
     for subject in (whole, sample):
         assert subject.auprc.value == pytest.approx(average_precision_score(dataset.label, logit))
-        assert subject.gain.value == pytest.approx(subject.auprc.value - 0.25)
         assert subject.clusters.unit == "promoter"
         assert subject.units == len(set(dataset.promoter_index[subject.members].tolist()))
     assert asked(checkpoint, dataset, most_pairs=16, seed=3).members.tolist() == sample.members.tolist()
@@ -85,15 +85,22 @@ def test_the_change_of_auprc_has_a_simultaneous_interval(question: Question) -> 
 
 def test_verdicts(question: Question) -> None:
     subject = replace(question.subject, pairs=1234, positives=123, auprc=Estimate(0.5, 0.4, 0.6))
-    good, bad = (replace(subject, gain=Estimate(0.4, low, 0.5)) for low in (0.01, 0.0))
+    good, bad = (replace(subject, predicts=predicts) for predicts in (True, False))
     figures = "(AUPRC 0.500, 95% interval 0.400 to 0.600; base rate 0.100)."
-    assert good.predicts and not bad.predicts
     assert good.verdict == f"The model predicts these 1,234 test pairs better than the base rate {figures}"
     assert bad.verdict == (
         f"The model does not predict these 1,234 test pairs significantly better than the base rate {figures} "
         "What follows describes the model; its motifs say nothing about which pairs interact."
     )
-    assert not replace(subject, gain=Estimate(float("nan"), float("nan"), float("nan"))).predicts
+
+
+@pytest.mark.parametrize(
+    ("gain", "auroc", "expected"),
+    [(0.01, 0.51, True), (0.0, 0.51, False), (0.01, 0.5, False), (math.nan, 0.6, False), (0.1, math.nan, False)],
+)
+def test_chance_is_beaten_by_both_rankings(gain: float, auroc: float, expected: bool) -> None:
+    found = {"auprc_gain": Estimate(0.4, gain, 0.5), "auroc": Estimate(0.7, auroc, 0.8)}
+    assert beats_chance(found) == expected
 
 
 def test_a_split_that_leaks_is_warned_of(question: Question) -> None:
