@@ -70,13 +70,19 @@ def main() -> None:
         for use in USES:
             peaks = (run_apart(use.command.replace("PART", part).split(), Path(name))[1] for part in PARTS)
             figures = " | ".join(f"{peak / 1e6:,.0f}" for peak in peaks)
-            rows.append(f"| `speid {use.command.split()[0]}` | {use.reads} | {figures} | {use.grows_with} |")
+            rows.append(f"| `speid {_name(use.command)}` | {use.reads} | {figures} | {use.grows_with} |")
             print(rows[-1], flush=True)
     options.output.write_text("\n".join([
         "# Memory", "", "Written by `python benchmarks/memory.py DATA`.", "", machine_line(), "",
         "Peak memory of whole commands in MB, on every tenth line of an input and on all of it.", "",
         "| command | input | a tenth | all | grows with |", "|---|---|---|---|---|", *rows, "",
     ]))  # fmt: skip
+
+
+def _name(command: str) -> str:
+    """A command's name, of `explain` with its question."""
+    first, second, *_ = command.split()
+    return f"{first} {second}" if first == "explain" else first
 
 
 def make_inputs(data: Path, folder: Path) -> None:
