@@ -75,6 +75,7 @@ def difference(
     """
 
     def of_both(weights: Array) -> dict[str, Array]:
+        """The differences (R,) under weights (R, N)."""
         one, other = (_rankings(found, weights) for found in (first, second))
         return {name: one[name] - other[name] for name in ("auprc", "auroc")}
 

@@ -64,6 +64,7 @@ def histograms(title: str, values: NDArray[np.float64], label: NDArray[np.int8],
     """SVG of histograms of values (N,), without NaN, of both classes: one row for each group of pairs (N,)."""
 
     def draw(figure: Figure) -> None:
+        """Draw all rows, on one axis of values."""
         known = np.isfinite(values)
         bins = np.histogram_bin_edges(values[known], 40).tolist()
         rows = figure.subplots(len(groups), squeeze=False, sharex=True)[:, 0]

@@ -64,8 +64,8 @@ class HitReader:
         The probability is in the last column, as ``predict --append`` writes it, not in column 8.
     least : float
         Pairs with a lower probability are left out.
-    read, without, below : int
-        Pairs so far, those without a probability, and those below `least`.
+    read, without : int
+        Pairs so far, and those without a probability.
     """
 
     path: str
@@ -74,7 +74,6 @@ class HitReader:
     least: float = 0.0
     read: int = 0
     without: int = 0
-    below: int = 0
 
     def __post_init__(self) -> None:
         self.reader = PairReader(self.path, self.promoter_first)
@@ -93,9 +92,7 @@ class HitReader:
                 raise error.at(self.path, line.number) from None
             if probability is None:  # also of a line that is no pair, which `predict --on-invalid na` marks
                 self.without += 1
-            elif probability < self.least:
-                self.below += 1
-            else:
+            elif probability >= self.least:
                 pair = self.reader.pair(line)
                 yield Hit(probability, pair, self._names(fields, pair), self._strands(fields), line.text, line.number)
 

@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 from sklearn import metrics
 
 from speid_cli.dataset.metrics import sigmoid
-from speid_cli.evaluation.measures import ECE_BINS, Predictions, curve, estimate, weighted_measures
+from speid_cli.evaluation.measures import (
+    ECE_BINS,
+    Estimate,
+    Predictions,
+    beats_chance,
+    curve,
+    estimate,
+    weighted_measures,
+)
 
 
 def random_predictions(seed: int, pairs: int = 60, levels: int = 25) -> Predictions:
@@ -136,3 +144,22 @@ def test_rankings_within_folds_are_those_of_each_fold() -> None:
                          np.repeat(fold, repeated.astype(int)))  # fmt: skip
     expected = weighted_measures(copied, np.ones((1, int(repeated.sum()))))
     assert weighted == pytest.approx({name: values[0] for name, values in expected.items()})
+
+
+@pytest.mark.parametrize(
+    ("gain", "auroc", "expected"),
+    [(0.01, 0.51, True), (0.0, 0.51, False), (0.01, 0.5, False), (math.nan, 0.6, False), (0.1, math.nan, False)],
+)
+def test_chance_is_beaten_by_both_rankings(gain: float, auroc: float, expected: bool) -> None:
+    found = {"auprc_gain": Estimate(0.4, gain, 0.5), "auroc": Estimate(0.7, auroc, 0.8)}
+    assert beats_chance(found) == expected
+
+
+def test_random_rankings_have_more_than_the_base_rate_where_positives_are_few() -> None:
+    """The figure that `beats_chance` and docs/evaluation.md give, for 10 positives among 200 pairs."""
+    label, rng = np.repeat([1, 0], [10, 190]), np.random.default_rng(0)
+    found = np.mean([metrics.average_precision_score(label, rng.random(200)) for _ in range(3000)])
+    ranks = np.arange(1, 201)
+    expected = np.mean((1 + (ranks - 1) * 9 / 199) / ranks)
+    assert round(float(expected), 3) == 0.073
+    assert found == pytest.approx(expected, abs=0.002)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 import numpy as np
@@ -14,7 +13,7 @@ from sklearn.metrics import average_precision_score
 
 from speid_cli.dataset.pairs import TEST, TRAIN, PairDataset
 from speid_cli.errors import DataError
-from speid_cli.evaluation.measures import Estimate, beats_chance
+from speid_cli.evaluation.measures import Estimate
 from speid_cli.explain.settings import SubjectSettings
 from speid_cli.explain.subject import REPLICATES, Subject, _sample, ask
 from speid_cli.model.checkpoint import Checkpoint
@@ -92,15 +91,6 @@ def test_verdicts(question: Question) -> None:
         f"The model does not predict these 1,234 test pairs significantly better than the base rate {figures} "
         "What follows describes the model; its motifs say nothing about which pairs interact."
     )
-
-
-@pytest.mark.parametrize(
-    ("gain", "auroc", "expected"),
-    [(0.01, 0.51, True), (0.0, 0.51, False), (0.01, 0.5, False), (math.nan, 0.6, False), (0.1, math.nan, False)],
-)
-def test_chance_is_beaten_by_both_rankings(gain: float, auroc: float, expected: bool) -> None:
-    found = {"auprc_gain": Estimate(0.4, gain, 0.5), "auroc": Estimate(0.7, auroc, 0.8)}
-    assert beats_chance(found) == expected
 
 
 def test_a_split_that_leaks_is_warned_of(question: Question) -> None:
