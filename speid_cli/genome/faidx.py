@@ -19,7 +19,7 @@ class _Contig(NamedTuple):
 
 
 class IndexedFasta:
-    """Reads parts of contigs; some 100 times as fast as htslib, which copies the sequence base by base.
+    """Reads parts of contigs without htslib, which copies the sequence base by base.
 
     Raises
     ------

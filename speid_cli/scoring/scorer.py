@@ -56,7 +56,7 @@ class ElementCache(Generic[Key]):
     Parameters
     ----------
     slots : int
-        PairSide held at most.
+        Elements held at most.
     """
 
     def __init__(self, backends: Sequence[ScoringBackend], side: int, slots: int, read: Reader[Key]) -> None:
