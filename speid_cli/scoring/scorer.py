@@ -100,7 +100,7 @@ class Scorer(Generic[Key]):
     model : Speid
         Moved to the device.
     read : tuple of callable
-        For each side, a function that returns base codes uint8 (N, L) of a list of N elements. PairSide
+        For each side, a function that returns base codes uint8 (N, L) of a list of N elements. Elements
         are identified by any hashable keys.
     batch_size : int, optional
         Pairs that go through the network together, where PyTorch computes it; default: by device.
