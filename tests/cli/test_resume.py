@@ -85,6 +85,7 @@ def test_resume_without_a_state_starts_at_the_beginning(dataset: PairDataset, fa
 def test_a_run_s_output_is_its_own(dataset: PairDataset, fails: Callable[..., str]) -> None:
     process = start(*PRETRAIN, "--epochs", 2000, "-o", "model.pt")
     wait_for(Path("model.pt.state"), process)
+    process.send_signal(signal.SIGSTOP)  # else it may write a file of its own while `fails` looks for new ones
     try:
         assert "model.pt: another process is writing it; wait for it" in fails(*PRETRAIN, "-o", "model.pt", "--resume")
     finally:
