@@ -1,8 +1,9 @@
-"""speid from Python, for notebooks and scripts: what ``predict`` and ``explain mutagenesis`` compute, as arrays.
+"""speid from Python, for notebooks and scripts: the tables of ``predict`` and ``explain``, as arrays.
 
     model = load_model("pairs.pt")
     table = model.predict("candidates.bedpe", "hg19.fa")  # columns by name, as pandas.DataFrame takes them
-    table = model.mutagenesis(("chr1", 100_000, 100_800), ("chr1", 150_000, 151_000), "hg19.fa")
+    table = model.explain_mutagenesis(("chr1", 100_000, 100_800), ("chr1", 150_000, 151_000), "hg19.fa")
+    table = model.explain_knockout("pairs.npz", read_jaspar_release("2016"))
 
 Errors are those of the commands, `speid_cli.errors.SpeidError`; what the commands print as warnings are
 Python's warnings here.
@@ -11,7 +12,7 @@ Python's warnings here.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,28 +22,42 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speid_cli.dataset.composition import compare
-from speid_cli.dataset.pairs import SIDES
-from speid_cli.errors import DataError, OptionError
+from speid_cli.dataset.pairs import SIDES, PairDataset
+from speid_cli.errors import DataError, OptionError, located
 from speid_cli.evaluation.posterior import calibrated as calibrated_scale
+from speid_cli.explain import epistasis, kernel_files, knockout, mutagenesis_files
+from speid_cli.explain import variants as variant_effects
+from speid_cli.explain.importance import importance
+from speid_cli.explain.kernels import find_sites
+from speid_cli.explain.matching import match_kernels
 from speid_cli.explain.mutagenesis import PairWindows, substitutions
-from speid_cli.explain.mutagenesis_files import COLUMNS, substitution_rows
-from speid_cli.explain.settings import MutagenesisSettings
+from speid_cli.explain.occurrences import Occurrences, shortcomings
+from speid_cli.explain.pairs import PairScorer
+from speid_cli.explain.record import Parts
+from speid_cli.explain.settings import KnockoutSettings, MutagenesisSettings, SubjectSettings
+from speid_cli.explain.subject import Subject, ask
 from speid_cli.genome.bedpe import MISSING
 from speid_cli.genome.intervals import ElementPair, Interval
+from speid_cli.genome.motif_files import Motif, read_jaspar_release, read_motifs
 from speid_cli.genome.pair_reader import PairReader
 from speid_cli.genome.reference import Reference
+from speid_cli.genome.variants import read_variants
 from speid_cli.model.checkpoint import Checkpoint
 from speid_cli.model.config import StreamSettings
 from speid_cli.model.device import Device, Precision
 from speid_cli.model.ensemble import read_ensemble
+from speid_cli.model.motif_kernels import placed_motifs
 from speid_cli.scoring.genome import open_reference
 from speid_cli.scoring.perturbed import PerturbedScorer
 from speid_cli.scoring.scale import PLAIN
 from speid_cli.scoring.stream import PairStream
 from speid_cli.text import Share
 
+__all__ = ["KnockoutSettings", "Model", "SubjectSettings", "load_model", "read_jaspar_release", "read_motifs"]
+
 Place = tuple[str, int, int]
 Table = dict[str, NDArray[Any]]
+_USUAL_PAIRS, _USUAL_REPLACEMENT = SubjectSettings(), KnockoutSettings()
 
 
 def load_model(*paths: str, device: str = "auto", precision: Precision = "fp32", threads: int | None = None) -> Model:
@@ -122,8 +137,8 @@ class Model:
         table["probability"] = np.array([value for value in found if value is not None], np.float64)
         return table
 
-    def mutagenesis(self, enhancer: Place, promoter: Place, reference: str | None = None) -> Table:
-        """What each substitution in the windows of one pair changes, by the first model.
+    def explain_mutagenesis(self, enhancer: Place, promoter: Place, reference: str | None = None) -> Table:
+        """What each substitution in the windows of one pair changes, as ``speid explain mutagenesis`` does.
 
         Parameters
         ----------
@@ -136,14 +151,160 @@ class Model:
             ``side``, ``chrom``, ``position`` (0-based), ``reference``, ``alternative``, ``probability`` of the
             mutant, and ``logit_change``.
         """
-        checkpoint = self.checkpoints[0]
+        _, checkpoint = self._single
         with self._genome(reference) as genome:
             pair = ElementPair(*(genome.contigs.locate(Interval(*place)) for place in (enhancer, promoter)))
             windows = PairWindows(genome, checkpoint.config, MutagenesisSettings()).of(pair)
         (first, second), scorer = windows, PerturbedScorer(checkpoint.model(), self.device)
         effects = substitutions(scorer, (first.codes, second.codes), (first.asked, second.asked))
-        columns = zip(*substitution_rows(windows, effects), strict=True)
-        return {name: np.array(column) for name, column in zip(COLUMNS[1:], columns, strict=True)}
+        columns = zip(*mutagenesis_files.substitution_rows(windows, effects), strict=True)
+        return {name: np.array(column) for name, column in zip(mutagenesis_files.COLUMNS[1:], columns, strict=True)}
+
+    def explain_variants(
+        self,
+        pairs: str | Path | Iterable[tuple[Place, Place]],
+        variants: str | Path,
+        reference: str | None = None,
+        *,
+        percentile: bool = True,
+        promoter_first: bool = False,
+    ) -> Table:
+        """What variants change in every pair whose windows they touch, as ``speid explain variants`` does.
+
+        Parameters
+        ----------
+        pairs
+            As of `predict`.
+        variants : path
+            A VCF file.
+        percentile : bool
+            Compare each change with those of all substitutions of the pair, which takes most of the time.
+
+        Returns
+        -------
+        dict of arrays (M,)
+            The columns of the command's table.
+        """
+        _, checkpoint = self._single
+        with self._genome(reference) as genome, _as_file(pairs) as path:
+            found = variant_effects.Pairs(PairReader(path, promoter_first), genome, checkpoint.config)
+            scorer, memory = PerturbedScorer(checkpoint.model(), self.device), self.device.memory_bytes // 16
+            asked = variant_effects.VariantScorer(scorer, found, genome, percentile, memory)
+            rows = list(asked.rows(str(variants), read_variants(str(variants), asked.skipped)))
+            for sentence in (*asked.skipped.describe(), genome.contigs.alias_warning()):
+                _warn(sentence)
+        return _table(variant_effects.COLUMNS, rows)
+
+    def explain_kernels(
+        self,
+        data: str | Path,
+        motifs: Sequence[Motif] = (),
+        settings: SubjectSettings = _USUAL_PAIRS,
+        *,
+        silence: bool = True,
+    ) -> Table:
+        """What activates each convolution kernel and how much it matters, as ``speid explain kernels`` does.
+
+        Parameters
+        ----------
+        data : path
+            A data set that ``speid prepare`` wrote.
+        motifs : sequence of Motif
+            To compare kernels with; needs memelite.
+        settings : SubjectSettings
+            The pairs to ask about.
+        silence : bool
+            Silence kernels, to see what they matter.
+
+        Returns
+        -------
+        dict of arrays (2 K,)
+            The columns of kernels.tsv, for the K kernels of both branches.
+        """
+        path, checkpoint = self._single
+        placed = placed_motifs(checkpoint.provenance.get("motifs", []), checkpoint.config.kernel_length, path)
+        dataset, subject = self._ask(data, settings)
+        network = checkpoint.model()
+        kernels = find_sites(network, dataset, subject.members, self.device)
+        matches = match_kernels(kernels, motifs, settings.seed).kernels if motifs else [None] * len(kernels)
+        scorer = PairScorer(network, dataset, subject.members, self.device)
+        drops = importance(scorer, subject, checkpoint.config.n_kernels, Parts()) if silence else {}
+        rows = kernel_files.kernel_rows(network, kernels, drops, matches, placed, motifs)
+        return _table(kernel_files.COLUMNS, rows)
+
+    def explain_knockout(
+        self,
+        data: str | Path,
+        motifs: Sequence[Motif],
+        settings: SubjectSettings = _USUAL_PAIRS,
+        replacement: KnockoutSettings = _USUAL_REPLACEMENT,
+    ) -> Table:
+        """What the model loses without the sites of each motif, as ``speid explain knockout`` does.
+
+        Parameters
+        ----------
+        data : path
+            A data set that ``speid prepare`` wrote.
+        motifs : sequence of Motif
+            From `read_motifs` or `read_jaspar_release`.
+        settings : SubjectSettings
+            The pairs to ask about.
+        replacement : KnockoutSettings
+            How sites are found and replaced.
+
+        Returns
+        -------
+        dict of arrays (2 N,)
+            The columns of knockout.tsv, for N motifs in enhancers and in promoters.
+        """
+        subject, scorer, sides = self._find_motifs(data, motifs, settings, replacement)
+        return _table(knockout.COLUMNS, knockout.knock_out_all(subject, scorer, sides, replacement.draws, Parts()))
+
+    def explain_epistasis(
+        self,
+        data: str | Path,
+        motifs: Sequence[Motif],
+        settings: SubjectSettings = _USUAL_PAIRS,
+        replacement: KnockoutSettings = _USUAL_REPLACEMENT,
+    ) -> Table:
+        """Which motif of the enhancer the model reads together with which of the promoter.
+
+        Parameters as of `explain_knockout`; the result has the columns of epistasis.tsv, a row for each couple
+        of motifs that some pair has sites of.
+        """
+        subject, scorer, sides = self._find_motifs(data, motifs, settings, replacement)
+        return _table(epistasis.COLUMNS, epistasis.epistasis_of_all(subject, scorer, sides, replacement.draws, Parts()))
+
+    @property
+    def _single(self) -> tuple[str, Checkpoint]:
+        """Path and content of the only model."""
+        if len(self.paths) > 1:
+            raise OptionError(f"one model is explained at a time, and these are {len(self.paths)}")
+        return self.paths[0], self.checkpoints[0]
+
+    def _ask(self, data: str | Path, settings: SubjectSettings) -> tuple[PairDataset, Subject]:
+        _, checkpoint = self._single
+        dataset = checkpoint.division_of(PairDataset.read(str(data)))
+        with located(str(data)):
+            subject = ask(checkpoint, dataset, self.device, settings)
+        for warning in (*subject.warnings, None if subject.predicts else subject.verdict):
+            _warn(warning)
+        return dataset, subject
+
+    def _find_motifs(
+        self, data: str | Path, motifs: Sequence[Motif], settings: SubjectSettings, replacement: KnockoutSettings
+    ) -> tuple[Subject, PairScorer, list[Occurrences]]:
+        """The pairs that are asked about, and the sites of motifs in both of their elements."""
+        if not motifs:
+            raise OptionError("no motifs to ask about")
+        dataset, subject = self._ask(data, settings)
+        scorer = PairScorer(self.checkpoints[0].model(), dataset, subject.members, self.device)
+        sides = [
+            Occurrences.find(side, elements, motifs, replacement.p_value) for side, elements in enumerate(scorer.sides)
+        ]
+        for warning in shortcomings(sides[0], subject):
+            _warn(warning)
+        return subject, scorer, sides
 
     def _genome(self, reference: str | None) -> AbstractContextManager[Reference]:
         return open_reference(self.checkpoints[0], self.paths[0], reference, _warn)
@@ -163,6 +324,11 @@ def _as_file(pairs: str | Path | Iterable[tuple[Place, Place]]) -> Iterator[str]
         except DataError as error:
             error.path = "pairs" if error.path == str(path) else error.path
             raise
+
+
+def _table(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Rows by column."""
+    return {name: np.array([row[name] for row in rows]) for name in columns}
 
 
 def _warn(text: str | None) -> None:

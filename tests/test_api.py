@@ -45,7 +45,7 @@ def test_mutagenesis_is_that_of_the_command(model: None) -> None:
     assert run("explain", "mutagenesis", "model.pt", "one.bedpe", "-f", "genome.fa", "-o", "out") == 0
     header, *rows = gzip.decompress(Path("out/mutagenesis.tsv.gz").read_bytes()).decode().splitlines()
     expected = pandas.DataFrame([row.split("\t") for row in rows], columns=header.split("\t"))
-    table = pandas.DataFrame(load_model("model.pt", device="cpu").mutagenesis(*pair, "genome.fa"))
+    table = pandas.DataFrame(load_model("model.pt", device="cpu").explain_mutagenesis(*pair, "genome.fa"))
     for name in ("side", "chrom", "reference", "alternative"):
         assert table[name].tolist() == expected[name].tolist()
     assert table["position"].tolist() == expected["position"].astype(int).tolist()
@@ -58,7 +58,7 @@ def test_errors_are_the_commands(model: None) -> None:
     with pytest.raises(DataError, match="^pairs:2: end 99999 is beyond chr1"):
         loaded.predict([(("chr1", 0, 9), ("chr1", 5, 9)), (("chr1", 0, 9), ("chr1", 5, 99999))], "genome.fa")
     with pytest.raises(DataError, match="unknown contig 'chr9'"):
-        loaded.mutagenesis(("chr9", 0, 9), ("chr1", 5, 9), "genome.fa")
+        loaded.explain_mutagenesis(("chr9", 0, 9), ("chr1", 5, 9), "genome.fa")
     with pytest.raises(DataError, match="model.pt: the model has no calibration"):
         loaded.predict("pairs.bedpe", "genome.fa", calibrated=True)
     with pytest.raises(OptionError, match="needs at least one model"):

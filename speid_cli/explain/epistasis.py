@@ -15,11 +15,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from speid_cli.errors import DataError
 from speid_cli.explain.families import add_couple_families
 from speid_cli.explain.knockout import pairs_with, scored, usual, with_p_values
 from speid_cli.explain.occurrences import Occurrences
 from speid_cli.explain.pairs import Mutated, PairScorer, Rows
-from speid_cli.explain.record import Record
+from speid_cli.explain.record import Parts
 from speid_cli.explain.removal import CONTROLS, SITES, Removed, remove
 from speid_cli.explain.settings import Advance
 from speid_cli.explain.statistics import SIGNIFICANT, mean_intervals, unit_sums
@@ -88,9 +89,18 @@ def summarise(subject: Subject, pair: Rows, values: Array) -> dict[str, Any]:
 
 
 def couples_of(sides: Sequence[Occurrences], draws: int) -> Rows:
-    """Upper limit of the mutants (I, J) of each couple of an enhancer motif and a promoter motif."""
+    """Upper limit of the mutants (I, J) of each couple of an enhancer motif and a promoter motif.
+
+    Raises
+    ------
+    DataError
+        No pair has a site in both elements.
+    """
     has = [np.stack([side.has_site(number) for number in range(len(side.hits))]) for side in sides]
-    return 2 * draws * (has[0].astype(np.int64) @ has[1].T.astype(np.int64))
+    couples = 2 * draws * (has[0].astype(np.int64) @ has[1].T.astype(np.int64))
+    if not couples.any():
+        raise DataError("no pair with a site of a motif in both elements", hint="give other motifs, or more pairs")
+    return couples
 
 
 def trial(subject: Subject, scorer: PairScorer, sides: Sequence[Occurrences], draws: int) -> int:
@@ -105,9 +115,14 @@ def trial(subject: Subject, scorer: PairScorer, sides: Sequence[Occurrences], dr
 
 
 def epistasis_of_all(
-    subject: Subject, scorer: PairScorer, sides: Sequence[Occurrences], draws: int, record: Record, advance: Advance
+    subject: Subject,
+    scorer: PairScorer,
+    sides: Sequence[Occurrences],
+    draws: int,
+    finished: Parts,
+    advance: Advance = lambda mutants: None,
 ) -> list[dict[str, Any]]:
-    """Rows of the table: all couples with a pair; those that the record holds are not computed again.
+    """Rows of the table: all couples with a pair; those that are finished are not computed again.
 
     Parameters
     ----------
@@ -117,13 +132,13 @@ def epistasis_of_all(
     couples, second, parts = couples_of(sides, draws), dict[int, Single](), dict[tuple[int, int], dict[str, Any]]()
     for i in range(len(couples)):
         partners: list[int] = np.flatnonzero(couples[i]).tolist()
-        unknown = any(f"{i} {j}" not in record.parts for j in partners)
+        unknown = any(f"{i} {j}" not in finished.parts for j in partners)
         first = take_out(scorer, sides[0], i, draws, subject.seed) if unknown else None
         for j in partners:
-            if first is not None and (name := f"{i} {j}") not in record.parts:
+            if first is not None and (name := f"{i} {j}") not in finished.parts:
                 second[j] = second.get(j) or take_out(scorer, sides[1], j, draws, subject.seed)
-                record.add(name, summarise(subject, *epistasis(subject, scorer, first, second[j])))
-            parts[i, j] = record.parts[f"{i} {j}"]
+                finished.add(name, summarise(subject, *epistasis(subject, scorer, first, second[j])))
+            parts[i, j] = finished.parts[f"{i} {j}"]
             advance(int(couples[i, j]))
     motifs = [side.scanner.motifs for side in sides]
     names = [

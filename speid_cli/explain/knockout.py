@@ -19,7 +19,7 @@ from speid_cli.dataset.pairs import SIDES
 from speid_cli.explain.families import add_families
 from speid_cli.explain.occurrences import Occurrences
 from speid_cli.explain.pairs import Elements, Mutated, PairScorer, Rows
-from speid_cli.explain.record import Record
+from speid_cli.explain.record import Parts
 from speid_cli.explain.removal import CONTROLS, SITES, Removed, remove
 from speid_cli.explain.settings import Advance
 from speid_cli.explain.statistics import SIGNIFICANT, mean_intervals, q_values, sign_flip_p, unit_sums
@@ -154,9 +154,14 @@ def knock_out_one(
 
 
 def knock_out_all(
-    subject: Subject, scorer: PairScorer, sides: Sequence[Occurrences], draws: int, record: Record, advance: Advance
+    subject: Subject,
+    scorer: PairScorer,
+    sides: Sequence[Occurrences],
+    draws: int,
+    finished: Parts,
+    advance: Advance = lambda mutants: None,
 ) -> list[dict[str, Any]]:
-    """Rows of the table: all motifs in both sides; those that the record holds are not computed again.
+    """Rows of the table: all motifs in both sides; those that are finished are not computed again.
 
     Parameters
     ----------
@@ -167,9 +172,9 @@ def knock_out_all(
     for side in sides:
         for motif in range(len(side.hits)):
             name = f"{SIDES[side.side]} {motif}"
-            if name not in record.parts:
-                record.add(name, knock_out_one(subject, scorer, side, motif, draws, comparisons))
-            parts.append(record.parts[name])
+            if name not in finished.parts:
+                finished.add(name, knock_out_one(subject, scorer, side, motif, draws, comparisons))
+            parts.append(finished.parts[name])
             advance(mutants(side, motif, draws))
     rows = with_p_values(parts, subject)
     add_families(rows, sides)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from speid_cli.errors import counted
 from speid_cli.explain.pairs import Elements, Rows
 from speid_cli.explain.scan import Hits, Scanner, background_of
 from speid_cli.explain.sites import Stretches, stretches_around
+from speid_cli.explain.statistics import smallest_p
+from speid_cli.explain.subject import Subject
 from speid_cli.genome.motif_files import Motif
 
 
@@ -64,3 +67,14 @@ class Occurrences:
         found = np.zeros(len(self.elements.codes), np.bool_)
         found[self.hits[motif].sequence] = True
         return found[self.elements.of_pair]
+
+
+def shortcomings(occurrences: Occurrences, subject: Subject) -> Iterator[str]:
+    """Sentences on motifs that cannot have sites, and on too few resampling units."""
+    if short := occurrences.scanner.unreachable:
+        names = ", ".join(motif.name for motif in short[:3]) + (", ..." if len(short) > 3 else "")
+        yield f"{counted(len(short), 'motif')} ({names}) too short or too vague to have a site at this --p-value"
+    lowest = smallest_p(subject.units)
+    if lowest > 0.001:
+        units, kind = subject.units, subject.clusters.unit
+        yield f"p-values cannot be below {lowest:.2g}: they are by {kind}, and the pairs have {units:,} of these only"

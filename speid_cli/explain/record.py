@@ -31,8 +31,19 @@ class Run(NamedTuple):
     force: bool = False
 
 
-class Record(AbstractContextManager["Record"]):
-    """Finished parts of a run by name; each is on disk before the next one begins.
+class Parts:
+    """Finished parts of a run by name, in memory."""
+
+    def __init__(self) -> None:
+        self.parts = dict[str, Any]()
+
+    def add(self, name: str, part: Any) -> None:
+        """Keep a finished part, a plain value."""
+        self.parts[name] = part
+
+
+class Record(Parts, AbstractContextManager["Record"]):
+    """Finished parts in a file; each is on disk before the next one begins.
 
     The first line says what the results are made of, so that a run goes on only from the same inputs.
 
@@ -49,7 +60,8 @@ class Record(AbstractContextManager["Record"]):
     """
 
     def __init__(self, run: Run, made_of: Mapping[str, Any]) -> None:
-        self.path, self.parts = record_path(run.folder), dict[str, Any]()
+        super().__init__()
+        self.path = record_path(run.folder)
         self._made_of = json.loads(json.dumps(made_of))
         with os_errors_of(self.path), ExitStack() as stack:
             self._stream = stack.enter_context(open(self.path, "a+b"))
@@ -86,7 +98,7 @@ class Record(AbstractContextManager["Record"]):
 
     def add(self, name: str, part: Any) -> None:
         """Keep a finished part, a plain value."""
-        self.parts[name] = part
+        super().add(name, part)
         self._write((name, part))
 
     def _write(self, value: Any) -> None:

@@ -140,15 +140,16 @@ class VariantScorer:
     ----------
     percentiles : bool
         Compare each change with all substitutions of the pair.
-    held_pairs : int
-        Pairs whose substitutions are kept in memory.
+    memory_bytes : int
+        For the effects of substitutions that are kept.
     """
 
     def __init__(
-        self, scorer: PerturbedScorer, pairs: Pairs, reference: Reference, percentiles: bool, held_pairs: int
+        self, scorer: PerturbedScorer, pairs: Pairs, reference: Reference, percentiles: bool, memory_bytes: int
     ) -> None:
         self._scorer, self._pairs, self._reference, self._percentiles = scorer, pairs, reference, percentiles
         self.counts, self.skipped = Counts(), Skipped()
+        held_pairs = memory_bytes // (12 * sum(pairs.lengths))  # three float32 a base
         self._sizes = lru_cache(max(1, held_pairs))(self._substitution_sizes)
 
     def rows(

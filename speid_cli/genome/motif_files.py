@@ -118,7 +118,9 @@ def _lines_of(path: str) -> list[Line]:
     return lines
 
 
-def read_jaspar_release(release: str, collection: str, tax_groups: Sequence[str]) -> list[Motif]:
+def read_jaspar_release(
+    release: str, collection: str = "CORE", tax_groups: Sequence[str] = ("vertebrates",)
+) -> list[Motif]:
     """Latest version of each matrix of a JASPAR release, from the copy that pyjaspar carries.
 
     Raises

@@ -39,7 +39,9 @@ def asked(reference: Reference, percentiles: bool = False, held: int = 10) -> tu
     Path("pairs.bedpe").write_text("".join(f"{line}\n" for line in PAIRS))
     model = builders.random_checkpoint().model()
     pairs = Pairs(PairReader("pairs.bedpe"), reference, CONFIG)
-    return VariantScorer(PerturbedScorer(model, CPU), pairs, reference, percentiles, held), model
+    return VariantScorer(
+        PerturbedScorer(model, CPU), pairs, reference, percentiles, held * 12 * sum(pairs.lengths)
+    ), model
 
 
 def variant(contigs: dict[str, str], chrom: str, start: int, deleted: int, inserted: str) -> Variant:

@@ -65,7 +65,7 @@ class Asked:
 @contextmanager
 def asking(question: Question, run: Run, replacement: KnockoutSettings) -> Iterator[Asked]:
     """Read, score, and find sites. The record is removed at the end."""
-    from speid_cli.explain.occurrences import Occurrences
+    from speid_cli.explain.occurrences import Occurrences, shortcomings
     from speid_cli.explain.pairs import PairScorer
 
     motifs = question.source.read()
@@ -83,7 +83,8 @@ def asking(question: Question, run: Run, replacement: KnockoutSettings) -> Itera
         enhancers, promoters = (
             Occurrences.find(side, elements, motifs, replacement.p_value) for side, elements in enumerate(scorer.sides)
         )
-        warn_of_motifs(enhancers, subject)
+        for warning in shortcomings(enhancers, subject):
+            warn(warning)
         yield Asked(checkpoint, dataset, subject, scorer, (enhancers, promoters), record)
         record.remove()
 
@@ -91,16 +92,3 @@ def asking(question: Question, run: Run, replacement: KnockoutSettings) -> Itera
 def digest_of(motifs: list[Motif]) -> str:
     """SHA-256 of motifs."""
     return sha256_of_lines(f"{motif.identifier} {motif.name} {motif.matrix.tolist()}" for motif in motifs)
-
-
-def warn_of_motifs(occurrences: Occurrences, subject: Subject) -> None:
-    """Warn of motifs that cannot have sites, and of too few resampling units."""
-    from speid_cli.explain.statistics import smallest_p
-
-    if short := occurrences.scanner.unreachable:
-        names = ", ".join(motif.name for motif in short[:3]) + (", ..." if len(short) > 3 else "")
-        warn(f"{counted(len(short), 'motif')} ({names}) too short or too vague to have a site at this --p-value")
-    lowest = smallest_p(subject.units)
-    if lowest > 0.001:
-        units, kind = subject.units, subject.clusters.unit
-        warn(f"p-values cannot be below {lowest:.2g}: they are by {kind}, and the pairs have {units:,} of these only")

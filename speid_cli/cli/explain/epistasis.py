@@ -91,8 +91,6 @@ def _of_motifs(question: Question, replacement: KnockoutSettings) -> None:
         everything = asked.subject, asked.scorer, asked.sides, replacement.draws
         couples = couples_of(asked.sides, replacement.draws)
         total = int(couples.sum())
-        if not total:
-            raise DataError("no pair with a site of a motif in both elements", hint="give other motifs, or more pairs")
         asked.announce(counted(int((couples > 0).sum()), "couple"), total, lambda: trial(*everything))
         with progress("epistasis", total, "mutants") as bar:
             rows = epistasis_of_all(*everything, asked.record, bar.advance)

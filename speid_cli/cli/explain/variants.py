@@ -64,9 +64,8 @@ def command(
     with open_reference(checkpoint, model, reference) as genome:
         found = Pairs(PairReader(pairs, promoter_first), genome, checkpoint.config)
         memory = cache_bytes or device.memory_bytes // 4
-        held = memory // 4 // (12 * sum(found.lengths))  # three float32 a base, in a quarter of the memory
         scorer = PerturbedScorer(checkpoint.model(), device, memory)
-        asked = VariantScorer(scorer, found, genome, not no_percentile, held)
+        asked = VariantScorer(scorer, found, genome, not no_percentile, memory // 4)
         if not no_percentile:
             _say_how_long(asked)
         with progress("variants", count_lines(variants), "lines") as bar:
