@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from speid_cli.genome.hits import Hit, HitReader
 
 Side = Literal["enhancer", "promoter"]
-_COLUMNS_SHOWN = 4  # of the table, on a terminal
+_SHOWN = "promoter", "enhancer", "probability", "distance"  # of the table, on a terminal
 FORMATS = ("table", "bedpe", "interact", "biginteract", "longrange", "links")
 # Files that are not text, or have an index beside them, and how their names end.
 _ENDINGS = {"biginteract": ".bb", "longrange": ".gz"}
@@ -113,7 +113,7 @@ def command(
         with located(scored):
             _write_longrange(counter, output)
     elif format_ == "table":
-        write_table(output.path, output.force, TABLE, table_rows(_begun(counter)), _COLUMNS_SHOWN)
+        write_table(output.path, output.force, TABLE, table_rows(_begun(counter)), _SHOWN)
     else:
         output.write_lines(_lines(format_, counter, reader, name))
     if reader.without:

@@ -12,12 +12,11 @@ from typing import IO, BinaryIO, cast
 from Bio.bgzf import BgzfWriter
 
 from speid_cli.cli.console import say
-from speid_cli.errors import counted
 from speid_cli.files import atomic_file
 
 _BLOCK_BYTES = 1 << 16
 _ROWS_SHOWN = 100
-_NUMBER = re.compile(r"NA|[-+.\deE]+")
+_NUMBER = re.compile(r"NA|[-+.\d][-+.\deE]*")
 
 
 class _Bgzf(BgzfWriter):  # type: ignore[misc]  # Biopython has no types
@@ -58,11 +57,12 @@ def text_output(output: str | None, force: bool, keep: bool = False) -> Iterator
 
 
 def write_table(
-    output: str | None, force: bool, columns: Sequence[str], rows: Iterable[Sequence[str]], first: int
+    output: str | None, force: bool, columns: Sequence[str], rows: Iterable[Sequence[str]], shown: Sequence[str]
 ) -> None:
-    """Write a header and rows as tab-separated text; on a terminal, the `first` columns of some rows, aligned."""
+    """Write a header and rows as tab-separated text; on a terminal, some columns, aligned."""
     if output in (None, "-") and sys.stdout.isatty():
-        _show(columns[:first], rows)
+        kept = [columns.index(name) for name in shown]
+        _show(shown, ([row[number] for number in kept] for row in rows))
         return
     with text_output(output, force) as out:
         for row in chain([columns], rows):
@@ -70,19 +70,21 @@ def write_table(
 
 
 def _show(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print aligned tables of `_ROWS_SHOWN` rows, the first even if there are none."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    taken = iter(rows)
-    shown = [row[: len(columns)] for row in islice(taken, _ROWS_SHOWN)]
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for number, name in enumerate(columns):
-        is_number = all(_NUMBER.fullmatch(row[number]) for row in shown)
-        table.add_column(name, justify="right" if is_number else "left", overflow="fold")
-    for row in shown:
-        table.add_row(*map(Text, row))
-    Console(highlight=False).print(table)
-    more = sum(1 for _ in taken)
-    say(f"{counted(more, 'more row')}; > FILE gives all rows and columns" if more else "> FILE gives all columns")
+    console, taken = Console(highlight=False), iter(rows)
+    shown, is_first = list(islice(taken, _ROWS_SHOWN)), True
+    while shown or is_first:
+        table = Table(box=SIMPLE_HEAD, pad_edge=False)
+        for number, name in enumerate(columns):
+            is_number = all(_NUMBER.fullmatch(row[number]) for row in shown)
+            table.add_column(name, justify="right" if is_number else "left", overflow="fold")
+        for row in shown:
+            table.add_row(*map(Text, row))
+        console.print(table)
+        shown, is_first = list(islice(taken, _ROWS_SHOWN)), False
+    say("> FILE gives all columns")

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 
-def table_lines(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """Header and rows; numbers to 6 significant digits."""
-    yield "\t".join(columns)
-    for row in rows:
-        yield "\t".join(field(row[name]) for name in columns)
+def table_fields(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Iterator[list[str]]:
+    """The fields of rows; numbers to 6 significant digits."""
+    return ([field(row[name]) for name in columns] for row in rows)
 
 
 def table_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
-    """The lines of a table as one text."""
-    return "".join(f"{line}\n" for line in table_lines(columns, rows))
+    """Header and rows as one text."""
+    return "".join("\t".join(fields) + "\n" for fields in chain([columns], table_fields(columns, rows)))
 
 
 def field(value: Any) -> str:

@@ -11,7 +11,7 @@ from speid_cli.evaluation.measures import Estimate
 from speid_cli.explain.kernel_files import COLUMNS, kernel_rows, meme_lines
 from speid_cli.explain.kernels import Kernel
 from speid_cli.explain.matching import Match
-from speid_cli.explain.table import table_lines
+from speid_cli.explain.table import table_fields
 from speid_cli.model.motif_kernels import PlacedMotif
 from tests import builders
 
@@ -32,7 +32,7 @@ def rows(drops: dict[tuple[str, int], Estimate]) -> list[list[str]]:
     placed = [PlacedMotif("MA1", "one", 1, 2, 3, "+", "file"), PlacedMotif("MA2", "two", 0, 0, 4, "-", "file")]
     matches = [Match(motif, 0.001, 1 / 3), None, None]
     found = kernel_rows(builders.trained_network(), kernels(), drops, matches, placed, [motif])
-    return [line.split("\t") for line in table_lines(COLUMNS, found)]
+    return [list(COLUMNS), *table_fields(COLUMNS, found)]
 
 
 def test_the_table() -> None:

@@ -7,7 +7,7 @@ import io
 import numpy as np
 import pandas
 
-from speid_cli.explain.table import field, table_lines
+from speid_cli.explain.table import field, table_text
 
 
 def test_values_as_text() -> None:
@@ -19,8 +19,8 @@ def test_values_as_text() -> None:
 
 def test_a_table_is_read_back_with_what_is_unknown_missing() -> None:
     rows = [{"name": "a", "x": 0.5, "more": 1}, {"name": "b", "x": float("nan"), "more": 2}]
-    lines = list(table_lines(["x", "name"], rows))
-    assert lines == ["x\tname", "0.5\ta", "\tb"]
-    table = pandas.read_csv(io.StringIO("\n".join(lines)), sep="\t")
+    text = table_text(["x", "name"], rows)
+    assert text == "x\tname\n0.5\ta\n\tb\n"
+    table = pandas.read_csv(io.StringIO(text), sep="\t")
     assert table.x.isna().tolist() == [False, True]
-    assert list(table_lines(["x"], [])) == ["x"]
+    assert table_text(["x"], []) == "x\n"

@@ -8,12 +8,15 @@ import click
 
 from speid_cli.cli import options
 from speid_cli.cli.console import Stopwatch, duration, progress, say, warn
+from speid_cli.cli.outputs import write_table
 from speid_cli.cli.reference import open_reference, reference_option
 from speid_cli.errors import counted
 from speid_cli.text import count_lines
 
 if TYPE_CHECKING:
     from speid_cli.explain.variants import VariantScorer
+
+_SHOWN = "chrom", "position", "reference", "alternative", "name", "side", "logit_change"  # on a terminal
 
 
 @click.command()
@@ -52,7 +55,7 @@ def command(
     Example:
       speid explain variants pairs.pt pairs.bedpe variants.vcf.gz > effects.tsv
     """
-    from speid_cli.explain.table import table_lines
+    from speid_cli.explain.table import table_fields
     from speid_cli.explain.variants import COLUMNS, Pairs, VariantScorer
     from speid_cli.genome.pair_reader import PairReader
     from speid_cli.genome.variants import read_variants
@@ -70,7 +73,7 @@ def command(
             _say_how_long(asked)
         with progress("variants", count_lines(variants), "lines") as bar:
             rows = asked.rows(variants, read_variants(variants, asked.skipped), bar.advance)
-            output.write_lines(table_lines(COLUMNS, rows))
+            write_table(output.path, output.force, COLUMNS, table_fields(COLUMNS, rows), _SHOWN)
         if alias_warning := genome.contigs.alias_warning():
             warn(alias_warning)
         _report(asked)
