@@ -172,7 +172,8 @@ def _ucsc_row(fields: Sequence[str], strand: int) -> _Row:
     start, end = int(fields[strand + 1]), int(fields[strand + 2])
     if not start < end:
         raise DataError(f"txStart {start} is not below txEnd {end}", expected="0-based, half-open positions")
-    # genePredExt, such as refGene, has the gene's name as column name2; the others begin with a name.
-    gene = fields[strand + 9] if len(fields) >= strand + _EXTENDED_COLUMNS else fields[0]
+    # genePredExt, such as refGene, has the gene in column name2; the others begin with a name, maybe after a bin.
+    first = fields[0] if not fields[0].isdecimal() else fields[1]
+    gene = fields[strand + 9] if len(fields) >= strand + _EXTENDED_COLUMNS else first
     position = start if fields[strand] == "+" else end - 1
     return _Row("transcript", Start(fields[strand - 1], position, fields[strand], gene))

@@ -77,6 +77,7 @@ FLYBASE = (
     "2L\tF\tgene\t11\t90\t.\t+\t.\tID=g;Name=l(2)gl%2C x\n2L\tF\tmRNA\t11\t90\t.\t+\t.\tID=t;Parent=g;Name=g-RB\n"
     "2L\tF\tmRNA\t31\t90\t.\t?\t.\tID=u;Parent=g\n##FASTA\n>2L\nACGT\n"
 )
+UCSC = "chr1\t-\t10\t91\t10\t91\t1"
 EXONS = 'c\te\texon\t11\t20\t.\t+\t.\tgene_id "A"\nc\te\tCDS\t15\t15\t.\t+\t.\tgene_id "A"\n'
 
 
@@ -86,8 +87,10 @@ EXONS = 'c\te\texon\t11\t20\t.\t+\t.\tgene_id "A"\nc\te\tCDS\t15\t15\t.\t+\t.\tg
         (ENSEMBL, [Start("1", 10, "+", "OR4F5", "protein_coding"), Start("1", 20, "+", "OR4F5", "protein_coding")], 0),
         (REFSEQ, [Start("1", 89, "-", "A", "miRNA"), Start("MT", 4, "+", "ND1", "protein_coding")], 0),
         (FLYBASE, [Start("2L", 10, "+", "l(2)gl, x")], 1),
+        (f"585\tNM_1\t{UCSC}\t0,\t9,\n", [Start("chr1", 90, "-", "NM_1")], 0),
+        (f"SHH\tNM_1\t{UCSC}\t0,\t9,\n", [Start("chr1", 90, "-", "SHH")], 0),
     ],
-    ids=["Ensembl", "RefSeq", "FlyBase"],
+    ids=["Ensembl", "RefSeq", "FlyBase", "genePred with a bin", "refFlat"],
 )
 def test_starts_are_named_by_their_genes(folder: Path, text: str, starts: list[Start], without: int) -> None:
     Path("genes.gff3").write_text(text)
