@@ -34,8 +34,8 @@ Function = Callable[..., None]
 Decorator = Callable[[Function], Function]
 
 # Readers check the files themselves, since an error in a file exits with status 1, and click with 2.
-INPUT = click.Path(allow_dash=False)
-INPUT_OR_DASH = click.Path(allow_dash=True)
+INPUT = click.Path(dir_okay=False)
+INPUT_OR_DASH = click.Path(dir_okay=False, allow_dash=True)
 LARGEST_BP = 2_000_000_000  # bedtools keeps distances in 32 bits, and larger ones overflow without an error
 
 

@@ -528,6 +528,14 @@ def test_an_interrupt_is_said_in_one_way(
     assert capsys.readouterr().err.strip() == f"speid: interrupted by {name}"
 
 
+@pytest.mark.parametrize(
+    "command",
+    [("predict", "a.pt", ".", "--shard", "1/2"), ("elements", "."), ("export", "."), ("prepare", ".", "a.fa")],
+)
+def test_a_folder_is_no_input(folder: Path, command: tuple[str, ...], fails: Callable[..., str]) -> None:
+    assert "'.' is a directory." in fails(*command, status=2)
+
+
 def test_version_and_debug(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--version") == 0
     assert capsys.readouterr().out == f"speid, version {speid_cli.__version__}\n"
