@@ -16,10 +16,21 @@ from speid_cli.cli.lazy import LazyGroup
 from speid_cli.errors import OptionError, SpeidError, Terminated
 from speid_cli.files import unreadable
 
-COMMANDS = (
-    "elements", "candidates", "negatives", "features", "prepare", "motifs", "pretrain", "finetune", "evaluate",
-    "predict", "export", "explain", "info",
-)  # fmt: skip
+COMMANDS = {
+    "elements": "Make promoters from genes, and enhancers from a segmentation.",
+    "candidates": "Pair each enhancer with the promoters near it.",
+    "negatives": "Draw pairs that do not interact, at the positives' distances.",
+    "features": "Compute TargetFinder's features of pairs.",
+    "prepare": "Turn labelled pairs and a reference into a data set.",
+    "motifs": "Turn JASPAR, PFM or MEME motifs into kernel initialisers.",
+    "pretrain": "Train a network on augmented pairs.",
+    "finetune": "Train the layers after the LSTM on the original pairs.",
+    "evaluate": "Judge a model on held-out pairs, beside baselines.",
+    "predict": "Score candidate pairs with a trained model.",
+    "export": "Write the strongest pairs as a table or a browser track.",
+    "explain": "Show what a model has learnt, and what a variant changes.",
+    "info": "Show the content of a data set, motif kernels or a model.",
+}
 SEVERAL_PROCESSES = ("pretrain", "finetune", "predict")
 
 

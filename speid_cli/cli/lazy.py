@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -14,17 +14,22 @@ class LazyGroup(click.Group):
 
     Parameters
     ----------
-    commands : sequence of str
-        Names, in the order in which help lists them.
+    commands : dict of str
+        Name and one line of help of each, in the order in which help lists them.
     """
 
-    def __init__(self, *arguments: Any, package: str, commands: Sequence[str], **settings: Any) -> None:
+    def __init__(self, *arguments: Any, package: str, commands: Mapping[str, str], **settings: Any) -> None:
         super().__init__(*arguments, **settings)
         self._package, self._commands = package, commands
 
     def list_commands(self, context: click.Context) -> list[str]:
         """The commands in order."""
         return list(self._commands)
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands, none of which is imported for it."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(self._commands.items()))
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         """The command of that name, imported now."""

@@ -438,6 +438,14 @@ def test_help_imports_no_torch() -> None:
         assert subprocess.run([sys.executable, "-c", code], stdout=subprocess.DEVNULL).returncode == 0
 
 
+@pytest.mark.parametrize("arguments", [["--help"], ["explain", "--help"], ["--version"]])
+def test_the_list_of_commands_imports_no_numpy(arguments: list[str]) -> None:
+    code = f"import sys; from speid_cli.cli import main; s = main({arguments!r}); sys.exit(s or 9 * ('numpy' in sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert done.returncode == 0
+    assert "..." not in done.stdout.replace("[ARGS]...", "")
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help_with_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(command, "--help") == 0

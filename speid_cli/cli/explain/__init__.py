@@ -6,21 +6,20 @@ import click
 
 from speid_cli.cli.lazy import LazyGroup
 
-QUESTIONS = ("kernels", "knockout", "epistasis", "mutagenesis", "variants")
+QUESTIONS = {
+    "kernels": "What activates each kernel, and how much the kernel matters.",
+    "knockout": "What the model loses without the sites of each motif.",
+    "epistasis": "Which motif of the enhancer works with which of the promoter.",
+    "mutagenesis": "The effect of every substitution in a pair.",
+    "variants": "The effect of the variants in a VCF.",
+}
 
 
 @click.group(cls=LazyGroup, package=__name__, commands=QUESTIONS)
 def command() -> None:
     """Show what a model has learnt, and what a variant changes.
 
-    \b
-    Over the held-out pairs of a data set:
-      kernels      the sequences that activate each convolution kernel, and how much it matters
-      knockout     the effect of removing the sites of each motif
-      epistasis    which motif of the enhancer works together with which of the promoter
-    For single pairs:
-      mutagenesis  the effect of every substitution
-      variants     the effect of the variants in a VCF
+    The first three commands ask about the held-out pairs of a data set, the last two about single pairs.
 
     \b
     Example:
