@@ -31,7 +31,7 @@ from speid_cli.explain.importance import importance
 from speid_cli.explain.kernels import find_sites
 from speid_cli.explain.matching import match_kernels
 from speid_cli.explain.mutagenesis import PairWindows, substitutions
-from speid_cli.explain.occurrences import Occurrences, shortcomings
+from speid_cli.explain.occurrences import MotifsInPairs
 from speid_cli.explain.pairs import PairScorer
 from speid_cli.explain.record import Parts
 from speid_cli.explain.settings import KnockoutSettings, MutagenesisSettings, SubjectSettings
@@ -257,8 +257,8 @@ class Model:
         dict of arrays (2 N,)
             The columns of knockout.tsv, for N motifs in enhancers and in promoters.
         """
-        subject, scorer, sides = self._find_motifs(data, motifs, settings, replacement)
-        return _table(knockout.COLUMNS, knockout.knock_out_all(subject, scorer, sides, replacement.draws, Parts()))
+        asked = self._find_motifs(data, motifs, settings, replacement)
+        return _table(knockout.COLUMNS, knockout.knock_out_all(asked, Parts()))
 
     def explain_epistasis(
         self,
@@ -272,8 +272,8 @@ class Model:
         Parameters as of `explain_knockout`; the result has the columns of epistasis.tsv, a row for each couple
         of motifs that some pair has sites of.
         """
-        subject, scorer, sides = self._find_motifs(data, motifs, settings, replacement)
-        return _table(epistasis.COLUMNS, epistasis.epistasis_of_all(subject, scorer, sides, replacement.draws, Parts()))
+        asked = self._find_motifs(data, motifs, settings, replacement)
+        return _table(epistasis.COLUMNS, epistasis.epistasis_of_all(asked, Parts()))
 
     @property
     def _single(self) -> tuple[str, Checkpoint]:
@@ -293,18 +293,15 @@ class Model:
 
     def _find_motifs(
         self, data: str | Path, motifs: Sequence[Motif], settings: SubjectSettings, replacement: KnockoutSettings
-    ) -> tuple[Subject, PairScorer, list[Occurrences]]:
-        """The pairs that are asked about, and the sites of motifs in both of their elements."""
+    ) -> MotifsInPairs:
         if not motifs:
             raise OptionError("no motifs to ask about")
         dataset, subject = self._ask(data, settings)
         scorer = PairScorer(self.checkpoints[0].model(), dataset, subject.members, self.device)
-        sides = [
-            Occurrences.find(side, elements, motifs, replacement.p_value) for side, elements in enumerate(scorer.sides)
-        ]
-        for warning in shortcomings(sides[0], subject):
+        found = MotifsInPairs.find(subject, scorer, motifs, replacement)
+        for warning in found.shortcomings():
             _warn(warning)
-        return subject, scorer, sides
+        return found
 
     def _genome(self, reference: str | None) -> AbstractContextManager[Reference]:
         return open_reference(self.checkpoints[0], self.paths[0], reference, _warn)

@@ -9,7 +9,6 @@ M pairs of the sample; n pairs with a site of both motifs; D draws; U resampling
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 from speid_cli.errors import DataError
 from speid_cli.explain.families import add_couple_families
 from speid_cli.explain.knockout import pairs_with, scored, usual, with_p_values
-from speid_cli.explain.occurrences import Occurrences
+from speid_cli.explain.occurrences import MotifsInPairs
 from speid_cli.explain.pairs import Mutated, PairScorer, Rows
 from speid_cli.explain.record import Parts
 from speid_cli.explain.removal import CONTROLS, SITES, Removed, remove
@@ -49,10 +48,10 @@ class Single(NamedTuple):
     logit: Array
 
 
-def take_out(scorer: PairScorer, occurrences: Occurrences, motif: int, draws: int, seed: int) -> Single:
+def take_out(asked: MotifsInPairs, side: int, motif: int) -> Single:
     """Take one motif out of all elements of a side."""
-    side = occurrences.side
-    removed = remove(occurrences, motif, draws, np.random.default_rng([seed, side, motif]))
+    scorer, draws, generator = asked.scorer, asked.draws, np.random.default_rng([asked.subject.seed, side, motif])
+    removed = remove(asked.sides[side], motif, draws, generator)
     elements = scorer.sides[side]
     pair, row = pairs_with(elements, removed.element)
     logit = np.full((2, draws, len(elements.of_pair)), np.nan)
@@ -62,13 +61,13 @@ def take_out(scorer: PairScorer, occurrences: Occurrences, motif: int, draws: in
     return Single(removed, rows, logit)
 
 
-def epistasis(subject: Subject, scorer: PairScorer, first: Single, second: Single) -> tuple[Rows, Array]:
+def epistasis(asked: MotifsInPairs, first: Single, second: Single) -> tuple[Rows, Array]:
     """Pairs (n,) with a site of both motifs, and the epistasis (n,) of the two in each."""
     pair = np.flatnonzero((first.row >= 0) & (second.row >= 0))
-    mutated = [_windows(scorer, side, single, pair) for side, single in enumerate((first, second))]
-    draws = first.removed.draws
-    both = scorer.logits(np.tile(pair, 2 * draws), *mutated).reshape(2, draws, len(pair))
-    found = subject.logit[pair] - first.logit[:, :, pair] - second.logit[:, :, pair] + both
+    mutated = [_windows(asked.scorer, side, single, pair) for side, single in enumerate((first, second))]
+    draws = asked.draws
+    both = asked.scorer.logits(np.tile(pair, 2 * draws), *mutated).reshape(2, draws, len(pair))
+    found = asked.subject.logit[pair] - first.logit[:, :, pair] - second.logit[:, :, pair] + both
     return pair, (found[SITES] - found[CONTROLS]).mean(axis=0)
 
 
@@ -88,7 +87,7 @@ def summarise(subject: Subject, pair: Rows, values: Array) -> dict[str, Any]:
     return {"row": {"pairs": len(pair), "effect": effect, "low": low, "high": high}, "units": sums[0].tolist()}
 
 
-def couples_of(sides: Sequence[Occurrences], draws: int) -> Rows:
+def couples_of(asked: MotifsInPairs) -> Rows:
     """Upper limit of the mutants (I, J) of each couple of an enhancer motif and a promoter motif.
 
     Raises
@@ -96,31 +95,23 @@ def couples_of(sides: Sequence[Occurrences], draws: int) -> Rows:
     DataError
         No pair has a site in both elements.
     """
-    has = [np.stack([side.has_site(number) for number in range(len(side.hits))]) for side in sides]
-    couples = 2 * draws * (has[0].astype(np.int64) @ has[1].T.astype(np.int64))
+    has = [np.stack([side.has_site(number) for number in range(len(side.hits))]) for side in asked.sides]
+    couples = 2 * asked.draws * (has[0].astype(np.int64) @ has[1].T.astype(np.int64))
     if not couples.any():
         raise DataError("no pair with a site of a motif in both elements", hint="give other motifs, or more pairs")
     return couples
 
 
-def trial(subject: Subject, scorer: PairScorer, sides: Sequence[Occurrences], draws: int) -> int:
+def trial(asked: MotifsInPairs) -> int:
     """Compute a couple with a usual number of mutants; how many it took, single motifs included."""
-    couples = couples_of(sides, draws)
+    couples = couples_of(asked)
     i, j = usual({(i, j): int(couples[i, j]) for i, j in np.argwhere(couples).tolist()})
-    first, second = (
-        take_out(scorer, side, motif, draws, subject.seed) for side, motif in zip(sides, (i, j), strict=True)
-    )
-    summarise(subject, *epistasis(subject, scorer, first, second))
+    summarise(asked.subject, *epistasis(asked, take_out(asked, 0, i), take_out(asked, 1, j)))
     return 3 * int(couples[i, j])
 
 
 def epistasis_of_all(
-    subject: Subject,
-    scorer: PairScorer,
-    sides: Sequence[Occurrences],
-    draws: int,
-    finished: Parts,
-    advance: Advance = lambda mutants: None,
+    asked: MotifsInPairs, finished: Parts, advance: Advance = lambda mutants: None
 ) -> list[dict[str, Any]]:
     """Rows of the table: all couples with a pair; those that are finished are not computed again.
 
@@ -129,26 +120,26 @@ def epistasis_of_all(
     advance : callable
         Is told the number of mutants of each couple once it is done.
     """
-    couples, second, parts = couples_of(sides, draws), dict[int, Single](), dict[tuple[int, int], dict[str, Any]]()
+    couples, second, parts = couples_of(asked), dict[int, Single](), dict[tuple[int, int], dict[str, Any]]()
     for i in range(len(couples)):
         partners: list[int] = np.flatnonzero(couples[i]).tolist()
         unknown = any(f"{i} {j}" not in finished.parts for j in partners)
-        first = take_out(scorer, sides[0], i, draws, subject.seed) if unknown else None
+        first = take_out(asked, 0, i) if unknown else None
         for j in partners:
             if first is not None and (name := f"{i} {j}") not in finished.parts:
-                second[j] = second.get(j) or take_out(scorer, sides[1], j, draws, subject.seed)
-                finished.add(name, summarise(subject, *epistasis(subject, scorer, first, second[j])))
+                second[j] = second.get(j) or take_out(asked, 1, j)
+                finished.add(name, summarise(asked.subject, *epistasis(asked, first, second[j])))
             parts[i, j] = finished.parts[f"{i} {j}"]
             advance(int(couples[i, j]))
-    motifs = [side.scanner.motifs for side in sides]
+    motifs = asked.motifs
     names = [
-        {"enhancer_motif": motifs[0][i].identifier, "promoter_motif": motifs[1][j].identifier,
-         "enhancer_name": motifs[0][i].name, "promoter_name": motifs[1][j].name, "couple": (i, j), "leads": True}
+        {"enhancer_motif": motifs[i].identifier, "promoter_motif": motifs[j].identifier,
+         "enhancer_name": motifs[i].name, "promoter_name": motifs[j].name, "couple": (i, j), "leads": True}
         for i, j in parts
     ]  # fmt: skip
-    rows = with_p_values(list(parts.values()), subject)
+    rows = with_p_values(list(parts.values()), asked.subject)
     found = sorted((name | row for name, row in zip(names, rows, strict=True)), key=rank)
-    add_couple_families(found, sides)
+    add_couple_families(found, asked.sides)
     return sorted(found, key=rank)
 
 

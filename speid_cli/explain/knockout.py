@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from speid_cli.dataset.metrics import sigmoid
 from speid_cli.dataset.pairs import SIDES
 from speid_cli.explain.families import add_families
-from speid_cli.explain.occurrences import Occurrences
+from speid_cli.explain.occurrences import MotifsInPairs, Occurrences
 from speid_cli.explain.pairs import Elements, Mutated, PairScorer, Rows
 from speid_cli.explain.record import Parts
 from speid_cli.explain.removal import CONTROLS, SITES, Removed, remove
@@ -142,24 +142,16 @@ def summarise(
     return {"row": row, "units": sums[0].tolist()}
 
 
-def knock_out_one(
-    subject: Subject, scorer: PairScorer, occurrences: Occurrences, motif: int, draws: int, comparisons: int
-) -> dict[str, Any]:
+def knock_out_one(asked: MotifsInPairs, side: int, motif: int, comparisons: int) -> dict[str, Any]:
     """What `summarise` says of one motif in one side; `comparisons` are made in all."""
-    generator = np.random.default_rng([subject.seed, occurrences.side, motif])
-    removed = remove(occurrences, motif, draws, generator)
-    found = knock_out(scorer, occurrences.side, removed)
-    matrix = occurrences.scanner.motifs[motif]
-    return summarise(subject, occurrences.side, matrix, removed, found, comparisons)
+    subject = asked.subject
+    removed = remove(asked.sides[side], motif, asked.draws, np.random.default_rng([subject.seed, side, motif]))
+    found = knock_out(asked.scorer, side, removed)
+    return summarise(subject, side, asked.motifs[motif], removed, found, comparisons)
 
 
 def knock_out_all(
-    subject: Subject,
-    scorer: PairScorer,
-    sides: Sequence[Occurrences],
-    draws: int,
-    finished: Parts,
-    advance: Advance = lambda mutants: None,
+    asked: MotifsInPairs, finished: Parts, advance: Advance = lambda mutants: None
 ) -> list[dict[str, Any]]:
     """Rows of the table: all motifs in both sides; those that are finished are not computed again.
 
@@ -168,24 +160,29 @@ def knock_out_all(
     advance : callable
         Is told the number of mutants of each motif once it is done.
     """
-    comparisons, parts = sum(len(side.hits) for side in sides), []
-    for side in sides:
-        for motif in range(len(side.hits)):
-            name = f"{SIDES[side.side]} {motif}"
-            if name not in finished.parts:
-                finished.add(name, knock_out_one(subject, scorer, side, motif, draws, comparisons))
-            parts.append(finished.parts[name])
-            advance(mutants(side, motif, draws))
-    rows = with_p_values(parts, subject)
-    add_families(rows, sides)
+    parts, counts = [], mutants_of_all(asked)
+    for (side, motif), count in counts.items():
+        name = f"{SIDES[side]} {motif}"
+        if name not in finished.parts:
+            finished.add(name, knock_out_one(asked, side, motif, len(counts)))
+        parts.append(finished.parts[name])
+        advance(count)
+    rows = with_p_values(parts, asked.subject)
+    add_families(rows, asked.sides)
     return sorted(rows, key=rank)
 
 
-def trial(subject: Subject, scorer: PairScorer, sides: Sequence[Occurrences], draws: int) -> int:
+def mutants_of_all(asked: MotifsInPairs) -> dict[tuple[int, int], int]:
+    """Mutants that knocking out each motif in each side takes, at most."""
+    numbers = range(len(asked.motifs))
+    return {(side.side, motif): mutants(side, motif, asked.draws) for side in asked.sides for motif in numbers}
+
+
+def trial(asked: MotifsInPairs) -> int:
     """Knock out a motif with a usual number of mutants; that number."""
-    counts = {(side.side, motif): mutants(side, motif, draws) for side in sides for motif in range(len(side.hits))}
+    counts = mutants_of_all(asked)
     side, motif = usual(counts)
-    knock_out_one(subject, scorer, sides[side], motif, draws, 1)
+    knock_out_one(asked, side, motif, 1)
     return counts[side, motif]
 
 

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speid_cli.errors import counted
-from speid_cli.explain.pairs import Elements, Rows
+from speid_cli.explain.pairs import Elements, PairScorer, Rows
 from speid_cli.explain.scan import Hits, Scanner, background_of
+from speid_cli.explain.settings import KnockoutSettings
 from speid_cli.explain.sites import Stretches, stretches_around
 from speid_cli.explain.statistics import smallest_p
 from speid_cli.explain.subject import Subject
@@ -69,12 +70,44 @@ class Occurrences:
         return found[self.elements.of_pair]
 
 
-def shortcomings(occurrences: Occurrences, subject: Subject) -> Iterator[str]:
-    """Sentences on motifs that cannot have sites, and on too few resampling units."""
-    if short := occurrences.scanner.unreachable:
-        names = ", ".join(motif.name for motif in short[:3]) + (", ..." if len(short) > 3 else "")
-        yield f"{counted(len(short), 'motif')} ({names}) too short or too vague to have a site at this --p-value"
-    lowest = smallest_p(subject.units)
-    if lowest > 0.001:
-        units, kind = subject.units, subject.clusters.unit
-        yield f"p-values cannot be below {lowest:.2g}: they are by {kind}, and the pairs have {units:,} of these only"
+@dataclass(frozen=True)
+class MotifsInPairs:
+    """The sites of motifs in the pairs that a model is asked about, and how they are replaced.
+
+    Attributes
+    ----------
+    sides : tuple of Occurrences
+        In enhancers and in promoters.
+    draws : int
+        Random replacements of each site, and of its control.
+    """
+
+    subject: Subject
+    scorer: PairScorer
+    sides: tuple[Occurrences, Occurrences]
+    draws: int
+
+    @classmethod
+    def find(
+        cls, subject: Subject, scorer: PairScorer, motifs: Sequence[Motif], replacement: KnockoutSettings
+    ) -> MotifsInPairs:
+        """Find the sites of motifs, of which there is at least one, in all elements of the pairs."""
+        enhancers, promoters = (
+            Occurrences.find(side, elements, motifs, replacement.p_value) for side, elements in enumerate(scorer.sides)
+        )
+        return cls(subject, scorer, (enhancers, promoters), replacement.draws)
+
+    @property
+    def motifs(self) -> list[Motif]:
+        """The motifs, in the order of `Occurrences.hits`."""
+        return list(self.sides[0].scanner.motifs)
+
+    def shortcomings(self) -> Iterator[str]:
+        """Sentences on motifs that cannot have sites, and on too few resampling units."""
+        if short := self.sides[0].scanner.unreachable:
+            names = ", ".join(motif.name for motif in short[:3]) + (", ..." if len(short) > 3 else "")
+            yield f"{counted(len(short), 'motif')} ({names}) too short or too vague to have a site at this --p-value"
+        lowest = smallest_p(self.subject.units)
+        if lowest > 0.001:
+            few = f"{self.subject.clusters.unit}, and the pairs have {self.subject.units:,} of these only"
+            yield f"p-values cannot be below {lowest:.2g}: they are by {few}"

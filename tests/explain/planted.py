@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speid_cli.dataset.pairs import TEST, Elements, PairDataset
-from speid_cli.explain.occurrences import Occurrences
+from speid_cli.explain.occurrences import MotifsInPairs, Occurrences
 from speid_cli.explain.pairs import PairScorer
 from speid_cli.explain.settings import SubjectSettings
 from speid_cli.explain.subject import Subject, ask
@@ -36,6 +36,11 @@ class Question(NamedTuple):
     subject: Subject
     scorer: PairScorer
     sides: tuple[Occurrences, Occurrences]
+
+    @property
+    def motifs(self) -> MotifsInPairs:
+        """What knock-out and epistasis are asked with."""
+        return MotifsInPairs(self.subject, self.scorer, self.sides, DRAWS)
 
 
 def windows(length: int, seed: int) -> NDArray[np.uint8]:

@@ -39,10 +39,7 @@ def expected_couples(question: Question) -> NDArray[np.int64]:
 
 @pytest.mark.parametrize("motifs", [(0, 1), (0, 0), (1, 0)])
 def test_epistasis_is_its_formula(question: Question, motifs: tuple[int, int]) -> None:
-    singles = [
-        take_out(question.scorer, side, motif, DRAWS, 9) for side, motif in zip(question.sides, motifs, strict=True)
-    ]
-    pair, values = epistasis(question.subject, question.scorer, *singles)
+    pair, values = epistasis(question.motifs, *(take_out(question.motifs, *place) for place in enumerate(motifs)))
     assert len(pair) == expected_couples(question)[motifs] > 0
     model = question.checkpoint.model()
     for place, value in zip(pair.tolist(), values.tolist(), strict=True):
@@ -50,7 +47,9 @@ def test_epistasis_is_its_formula(question: Question, motifs: tuple[int, int]) -
         for number, (side, motif) in enumerate(zip(question.scorer.sides, motifs, strict=True)):
             element = side.of_pair[place]
             own.append(side.codes[element])
-            removed = remove(question.sides[number], motif, DRAWS, np.random.default_rng([9, number, motif]))
+            removed = remove(
+                question.sides[number], motif, DRAWS, np.random.default_rng([question.subject.seed, number, motif])
+            )
             row = removed.element.tolist().index(element)
             without.append(removed.all_at_once(side.codes[removed.element])[:, :, row])
         kinds = []
@@ -66,7 +65,7 @@ def test_epistasis_is_its_formula(question: Question, motifs: tuple[int, int]) -
 
 
 def test_one_motif_alone(question: Question) -> None:
-    single = take_out(question.scorer, question.sides[1], 1, DRAWS, 0)
+    single = take_out(question.motifs, 1, 1)
     of_pair = question.scorer.sides[1].of_pair
     for pair, row in enumerate(single.row.tolist()):
         assert (row >= 0) == (of_pair[pair] in WITH[1]) == (not np.isnan(single.logit[:, :, pair]).any())
@@ -74,7 +73,7 @@ def test_one_motif_alone(question: Question) -> None:
 
 
 def test_couples_are_counted_in_mutants(question: Question) -> None:
-    np.testing.assert_array_equal(couples_of(question.sides, DRAWS), 2 * DRAWS * expected_couples(question))
+    np.testing.assert_array_equal(couples_of(question.motifs), 2 * DRAWS * expected_couples(question))
 
 
 def test_a_summary_is_that_of_plain_loops(question: Question) -> None:
@@ -93,10 +92,10 @@ def test_a_summary_is_that_of_plain_loops(question: Question) -> None:
 def test_all_couples_with_a_pair_and_those_in_the_record_only_once(
     question: Question, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    given, told = (question.subject, question.scorer, question.sides, DRAWS), list[int]()
+    told = list[int]()
     with Record(Run(folder / "out", force=True), {}) as record:
-        rows = epistasis_of_all(*given, record, told.append)
-    couples = couples_of(question.sides, DRAWS)
+        rows = epistasis_of_all(question.motifs, record, told.append)
+    couples = couples_of(question.motifs)
     assert sum(told) == couples.sum() and len(rows) == (couples > 0).sum()
     assert all(set(row) == {*COLUMNS, "couple", "leads"} for row in rows)
     assert rows == sorted(rows, key=rank)
@@ -110,7 +109,7 @@ def test_all_couples_with_a_pair_and_those_in_the_record_only_once(
     taken, whole = list[int](), module.take_out
     monkeypatch.setattr(module, "take_out", lambda *rest: taken.append(rest[2]) or whole(*rest))  # type: ignore[func-returns-value]
     with Record(Run(folder / "out", resume=True), {}) as record:
-        np.testing.assert_equal(epistasis_of_all(*given, record, nothing), rows)
+        np.testing.assert_equal(epistasis_of_all(question.motifs, record, nothing), rows)
     last = np.argwhere(couples)[-1].tolist()
     assert taken == last, "only the two motifs of the last couple"
 
@@ -122,4 +121,4 @@ def test_couples_are_ranked_by_significance_then_by_need_of_each_other() -> None
 
 
 def test_a_trial_tells_its_number_of_mutants(question: Question) -> None:
-    assert trial(question.subject, question.scorer, question.sides, DRAWS) in 3 * couples_of(question.sides, DRAWS)
+    assert trial(question.motifs) in 3 * couples_of(question.motifs)

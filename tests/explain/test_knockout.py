@@ -153,9 +153,9 @@ def test_the_usual_is_nearest_to_the_mean() -> None:
 def test_all_motifs_in_both_sides_and_those_in_the_record_only_once(
     question: Question, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    given, told = (question.subject, question.scorer, question.sides, DRAWS), list[int]()
+    told = list[int]()
     with Record(Run(folder / "out", force=True), {}) as record:
-        rows = knock_out_all(*given, record, told.append)
+        rows = knock_out_all(question.motifs, record, told.append)
         assert len(record.path.read_bytes().splitlines()) == 1 + 2 * len(MOTIFS)
     assert told == [mutants(side, motif, DRAWS) for side in question.sides for motif in range(len(MOTIFS))]
     assert rows == sorted(rows, key=rank)
@@ -169,16 +169,16 @@ def test_all_motifs_in_both_sides_and_those_in_the_record_only_once(
     record.path.write_bytes(b"".join(lines[:4]) + b'["promoter 0", {"ro')
     computed, knock_out_one = list[int](), knockout.knock_out_one
     monkeypatch.setattr(
-        knockout, "knock_out_one", lambda *rest: computed.append(rest[3]) or knock_out_one(*rest)  # type: ignore[func-returns-value]
+        knockout, "knock_out_one", lambda *rest: computed.append(rest[2]) or knock_out_one(*rest)  # type: ignore[func-returns-value]
     )  # fmt: skip
     with Record(Run(folder / "out", resume=True), {}) as record:
-        again = knock_out_all(*given, record, nothing)
+        again = knock_out_all(question.motifs, record, nothing)
     np.testing.assert_equal(again, rows)
     assert computed == [0, 1, 2]
 
 
 def test_a_trial_tells_its_number_of_mutants(question: Question) -> None:
-    found = trial(question.subject, question.scorer, question.sides, DRAWS)
+    found = trial(question.motifs)
     assert found in [mutants(side, motif, DRAWS) for side in question.sides for motif in range(len(MOTIFS))]
 
 
@@ -189,7 +189,7 @@ def test_a_motif_that_the_network_does_not_read_has_no_effect(question: Question
     model = replace(question.checkpoint, state_dict=state).model()
     scorer = PairScorer(model, question.dataset, question.subject.members, Device("cpu"))
     with Record(Run(folder / "out", force=True), {}) as record:
-        rows = knock_out_all(question.subject, scorer, question.sides, DRAWS, record, nothing)
+        rows = knock_out_all(replace(question.motifs, scorer=scorer), record, nothing)
     for row in rows:
         assert row["effect"] == 0 or not row["pairs"]
         assert not row["q_value"] < 1

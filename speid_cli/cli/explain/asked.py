@@ -19,9 +19,7 @@ from speid_cli.explain.settings import KnockoutSettings
 from speid_cli.files import sha256_of, sha256_of_lines
 
 if TYPE_CHECKING:
-    from speid_cli.explain.occurrences import Occurrences
-    from speid_cli.explain.pairs import PairScorer
-    from speid_cli.explain.subject import Subject
+    from speid_cli.explain.occurrences import MotifsInPairs
     from speid_cli.genome.motif_files import Motif
     from speid_cli.model.checkpoint import Checkpoint
 
@@ -45,13 +43,11 @@ replacement_options = options.group(
 
 @dataclass(frozen=True)
 class Asked:
-    """A model, the pairs that it is asked about, and the sites of motifs in their enhancers and promoters."""
+    """A model, a data set, and the sites of motifs in the pairs that the model is asked about."""
 
     checkpoint: Checkpoint
     dataset: PairDataset
-    subject: Subject
-    scorer: PairScorer
-    sides: tuple[Occurrences, Occurrences]
+    motifs: MotifsInPairs
     record: Record
 
     def announce(self, what: str, mutants: int, trial: Callable[[], int]) -> None:
@@ -65,7 +61,7 @@ class Asked:
 @contextmanager
 def asking(question: Question, run: Run, replacement: KnockoutSettings) -> Iterator[Asked]:
     """Read, score, and find sites. The record is removed at the end."""
-    from speid_cli.explain.occurrences import Occurrences, shortcomings
+    from speid_cli.explain.occurrences import MotifsInPairs
     from speid_cli.explain.pairs import PairScorer
 
     motifs = question.source.read()
@@ -80,12 +76,10 @@ def asking(question: Question, run: Run, replacement: KnockoutSettings) -> Itera
         device = question.compute.open()
         subject = question.ask(checkpoint, dataset, device)
         scorer = PairScorer(checkpoint.model(), dataset, subject.members, device, question.cache_bytes)
-        enhancers, promoters = (
-            Occurrences.find(side, elements, motifs, replacement.p_value) for side, elements in enumerate(scorer.sides)
-        )
-        for warning in shortcomings(enhancers, subject):
+        found = MotifsInPairs.find(subject, scorer, motifs, replacement)
+        for warning in found.shortcomings():
             warn(warning)
-        yield Asked(checkpoint, dataset, subject, scorer, (enhancers, promoters), record)
+        yield Asked(checkpoint, dataset, found, record)
         record.remove()
 
 

@@ -88,16 +88,15 @@ def _of_motifs(question: Question, replacement: KnockoutSettings) -> None:
 
     run = question.run("epistasis")
     with asking(question, run, replacement) as asked:
-        everything = asked.subject, asked.scorer, asked.sides, replacement.draws
-        couples = couples_of(asked.sides, replacement.draws)
+        couples = couples_of(asked.motifs)
         total = int(couples.sum())
-        asked.announce(counted(int((couples > 0).sum()), "couple"), total, lambda: trial(*everything))
+        asked.announce(counted(int((couples > 0).sum()), "couple"), total, lambda: trial(asked.motifs))
         with progress("epistasis", total, "mutants") as bar:
-            rows = epistasis_of_all(*everything, asked.record, bar.advance)
+            rows = epistasis_of_all(asked.motifs, asked.record, bar.advance)
         found = [row for row in rows if row["q_value"] < SIGNIFICANT]
         names = [f"{row['enhancer_name']} with {row['promoter_name']} ({row['effect']:+.2f})" for row in found[:5]]
         say(f"{len(found):,} of {counted(len(rows), 'couple')} significant: {', '.join(names) or 'none'}")
-        page = epistasis_page(question.name, asked.checkpoint, asked.dataset, asked.subject, rows)
+        page = epistasis_page(question.name, asked.checkpoint, asked.dataset, asked.motifs.subject, rows)
         question.write(run, {"epistasis.tsv": table_text(COLUMNS, rows), "report.html": page})
 
 

@@ -26,21 +26,19 @@ def command(question: Question, replacement: KnockoutSettings) -> None:
     Example:
       speid explain knockout pairs.pt pairs.npz --jaspar 2016
     """
-    from speid_cli.explain.knockout import COLUMNS, knock_out_all, mutants, trial
+    from speid_cli.explain.knockout import COLUMNS, knock_out_all, mutants_of_all, trial
     from speid_cli.explain.motif_pages import knockout_page
     from speid_cli.explain.statistics import SIGNIFICANT
     from speid_cli.explain.table import table_text
 
     run = question.run("knockout")
     with asking(question, run, replacement) as asked:
-        draws, motifs = replacement.draws, len(asked.sides[0].hits)
-        everything = asked.subject, asked.scorer, asked.sides, draws
-        total = sum(mutants(side, motif, draws) for side in asked.sides for motif in range(motifs))
-        asked.announce(f"{counted(motifs, 'motif')} in either side", total, lambda: trial(*everything))
+        motifs, total = asked.motifs, sum(mutants_of_all(asked.motifs).values())
+        asked.announce(f"{counted(len(motifs.motifs), 'motif')} in either side", total, lambda: trial(motifs))
         with progress("knocking out", total, "mutants") as bar:
-            rows = knock_out_all(*everything, asked.record, bar.advance)
+            rows = knock_out_all(motifs, asked.record, bar.advance)
         found = [f"{row['name']} ({row['side']}, {row['effect']:+.2f})" for row in rows if row["q_value"] < SIGNIFICANT]
         named = ", ".join(found[:5]) or "none"
         say(f"{len(found):,} of {len(rows):,} effects are significant (q < {SIGNIFICANT}): {named}")
-        page = knockout_page(question.name, asked.checkpoint, asked.dataset, asked.subject, rows)
+        page = knockout_page(question.name, asked.checkpoint, asked.dataset, motifs.subject, rows)
         question.write(run, {"knockout.tsv": table_text(COLUMNS, rows), "report.html": page})
