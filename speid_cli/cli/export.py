@@ -47,13 +47,15 @@ class Choice:
 
 @click.command()
 @click.argument("scored", type=options.INPUT_OR_DASH, metavar="SCORED.bedpe")
-@click.option("--format", "format_", type=click.Choice(FORMATS), default="table", help="What to write; see below.")
+@click.option("--format", "format_", type=click.Choice(FORMATS), default="table", help="What to write; see above.")
 @click.option(
     "--min-score", type=options.FiniteFloat(0, 1), default=0.0, help="Leave out pairs with a lower probability."
 )
 @click.option("--top", type=click.IntRange(1), metavar="N", help="Only the N strongest pairs, the strongest first.")
 @click.option(
-    "--per", type=click.Choice(["promoter", "enhancer"]), help="With --top: the N strongest of each of these."
+    "--per",
+    type=click.Choice(["promoter", "enhancer"]),
+    help="With --top N: the N strongest pairs of each promoter, or of each enhancer.",
 )
 @click.option("--append", is_flag=True, help="The probability is in the last column, not in column 8.")
 @click.option("--name", default="speid", metavar="NAME", help="Name of the track, in the format interact.")

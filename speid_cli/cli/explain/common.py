@@ -32,7 +32,7 @@ subject_options = options.group(
         type=click.IntRange(0),
         default=SubjectSettings.most_pairs,
         metavar="N",
-        help="Of more pairs, ask about a random sample of N, up to half of them positives; 0: all pairs.",
+        help="Ask about at most N pairs: of more, a random sample, up to half of it positives; 0: all pairs.",
     ),
     options.allow_seen("Also ask about pairs that the model was, or may have been, trained on."),
     options.seed,

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--no-importance", is_flag=True, help="Do not silence kernels to see what they matter.")
+@click.option(
+    "--no-importance", is_flag=True, help="Leave out the importance of kernels, which takes most of the time."
+)
 @question_options("MODEL.kernels")
 def command(question: Question, no_importance: bool) -> None:
     """Show what activates each convolution kernel, and how much the kernel matters.
