@@ -12,7 +12,6 @@ import threading
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -210,11 +209,10 @@ def addresses(starts: Sequence[int] | NDArray[np.int64]) -> Tensor:
 
 
 def _built() -> Path:
-    for suffix in EXTENSION_SUFFIXES:
-        path = Path(__file__).with_name(f"_kernels{suffix}")
-        if path.exists():
-            return path
-    raise FileNotFoundError("the native kernels were not built")
+    path = Path(__file__).with_name("_kernels.so")
+    if not path.exists():
+        raise FileNotFoundError("the native kernels were not built")
+    return path
 
 
 def _argument(value: Tensor | int | ctypes.Structure | None) -> Any:
