@@ -30,6 +30,7 @@ COMMANDS = {
     "export": "Write the strongest pairs as a table or a browser track.",
     "explain": "Show what a model has learnt, and what a variant changes.",
     "info": "Show the content of a data set, motif kernels or a model.",
+    "completion": "Print the script that completes commands in bash, zsh or fish.",
 }
 SEVERAL_PROCESSES = ("pretrain", "finetune", "predict")
 

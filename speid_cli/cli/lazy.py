@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 
 class LazyGroup(click.Group):
@@ -37,3 +38,10 @@ class LazyGroup(click.Group):
             return None
         command: click.Command = importlib.import_module(f"{self._package}.{name}").command
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The commands whose names begin like this, none of which is imported for it, and options of the group."""
+        named = [item for item in self._commands.items() if item[0].startswith(incomplete)]
+        return [CompletionItem(name, help=text) for name, text in named] + click.Command.shell_complete(
+            self, ctx, incomplete
+        )
