@@ -62,7 +62,6 @@ class TrainingRun:
 
     def write(self, checkpoint: Checkpoint) -> None:
         """Write the model, its history and a picture of it; only the main process does."""
-        from speid_cli.evaluation.pictures import training_picture
         from speid_cli.training.trainer import HISTORY_COLUMNS
 
         if self.stream is None:
@@ -72,12 +71,13 @@ class TrainingRun:
             lines.append("\t".join([str(row.get("stage")), *(_cell(row.get(name)) for name in HISTORY_COLUMNS)]))
         table = history_path(self.model)
         contents = {table: ("\n".join(lines) + "\n").encode()}
-        contents[table.with_suffix(".svg")] = training_picture(checkpoint.history)
+        if (picture := _picture(checkpoint.history)) is not None:
+            contents[table.with_suffix(".svg")] = picture
         for path, content in contents.items():
             with atomic_file(path, force=True) as stream:
                 stream.write(content)
         checkpoint.write(self.stream)
-        say(f"{self.model}: {checkpoint.stage}; history in {table} and .svg")
+        say(f"{self.model}: {checkpoint.stage}; history in {table}{' and .svg' if picture else ''}")
 
 
 @contextmanager
@@ -120,6 +120,16 @@ def _refuse_outputs(model: Path, force: bool, resume: bool, inputs: tuple[str | 
         hint = "--resume continues from it, --force starts again"
         raise DataError("the state of an unfinished run", hint=hint, path=state)
     check_output_path(state, unfinished, inputs)
+
+
+def _picture(history: list[Row]) -> bytes | None:
+    """The picture of a history; without matplotlib none, and a warning, since the model is trained."""
+    try:
+        from speid_cli.evaluation.pictures import training_picture
+    except ImportError as error:
+        warn(f"no picture of the history: {error}")
+        return None
+    return training_picture(history)
 
 
 def _cell(value: object) -> str:
