@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,7 +18,8 @@ import speid_cli
 from tests import builders
 
 PYTHONS = ["3.10", "3.11", "3.12", "3.13"]
-CHECK = Path(__file__).with_name("check_wheel.py")
+ROOT = Path(__file__).parents[1]
+CHECK = ROOT / "tests" / "check_wheel.py"
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +50,11 @@ def python_of(version: str) -> str:
     pytest.skip(f"no Python {version} here")
 
 
+def test_the_citation_is_of_this_version() -> None:
+    citation = (ROOT / "CITATION.cff").read_text()
+    assert re.findall(r"^version: (.*)$", citation, re.M) == [speid_cli.__version__]
+
+
 @pytest.mark.slow
 def test_the_distributions_hold_what_they_should(distributions: tuple[Path, Path]) -> None:
     wheel, sdist = distributions
@@ -56,8 +63,9 @@ def test_the_distributions_hold_what_they_should(distributions: tuple[Path, Path
     assert {"LICENSE", "README.md", "pyproject.toml", "setup.cfg", "setup.py", "speid_cli/cli/prepare.py"} <= names
     assert {"tests/builders.py", "tests/run.sh", "examples/setup.sh", "constraints.txt", "CHANGELOG.md"} <= names
     assert {f"speid_cli/model/native/kernels.{kind}" for kind in "ch"} <= names
+    assert {"CITATION.cff", "SECURITY.md", "Dockerfile", "recipe/meta.yaml"} <= names
     with zipfile.ZipFile(wheel) as archive:
-        assert "speid_cli/report/base.html.j2" in archive.namelist()
+        assert {"speid_cli/report/base.html.j2", "speid_cli/py.typed"} <= set(archive.namelist())
 
 
 @pytest.mark.slow
