@@ -40,8 +40,7 @@ class LazyGroup(click.Group):
         return command
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """The commands whose names begin like this, none of which is imported for it, and options of the group."""
-        named = [item for item in self._commands.items() if item[0].startswith(incomplete)]
-        return [CompletionItem(name, help=text) for name, text in named] + click.Command.shell_complete(
-            self, ctx, incomplete
-        )
+        """The commands whose names begin like this, none of which is imported, and the group's options."""
+        names = [name for name in self._commands if name.startswith(incomplete)]
+        found = [CompletionItem(name, help=self._commands[name]) for name in names]
+        return found + click.Command.shell_complete(self, ctx, incomplete)
