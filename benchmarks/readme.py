@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Copy the figures of SPEED.md and ACCURACY.md into the tables of README.md, which a test compares.
+"""Copy the figures of SPEED.md and ACCURACY.md into the tables of README.md and docs/measured.md; a test compares them.
 
 usage: python benchmarks/readme.py
 """
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 HERE = Path(__file__).parent
-README = HERE.parent / "README.md"
+PAGES = (HERE.parent / "README.md", HERE.parent / "docs" / "measured.md")
 SPEEDS = {
     "score unrelated": "score pairs that share no element",
     "score shared": "score all pairs of real neighbours on chr22",
@@ -31,19 +31,21 @@ RIVALS = ("plain CNN", "dilated CNN", "6-mer embedding + GRU")
 
 
 def main() -> None:
-    """Write README.md."""
-    README.write_text(with_figures(README.read_text()))
+    """Write the pages."""
+    for page in PAGES:
+        page.write_text(with_figures(page.read_text()))
 
 
 def with_figures(text: str) -> str:
-    """README's text with the tables as the pages have them."""
+    """A page's text with those tables that it has as the pages of the benchmarks have them."""
     for name, rows in (("speed", speed_rows()), ("accuracy", accuracy_rows())):
         begin, end = f"<!-- {name}: python benchmarks/readme.py -->", f"<!-- end of {name} -->"
         head, found, rest = text.partition(begin)
         _, closed, tail = rest.partition(end)
-        if not found or not closed:
-            raise SystemExit(f"README.md lacks {begin} or {end}")
-        text = f"{head}{begin}\n" + "\n".join(rows) + f"\n{end}{tail}"
+        if found and not closed:
+            raise SystemExit(f"{end} is missing")
+        if found:
+            text = f"{head}{begin}\n" + "\n".join(rows) + f"\n{end}{tail}"
     return text
 
 

@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . examples/setup.sh
-setup_speid test,jaspar,explain,workflow
+setup_speid test,docs,jaspar,explain,workflow
 ruff check .
 ruff format --check .
 mypy

@@ -24,7 +24,7 @@ with the best validation AUPRC are kept.
 \b
 Example:
   speid pretrain pairs.npz --preset small --motifs kernels.npz
-  speid pretrain pairs.npz -o paper.pretrained.pt      (the network of the paper: hours on a CPU)
+  speid pretrain pairs.npz -o paper.pretrained.pt      # the network of the paper: hours on a CPU
 """
 
 
