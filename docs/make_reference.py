@@ -71,7 +71,7 @@ def command(found: click.Command, context: click.Context) -> Iterator[str]:
 
 
 def block(paragraph: str) -> Iterator[str]:
-    """A paragraph of a help text; lines that Click must not join become code, examples of commands a console."""
+    """A paragraph of a help text; lines that Click must not join become code, examples of commands bash."""
     if not paragraph.startswith("\b"):
         yield plain(" ".join(paragraph.split())) + "\n"
         return
@@ -81,7 +81,7 @@ def block(paragraph: str) -> Iterator[str]:
     if title:
         yield f"{title}\n"
     yield (
-        f"```{'console' if title.startswith('Example') else 'text'}\n" + inspect.cleandoc("\n".join(lines)) + "\n```\n"
+        f"```{'bash' if title.startswith('Example') else 'text'}\n" + inspect.cleandoc("\n".join(lines)) + "\n```\n"
     )
 
 

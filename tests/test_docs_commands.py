@@ -67,7 +67,7 @@ def executed(page: str) -> list[str]:
 
 def lines_of_speid(page: str) -> Iterator[list[str]]:
     """The words of each command of speid on a page, also of those that are only shown."""
-    for _, text in blocks(page, "sh", "console"):
+    for _, text in blocks(page, "sh", "bash", "console"):
         for line in text.replace("\\\n", " ").splitlines():
             for part in re.split(r"\s\|\s|\s>\s|\s\s#", re.sub(r"\$\w+", "1", line.strip().removeprefix("$ "))):
                 if part.startswith(("speid ", "torchrun ")):
