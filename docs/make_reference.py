@@ -80,9 +80,7 @@ def block(paragraph: str) -> Iterator[str]:
         title, lines = "", [title, *lines]
     if title:
         yield f"{title}\n"
-    yield (
-        f"```{'bash' if title.startswith('Example') else 'text'}\n" + inspect.cleandoc("\n".join(lines)) + "\n```\n"
-    )
+    yield (f"```{'bash' if title.startswith('Example') else 'text'}\n" + inspect.cleandoc("\n".join(lines)) + "\n```\n")
 
 
 def plain(text: str) -> str:

@@ -115,6 +115,12 @@ def test_lines_that_are_shown_parse(page: str) -> None:
             command.make_context(name, arguments, resilient_parsing=False).close()
 
 
+def test_the_tutorial_has_the_commands_of_the_quickstart() -> None:
+    script = (ROOT / "examples" / "quickstart.sh").read_text().replace(" --force", "")
+    steps = re.findall(r"^speid .*$", script, re.M)
+    assert steps and set(steps) <= set("".join(executed("tutorial.md")).splitlines())
+
+
 def options(command: click.Command) -> set[str]:
     """All options of a command and of those below it."""
     own = {name for option in command.params for name in (*option.opts, *option.secondary_opts)} | {"--help", "-h"}

@@ -62,6 +62,7 @@ def test_the_distributions_hold_what_they_should(distributions: tuple[Path, Path
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert {"LICENSE", "README.md", "pyproject.toml", "setup.cfg", "setup.py", "speid_cli/cli/prepare.py"} <= names
     assert {"tests/builders.py", "tests/run.sh", "examples/setup.sh", "constraints.txt", "CHANGELOG.md"} <= names
+    assert {"mkdocs.yml", "docs/index.md", "docs/way.svg", "docs/site.css", "docs/make_reference.py"} <= names
     assert {f"speid_cli/model/native/kernels.{kind}" for kind in "ch"} <= names
     assert {"CITATION.cff", "SECURITY.md", "Dockerfile", "recipe/meta.yaml"} <= names
     with zipfile.ZipFile(wheel) as archive:
