@@ -30,15 +30,16 @@ speid elements states.bed.gz --names 13_EnhA1,14_EnhA2 --minus promoters.bed -o 
 speid candidates enhancers.bed promoters.bed --max-distance 40kb -o candidates.bedpe
 speid candidates enhancers.bed promoters.bed --anchors loops.bedpe -o all.bedpe
 speid negatives all.bedpe enhancers.bed promoters.bed --ratio 1 --with-positives -o pairs.bedpe
-speid prepare pairs.bedpe hg19.fa
+awk 'NR == 1 || $1 ~ /chr[1-4]/' pairs.bedpe > few.bedpe
+speid prepare pairs.bedpe hg19.fa --test-chroms chr8 --validation-chroms chr7
 speid motifs found.meme --preset tiny
 speid pretrain pairs.npz --preset tiny --motifs kernels.npz --epochs 2
 speid finetune pairs.pretrained.pt pairs.npz --epochs 2
-speid evaluate pairs.pt pairs.npz --fit --prior all.bedpe --replicates 20 -o ready
+speid evaluate pairs.pt pairs.npz --fit --prior all.bedpe --replicates 20 --no-baselines -o ready
 speid predict pairs.pt candidates.bedpe -o scored.bedpe
 """
 SIMULATED = """
-python {examples}/simulate.py --elements 20 --output simulated
+python {examples}/simulate.py --chromosomes 4 --elements 20 --output simulated
 mv simulated/genome.fa simulated/motifs.jaspar .
 mv simulated/pairs.bedpe simulated.bedpe
 """

@@ -30,7 +30,7 @@ HUVEC = {"CTCF.narrowPeak.gz": "peaks/HUVEC/CTCF.narrowPeak.gz", "filenames.csv"
 # The files that a page begins with, under other names where it uses others.
 FILES: dict[str, list[str | dict[str, str]]] = {
     "elements.md": [*SOURCES],
-    "evaluation.md": ["hg19.fa", "pairs.bedpe", "kernels.npz", "candidates.bedpe"],
+    "evaluation.md": ["hg19.fa", {"few.bedpe": "pairs.bedpe"}, "kernels.npz", "candidates.bedpe"],
     "export.md": ["scored.bedpe"],
     "features.md": ["pairs.bedpe", "tracks.tsv", "CTCF.narrowPeak.gz", "DNase.narrowPeak.gz", HUVEC],
     "howto/cluster.md": [*MODEL, "pairs.npz", "candidates.bedpe"],
