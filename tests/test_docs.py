@@ -33,11 +33,12 @@ def test_every_command_line_of_the_readme_parses() -> None:
         part.strip()
         for line in lines
         for part in line.partition("  #")[0].split("|")
-        if part.strip().startswith("speid ")
+        if part.strip().startswith(("speid ", "source <(speid "))
     ]
     assert len(commands) >= len(COMMANDS)
     for line in commands:
-        name, *arguments = shlex.split(line.partition(">")[0], comments=True)[1:]
+        words = line.removeprefix("source <(").partition(")")[0].partition(">")[0]
+        name, *arguments = shlex.split(words, comments=True)[1:]
         command = cli.get_command(click.Context(cli), name)
         assert command is not None, line
         command.make_context(name, arguments, resilient_parsing=False).close()

@@ -23,12 +23,14 @@ from tests.intervals import needs_bedtools
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = [str(path.relative_to(DOCS)) for path in sorted(DOCS.rglob("*.md"))]
+README = "../README.md"
 ADDRESS = "https://github.com/speid/speid/blob/main/"
 BED, MODEL = ["enhancers.bed", "promoters.bed"], ["hg19.fa", "pairs.pt"]
 SOURCES = ["hg19.fa", "gencode.gtf.gz", "states.bed.gz", "H3K27ac.narrowPeak.gz", "DNase.narrowPeak.gz", "loops.bedpe"]
 HUVEC = {"CTCF.narrowPeak.gz": "peaks/HUVEC/CTCF.narrowPeak.gz", "filenames.csv": "peaks/HUVEC/filenames.csv"}
 # The files that a page begins with, under other names where it uses others.
 FILES: dict[str, list[str | dict[str, str]]] = {
+    README: [*SOURCES, "tracks.tsv", "CTCF.narrowPeak.gz"],
     "elements.md": [*SOURCES],
     "evaluation.md": ["hg19.fa", {"few.bedpe": "pairs.bedpe"}, "kernels.npz", "candidates.bedpe"],
     "export.md": ["scored.bedpe"],
@@ -58,10 +60,11 @@ def blocks(page: str, *languages: str) -> Iterator[tuple[str, str]]:
 
 
 def executed(page: str) -> list[str]:
-    """A page's commands as lines of bash; Python is given to its interpreter."""
+    """A page's commands as lines of bash, but for those of a clone; Python is given to its interpreter."""
     return [
         text if language == "sh" else f"python - <<'END_OF_PYTHON'\n{text}END_OF_PYTHON\n"
         for language, text in blocks(page, "sh", "python")
+        if not text.startswith("bash examples/")
     ]
 
 
@@ -93,7 +96,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_page_with_commands_has_its_files() -> None:
-    assert [page for page in PAGES if executed(page)] == sorted(FILES)
+    assert [page for page in (README, *PAGES) if executed(page)] == sorted(FILES)
 
 
 @pytest.mark.slow
