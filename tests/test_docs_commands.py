@@ -30,7 +30,7 @@ SOURCES = ["hg19.fa", "gencode.gtf.gz", "states.bed.gz", "H3K27ac.narrowPeak.gz"
 HUVEC = {"CTCF.narrowPeak.gz": "peaks/HUVEC/CTCF.narrowPeak.gz", "filenames.csv": "peaks/HUVEC/filenames.csv"}
 # The files that a page begins with, under other names where it uses others.
 FILES: dict[str, list[str | dict[str, str]]] = {
-    README: [*SOURCES, "tracks.tsv", "CTCF.narrowPeak.gz"],
+    README: [*SOURCES, "tracks.tsv", "CTCF.narrowPeak.gz", "calls.vcf.gz"],
     "elements.md": [*SOURCES],
     "evaluation.md": ["hg19.fa", {"few.bedpe": "pairs.bedpe"}, "kernels.npz", "candidates.bedpe"],
     "export.md": ["scored.bedpe"],
