@@ -78,7 +78,7 @@ class ProbabilityOptions:
     type=prevalence,
     metavar="SHARE|distance",
     help="Expected share of positives among the candidates, or the word distance: the share at each pair's own "
-    "distance, as evaluate --fit --prior stored it. Implies --calibrated.  [default: the validation's]",
+    "distance, as evaluate --fit --prior stored it. Implies --calibrated.  [default: that of the validation pairs]",
 )
 @options.promoter_first
 @click.option(
