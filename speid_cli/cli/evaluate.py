@@ -72,8 +72,8 @@ def command(
     applies to uncalibrated probabilities.
 
     Given one model for each fold of DATA.npz, it judges each on its own test fold, and all
-    predictions together. Given several models of one division, it judges each, and the differences
-    between them, paired.
+    predictions together. Given several models that were trained with the same split, it judges each, and
+    the differences between them on the same pairs.
 
     \b
     Example:

@@ -59,7 +59,8 @@ class KnockoutSettings:
     draws : int
         Random replacements of each site, and of its control.
     p_value : float
-        A site is where a motif scores so high that random sequence does with at most this probability.
+        Largest p-value of a match of a motif that counts as a site: the probability that random sequence scores as
+        high.
     """
 
     draws: int = 5

@@ -145,8 +145,8 @@ class TrainingConfig:
     keep : {"best", "last"}
         Which epoch's weights to write.
     averaging : float
-        Validate and write a moving average of the weights and of the norms' running statistics over about
-        this share of all steps so far (`trainer.Trainer`); 0: the weights of the last step.
+        Validate and write a moving average of the weights, and of the norms' running statistics, over about
+        this share of all steps so far (0.1: the last tenth); 0: no average.
     start : StartConfig, optional
         Other first weights for pre-training than Keras's.
     """

@@ -19,7 +19,8 @@ QUESTIONS = {
 def command() -> None:
     """Show what a model has learnt, and what a variant changes.
 
-    The first three commands ask about the held-out pairs of a data set, the last two about single pairs.
+    The first three commands ask about the held-out pairs of a data set, the last two, and epistasis
+    --pair, about single pairs.
 
     \b
     Example:

@@ -36,7 +36,7 @@ replacement_options = options.group(
         "--p-value",
         type=options.FiniteFloat(0, 0.1, min_open=True),
         default=KnockoutSettings.p_value,
-        help="A site is where a motif scores so high that random sequence does with at most this probability.",
+        help="Largest p-value of a match of a motif that counts as a site.",
     ),
 )
 
