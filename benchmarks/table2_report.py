@@ -22,6 +22,8 @@ WHOLE = {
     "chrom": "10 folds of whole chromosomes",
 }
 SPLITS = {"random": "10 random folds, as in the paper", "block": "5 contiguous blocks"}
+OF_SEQUENCE = ("GC content", "5-mer counts")
+SHOWN = ("speid", "distance", "element names", "TargetFinder (E/P)", "TargetFinder (EE/P)", "TargetFinder (E/P/W)")
 
 
 def write_report(path: Path, work: Path) -> None:
@@ -37,6 +39,7 @@ def write_report(path: Path, work: Path) -> None:
         f"Written by `python benchmarks/table2.py DATA`, speid {speid_cli.__version__}, {versions}, Python "
         f"{platform.python_version()}. Intervals are 95% bootstrap intervals. Each pair is judged once, by models that "
         "were trained without its fold.", "",
+        "## In short", "", *summary(chr22, whole), "",
         "## chr22, with sequence", "",
         "The pairs of the paper on chr22 (hg38), windows of 3,000 and 2,000 bp, motifs of JASPAR 2016, the presets' "
         "defaults. Peaks are those of hg19, moved to hg38 as the pairs' elements have moved. Of the other four "
@@ -56,31 +59,45 @@ def write_report(path: Path, work: Path) -> None:
     path.write_text("\n".join(lines) + "\n")
 
 
+def summary(chr22: dict[tuple[str, ...], Content], whole: dict[tuple[str, ...], Content]) -> Iterator[str]:
+    """A row of AUPRC for each evaluation."""
+    titles = {key: f"chr22, {key[0]}, {SPLITS[key[1]]}, `{key[2]}`" for key in chr22}
+    titles |= {key: f"{key[0]}, {WHOLE[key[1]].partition(',')[0]}" for key in whole}
+    yield f"| AUPRC within folds | base rate | {' | '.join(SHOWN)} | leak |"
+    yield "|---" * (len(SHOWN) + 3) + "|"
+    for key, content in (chr22 | whole).items():
+        figures = {name: found["measures"]["auprc_within_folds"]["value"] for name, found in content["models"].items()}
+        cells = [f"{figures[name]:.3f}" if name in figures else "" for name in ("base rate", *SHOWN)]
+        yield f"| {titles[key]} | {' | '.join(cells)} | {leaking(content):.1f}% |"
+
+
 def verdict(chr22: dict[tuple[str, ...], Content]) -> str:
-    """Whether anything on held-out blocks of chr22 is better than the base rate."""
-    better, judged = [], 0
+    """Whether the network, and anything else, is better than the base rate on held-out blocks of chr22."""
+    networks, better, others = list[bool](), dict[str, None](), set[tuple[str, str]]()
     for (name, split, preset), content in chr22.items():
-        if split == "block":
-            judged += len(content["models"])
-            better += [
-                f"{model} ({name}, preset {preset}: AUPRC within folds "
-                f"{found['measures']['auprc_within_folds']['value']:.3f}, more than the base rate by "
-                f"{found['measures']['auprc_within_folds_gain']['value']:.3f})"
-                for model, found in content["models"].items()
-                if (found["measures"]["auprc_within_folds_gain"]["low"] or 0) > 0
-                and (found["measures"]["auroc_within_folds"]["low"] or 0) > 0.5
-            ]
-    if not judged:
+        for model, found in content["models"].items() if split == "block" else ():
+            is_better = beats_base_rate(found["measures"])
+            title = f"{model}, {name}" + f", `{preset}`" * model.startswith("speid")
+            if model == "speid":
+                networks.append(is_better)
+            else:
+                others.add((name, model))  # the same beside both presets
+            if is_better:
+                auprc, gain = (found["measures"][f"auprc_within_folds{end}"]["value"] for end in ("", "_gain"))
+                better[f"{title} ({auprc:.3f}, base rate {auprc - gain:.3f})"] = None
+    if not networks:
         return "**Nothing was judged on held-out blocks of chr22.**"
-    if not better:
-        return (
-            "**On held-out blocks of chr22, nothing ranks pairs better than the base rate: neither the network, nor "
-            "TargetFinder, nor both together, nor any baseline.**"
-        )
     return (
-        f"**On held-out blocks of chr22, {len(better)} of {judged} results are better than the base rate (by the 95% "
-        f"intervals of AUPRC and of AUROC, not corrected for their number): {'; '.join(better)}.**"
+        f"**On held-out blocks of chr22, the network ranks pairs better than the base rate in {sum(networks)} of "
+        f"{len(networks)} evaluations.** By the 95% intervals of AUPRC and of AUROC, not corrected for their number, "
+        f"{len(better)} of {len(networks) + len(others)} results are better: {'; '.join(better) or 'none'}."
     )
+
+
+def beats_base_rate(measures: Content) -> bool:
+    """Whether the intervals of AUPRC and AUROC both lie above those of guessing."""
+    gain, auroc = (measures[f"{name}_within_folds{end}"]["low"] for name, end in (("auprc", "_gain"), ("auroc", "")))
+    return (gain or 0) > 0 and (auroc or 0) > 0.5
 
 
 def table(content: Content, cell: str | None = None) -> Iterator[str]:
@@ -94,6 +111,8 @@ def table(content: Content, cell: str | None = None) -> Iterator[str]:
     yield "| | AUPRC within folds | AUROC within folds | F1 | F1 at 0.5 |" + (" printed F1 |" if cell else "")
     yield "|---" * (6 if cell else 5) + "|"
     for name, found in content["models"].items():
+        if cell and name in OF_SEQUENCE:
+            continue  # there is none
         measures = found["measures"]
         cells = [interval(measures[f"{name}_within_folds"]) for name in ("auprc", "auroc")] + [interval(measures["f1"])]
         cells.append(interval(measures["f1_at_0.5"]))
@@ -111,9 +130,14 @@ def interval(measure: dict[str, float | None]) -> str:
 def leak(content: Content) -> str:
     """What the test pairs share with training pairs."""
     pairs, names = content["leaks"]["test pairs"], content["leaks"]["element names"]
-    share = 100 * pairs["any of these"] / pairs["pairs"]
     return (
-        f"Leak: {share:.1f}% of the test pairs share an element, or half a window, with a training pair, "
+        f"Leak: {leaking(content):.1f}% of the test pairs share an element, or half a window, with a training pair, "
         f"{100 * pairs['same promoter'] / pairs['pairs']:.1f}% the promoter; the names of the elements alone rank them "
         f"with AUPRC {names['auprc']:.3f}."
     )
+
+
+def leaking(content: Content) -> float:
+    """Share of the test pairs, in %, that share an element or half a window with a training pair."""
+    pairs = content["leaks"]["test pairs"]
+    return 100 * float(pairs["any of these"]) / float(pairs["pairs"])
