@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Literal
@@ -59,6 +59,7 @@ class Device:
         if precision == "tf32" and not self.is_cuda:
             raise OptionError(f"--precision tf32 needs CUDA, and the device is {choice}")
         if self.is_cuda:
+            self.torch = torch.device("cuda", self.torch.index or 0)
             torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
             torch.backends.cudnn.allow_tf32 = precision == "tf32"
             torch.backends.cudnn.deterministic = True
@@ -87,9 +88,9 @@ class Device:
 
     @property
     def memory_bytes(self) -> int:
-        """Memory of the GPU, or this process's share of the memory of the machine or container."""
+        """Memory that is free on the GPU, or this process's share of the memory of the machine or container."""
         if self.is_cuda:
-            return torch.cuda.get_device_properties(self.torch).total_memory
+            return torch.cuda.mem_get_info(self.torch)[0]
         return total_bytes() // self.processes.local_count
 
     def put(self, array: NDArray[Any] | Tensor) -> Tensor:
@@ -102,6 +103,14 @@ class Device:
     def autocast(self) -> AbstractContextManager[Any]:
         """Context in which matrix products run in bf16, if that is the precision."""
         return torch.autocast(self.torch.type, torch.bfloat16) if self.precision == "bf16" else nullcontext()
+
+    def replaying(self, function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+        """A function of tensors of constant shapes that, on CUDA, launches all its kernels as one graph.
+
+        The first call runs as it is, and the second is recorded. Other tensors that `function` reads must
+        stay where they are in memory.
+        """
+        return _Replaying(function) if self.is_cuda else function
 
     def adam(self, groups: Iterable[dict[str, Any]], learning_rate: float) -> torch.optim.Adam:
         """Adam (Kingma and Ba 2014) of parameter groups, fused where the device supports it."""
@@ -122,6 +131,26 @@ class Device:
         # Else the threads of OpenMP wait for PyTorch's small operations on the cores that the kernels need.
         torch.set_num_threads(1)
         return NativeNetwork(model, self.kernels)
+
+
+class _Replaying:
+    """See `Device.replaying`."""
+
+    def __init__(self, function: Callable[..., Tensor]) -> None:
+        self._function, self._calls = function, 0
+
+    def __call__(self, *inputs: Tensor) -> Tensor:
+        self._calls += 1
+        if self._calls == 1:
+            return self._function(*inputs)
+        if self._calls == 2:
+            self._inputs, self._graph = [values.clone() for values in inputs], torch.cuda.CUDAGraph()
+            with torch.cuda.graph(self._graph):
+                self._result = self._function(*self._inputs)
+        for held, values in zip(self._inputs, inputs, strict=True):
+            held.copy_(values)
+        self._graph.replay()
+        return self._result
 
 
 def _processor() -> str:

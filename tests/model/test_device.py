@@ -20,6 +20,16 @@ def test_auto_is_the_cpu_where_there_is_no_gpu(monkeypatch: pytest.MonkeyPatch) 
     assert device.put(np.ones(3)).tolist() == [1, 1, 1]
 
 
+@pytest.mark.parametrize(("choice", "index"), [("auto", 0), ("cuda", 0), ("cuda:1", 1)])
+def test_cuda_alone_is_the_first_gpu(monkeypatch: pytest.MonkeyPatch, choice: str, index: int) -> None:
+    taken: list[torch.device] = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", taken.append)
+    monkeypatch.setattr(torch.backends.cudnn, "deterministic", False)
+    assert Device(choice).torch == torch.device("cuda", index) == taken[0]
+
+
 @pytest.mark.parametrize(
     ("choice", "precision", "message"),
     [
