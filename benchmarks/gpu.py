@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Speed of scoring and training on a GPU by precision, with the error of each against float64.
+"""Speed of scoring and training on a GPU by precision, with the error of each against float64, and of whole commands.
 
-usage: python benchmarks/gpu.py [--preset paper|small|tiny] [--rounds N] > GPU.md
+usage: python benchmarks/gpu.py [--preset paper|small|tiny] [--rounds N] [--lines N] > GPU.md
 
 Works differ only in device, precision and batch. Sequence is random, and the weights are untrained
 with changed norm statistics, which does not affect the amount of work. Training runs the trainer
@@ -12,14 +12,18 @@ from __future__ import annotations
 
 import argparse
 import statistics
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import torch
-from measurements import SilentObserver
+from commands import write_model
+from measurements import SilentObserver, run_apart
+from stream import make_inputs, write_candidates
 
 import speid_cli
 from speid_cli.dataset.pairs import Elements, PairDataset
@@ -33,6 +37,8 @@ from speid_cli.training.inputs import WholeNetwork
 from speid_cli.training.state import TrainingState
 from speid_cli.training.trainer import Trainer
 
+TRAINED = 20_000
+
 
 def main() -> None:
     """Measure and print."""
@@ -44,12 +50,16 @@ def main() -> None:
     model = untrained(config)
     score(model, options.rounds)
     train(config, options.rounds)
+    torch.cuda.empty_cache()
+    with tempfile.TemporaryDirectory() as name:
+        run_commands(options.preset, Path(name), options.lines)
 
 
 def parse() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--lines", type=int, default=10_000_000, help="candidates for the whole command")
     parser.add_argument("--preset", choices=list(PRESETS), default="paper")
     return parser.parse_args()
 
@@ -79,7 +89,7 @@ def score(model: Speid, rounds: int) -> None:
     print("512 enhancers and 512 promoters; 51,200 pairs of them. Error: of 64 pairs, against float64.\n")
     print("| scoring | elements/s | pairs/s | largest error in probability |\n|---|---|---|---|")
     for precision in ("fp32", "tf32", "bf16"):
-        for batch_size in (256, 1024, 4096, 16384):
+        for batch_size in (256, 2048, 8192, 16384):
             device = Device("cuda", precision)  # type: ignore[arg-type]
             read = (lambda rows: codes[0][rows]), (lambda rows: codes[1][rows])
             scorer = Scorer[int](model, device, read, batch_size)
@@ -142,6 +152,27 @@ def train(config: SpeidConfig, rounds: int) -> None:
         print(f"| {precision} | {rate:,.0f} | {values[0]:.4f}, {values[-1]:.4f} |")
 
 
+def run_commands(preset: str, folder: Path, lines: int) -> None:
+    """`predict` and one epoch of `pretrain`, each from start to end in a process of its own."""
+    config = PRESETS[preset].model
+    make_inputs(folder)
+    write_model(folder / "model.pt", config)
+    print("\nThe commands, from start to end: pairs of 100 enhancers and 100 promoters; unrelated pairs.\n")
+    print("| command | pairs | seconds | pairs/s |\n|---|---|---|---|")
+    for count in (lines // 100, lines):
+        write_candidates(folder / "candidates.bedpe", count)
+        run_command(folder, "predict model.pt candidates.bedpe -f genome.fa -o scored.bedpe", count)
+    with (folder / "pairs.npz").open("wb") as stream:
+        random_dataset(config, TRAINED).write(stream)
+    run_command(folder, f"pretrain pairs.npz --preset {preset} --epochs 1 --copies 1 -o trained.pt", TRAINED)
+
+
+def run_command(folder: Path, command: str, pairs: int) -> None:
+    """A row of the table."""
+    seconds, _ = run_apart([*command.split(), "--device", "cuda", "--force"], folder)
+    print(f"| `speid {command.partition(' ')[0]}` | {pairs:,} | {seconds:.1f} | {pairs / seconds:,.0f} |", flush=True)
+
+
 def random_dataset(config: SpeidConfig, pairs: int) -> PairDataset:
     """Unrelated pairs of random sequence, every other one interacting, all for training."""
     rng = np.random.default_rng(0)
@@ -149,7 +180,9 @@ def random_dataset(config: SpeidConfig, pairs: int) -> PairDataset:
     def side(window: int) -> Elements:
         bases = 1 << rng.integers(0, 4, (2, pairs, window // 2))
         onehot = (bases[0] * 16 + bases[1]).astype(np.uint8)
-        return Elements(onehot, window, window, np.zeros((pairs, 2), np.int16), np.zeros((pairs, 3), np.int64))
+        start = window * np.arange(pairs)
+        interval = np.stack([0 * start, start, start + window], axis=1)
+        return Elements(onehot, window, window, np.zeros((pairs, 2), np.int16), interval)
 
     index = np.arange(pairs, dtype=np.int32)
     label = (index % 2).astype(np.int8)

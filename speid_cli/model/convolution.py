@@ -33,8 +33,27 @@ def branch(convolution: nn.Conv1d, onehot: Tensor, pool_length: int) -> Tensor:
     """
     values = _PIECE if onehot.device.type == "cpu" else _GPU_PIECE
     size = max(1, values // (convolution.out_channels * onehot.shape[2]))
-    pooled = [F.max_pool1d(convolution(piece), pool_length) for piece in onehot.split(size)]
-    return F.relu(torch.cat(pooled))
+    pooled = pooled_product if onehot.is_cuda else pooled_convolution
+    return F.relu(torch.cat([pooled(convolution, piece, pool_length) for piece in onehot.split(size)]))
+
+
+def pooled_convolution(convolution: nn.Conv1d, onehot: Tensor, pool_length: int) -> Tensor:
+    """Maxima (B, K, T) of the convolution of one-hot (B, 4, L), by PyTorch's convolution."""
+    return F.max_pool1d(convolution(onehot), pool_length)
+
+
+def pooled_product(convolution: nn.Conv1d, onehot: Tensor, pool_length: int) -> Tensor:
+    """The same as one matrix product of all windows with all kernels.
+
+    On a GPU this is faster than a convolution of 4 channels, by far in bf16, and takes less memory: of the
+    activations before pooling, only the place of each maximum is kept for the gradient.
+    """
+    kernels, channels, length = convolution.weight.shape
+    steps = (onehot.shape[2] - length + 1) // pool_length
+    windows = onehot.transpose(1, 2).flatten(1).unfold(1, channels * length, channels)[:, : steps * pool_length]
+    products = windows @ convolution.weight.transpose(1, 2).reshape(kernels, -1).T  # (B, T * pool_length, K)
+    maxima = products.unflatten(1, (steps, pool_length)).max(2).values + cast(Tensor, convolution.bias)
+    return maxima.transpose(1, 2)
 
 
 class TableBranch:

@@ -46,7 +46,7 @@ class PerturbedScorer:
     model : Speid
         Moved to the device. Its weights are copied.
     cache_bytes : int, optional
-        Memory for wild-type pairs; default: a quarter of the device's.
+        Memory for wild-type pairs; default: a quarter of the device's (on a GPU, of what is free).
 
     Attributes
     ----------

@@ -105,7 +105,7 @@ class Scorer(Generic[Key]):
     batch_size : int, optional
         Pairs that go through the network together, where PyTorch computes it; default: by device.
     cache_bytes : int, optional
-        Memory for computed elements; default: a quarter of the device's.
+        Memory for computed elements; default: a quarter of the device's (on a GPU, of what is free).
     most_elements : tuple of int, optional
         The numbers of enhancers and promoters, where they are known.
     features : bool

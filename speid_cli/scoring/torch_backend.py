@@ -39,6 +39,7 @@ class TorchBackend(SharedBackend):
         self._element_batch_size = _CPU_ELEMENTS if device.torch.type == "cpu" else ELEMENT_BATCH_SIZE
         self._features = self._features_of(model.enhancer_conv), self._features_of(model.promoter_conv)
         self._pair_dense = torch.cat([self.second[1].dense, self.second[0].dense])
+        self._batch_logits = device.replaying(self._logits_of_rows)
 
     def _prepared(self, run: Pass) -> Pass:
         # Gate g (of i, f, g, o) is doubled: tanh(z) = 2 sigmoid(2 z) - 1, so that one function serves all gates.
@@ -119,16 +120,21 @@ class TorchBackend(SharedBackend):
     @torch.no_grad()
     def logits(self, enhancers: Slots, promoters: Slots) -> Tensor:
         """See `ScoringBackend`."""
-        network, parts, (first, second) = self._network, [torch.empty(0)], self._states
-        with self._device.autocast():
-            for some, count in equal_batches(len(enhancers), self._batch_size):
-                left, right = self._device.put(enhancers[some]), self._device.put(promoters[some])
-                forward, backward = self._run(1, right, left), self._run(0, left, right)
-                dense = torch.addmm(network.dense_bias, torch.cat([forward, backward], 1).flatten(1), self._pair_dense)
-                dense += first.dense_part[left]
-                dense += second.dense_part[right]
-                parts.append(self.output(dense)[:count].float().cpu())
+        parts = [torch.empty(0)]
+        for some, count in equal_batches(len(enhancers), self._batch_size):
+            rows = self._device.put(enhancers[some]), self._device.put(promoters[some])
+            parts.append(self._batch_logits(*rows)[:count].cpu())
         return torch.cat(parts)
+
+    def _logits_of_rows(self, left: Tensor, right: Tensor) -> Tensor:
+        """Logits (B,) of pairs of slots (B,)."""
+        network, (first, second) = self._network, self._states
+        with self._device.autocast():
+            forward, backward = self._run(1, right, left), self._run(0, left, right)
+            dense = torch.addmm(network.dense_bias, torch.cat([forward, backward], 1).flatten(1), self._pair_dense)
+            dense += first.dense_part[left]
+            dense += second.dense_part[right]
+            return self.output(dense).float()
 
     @torch.no_grad()
     def _second_pass_states(self, side: int, elements: Slots, partners: Slots) -> Tensor:

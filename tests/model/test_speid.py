@@ -11,7 +11,7 @@ import torch
 from speid_cli.errors import DataError, OptionError
 from speid_cli.genome.onehot import onehot
 from speid_cli.model.config import PRESETS, SpeidConfig
-from speid_cli.model.convolution import branch, expand
+from speid_cli.model.convolution import branch, expand, pooled_convolution, pooled_product
 from speid_cli.model.layers import Dropout
 from speid_cli.model.speid import Speid
 from tests import builders, plain
@@ -73,6 +73,15 @@ def test_pieces_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = branch(convolution, onehots, 4)
     monkeypatch.setattr("speid_cli.model.convolution._PIECE", 2 * 6 * 60)
     torch.testing.assert_close(branch(convolution, onehots, 4), whole)
+
+
+def test_a_matrix_product_is_the_convolution_with_its_gradients() -> None:
+    convolution, onehots = torch.nn.Conv1d(4, 6, 5).double(), expand(random_codes(7, 60)).double().requires_grad_()
+    inputs = onehots, *convolution.parameters()
+    values = [pooled(convolution, onehots, 4) for pooled in (pooled_product, pooled_convolution)]
+    torch.testing.assert_close(*values)
+    up = torch.randn_like(values[0])
+    torch.testing.assert_close(*(torch.autograd.grad(value, inputs, up) for value in values))
 
 
 def test_weight_decay_is_the_gradient_of_the_l2_penalty_of_what_learns() -> None:

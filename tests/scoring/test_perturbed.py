@@ -57,7 +57,7 @@ def mutants(wild: Codes, pair: NDArray[np.int64], kinds: list[Mutate]) -> Codes:
 
 def in_float64(model: Speid, enhancers: Codes, promoters: Codes) -> NDArray[np.float64]:
     """The network on each pair, in float64."""
-    double = type(model).with_weights(model.config, model.state_dict()).double()
+    double = type(model).with_weights(model.config, model.state_dict()).double().cpu()
     with torch.no_grad():
         sides = [
             (torch.from_numpy(codes)[:, None] == torch.arange(4)[:, None]).double() for codes in (enhancers, promoters)

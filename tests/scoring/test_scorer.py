@@ -66,7 +66,7 @@ def test_features_are_what_the_dense_layer_is_given(device: Device) -> None:
     with torch.no_grad():
         expected = model.sequence_features(onehot(codes[0], left), onehot(codes[1], right))
     scorer = builders.scorer(model, device, codes, batch_size=3, features=True)
-    found = torch.cat(list(scorer.sequence_features(left, right)))
+    found = torch.cat(list(scorer.sequence_features(left, right))).cpu()
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
 
 

@@ -48,8 +48,15 @@ def kill() -> None:
     raise KilledError
 
 
+@pytest.fixture(params=["cpu", "cuda"])
+def device(request: pytest.FixtureRequest) -> Device:
+    if request.param == "cuda" and not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    return Device(request.param)
+
+
 @pytest.fixture(params=["pretrain", "finetune"])
-def train(request: pytest.FixtureRequest, dataset: PairDataset) -> Stage:
+def train(request: pytest.FixtureRequest, dataset: PairDataset, device: Device) -> Stage:
     """Runs a stage with an observer, a training_state and perhaps other settings."""
 
     def run(
@@ -57,10 +64,10 @@ def train(request: pytest.FixtureRequest, dataset: PairDataset) -> Stage:
     ) -> Checkpoint:
         settings = replace(SETTINGS, **changed)  # type: ignore[arg-type]
         if request.param == "pretrain":
-            return pretrain(dataset, CONFIG, settings, None, Device("cpu"), seed, observer, "tiny", training_state)
+            return pretrain(dataset, CONFIG, settings, None, device, seed, observer, "tiny", training_state)
         start = replace(builders.random_checkpoint(CONFIG, stages=[]), stage="pretrained")
         settings = replace(settings, copies=1, shift="none")
-        return finetune(start, dataset, settings, Device("cpu"), seed, observer, training_state)
+        return finetune(start, dataset, settings, device, seed, observer, training_state)
 
     return run
 
