@@ -66,3 +66,18 @@ def test_links_within_the_project_lead_somewhere() -> None:
 def test_the_figures_of_the_readme_are_those_of_the_pages() -> None:
     namespace = runpy.run_path(str(ROOT / "benchmarks" / "readme.py"))
     assert namespace["with_figures"](README) == README
+
+
+@pytest.mark.parametrize("page", ["docs/measured.md", "docs/howto/gpu.md"])
+def test_the_figures_of_a_section_are_those_of_the_pages_that_it_names(page: str) -> None:
+    for section in re.split(r"^## ", (ROOT / page).read_text(), flags=re.M):
+        named = set(re.findall(r"benchmarks/(\w+\.md)", section))
+        known = set.union(set(), *(figures((ROOT / "benchmarks" / name).read_text()) for name in named))
+        text = re.sub(r"`[^`]*`|\]\([^)]*\)", "", section)
+        assert not named or not (wrong := figures(text) - known), (section.partition("\n")[0], wrong)
+
+
+def figures(text: str) -> set[str]:
+    """Numbers of three digits and more, without the 0 before a point."""
+    numbers = re.findall(r"(?<![\w.])(?:\d[\d,]*\.?\d*|\.\d+)(?:e-?\d+)?", text)
+    return {number.rstrip(".,").lstrip("0") for number in numbers if len(re.sub(r"\D", "", number)) >= 3}
