@@ -255,8 +255,11 @@ def train_speid(item: Data, shift: str, motifs: bool, folder: Path, dataset: Pai
 
 
 def train_paper(item: Data, folder: Path, dataset: PairDataset, epochs: int | None = None) -> Scored:
-    """The preset paper at its own settings; `epochs` shortens both stages. A run that was stopped is continued."""
-    preset, device = PRESETS["paper"], Device("cpu", threads=1)
+    """The preset paper at its own settings, on a GPU if there is one; a run that was stopped is continued.
+
+    `epochs` shortens both stages.
+    """
+    preset, device = PRESETS["paper"], Device("auto", threads=1)
     windows = {"enhancer_window": dataset.enhancers.window, "promoter_window": dataset.promoters.window}
     config = replace(preset.model, **windows)
     first, second = (
