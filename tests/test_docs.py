@@ -68,7 +68,7 @@ def test_the_figures_of_the_readme_are_those_of_the_pages() -> None:
     assert namespace["with_figures"](README) == README
 
 
-@pytest.mark.parametrize("page", ["docs/measured.md", "docs/howto/gpu.md"])
+@pytest.mark.parametrize("page", ["docs/measured.md", "docs/inside.md", "docs/howto/gpu.md"])
 def test_the_figures_of_a_section_are_those_of_the_pages_that_it_names(page: str) -> None:
     for section in re.split(r"^## ", (ROOT / page).read_text(), flags=re.M):
         named = set(re.findall(r"benchmarks/(\w+\.md)", section))
