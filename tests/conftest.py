@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 from collections.abc import Callable, Generator
@@ -16,6 +17,9 @@ from tests import builders
 
 settings.register_profile("speid", deadline=None, derandomize=True)
 settings.load_profile("speid")
+# Tests compare bytes that CPUs compute. A GPU, where there is one, is for `SPEID_TEST_CUDA=1 pytest -k cuda`.
+if "SPEID_TEST_CUDA" not in os.environ:
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""
 # Networks of a few units gain nothing from threads, and lose much to neighbours on the same cores.
 torch.set_num_threads(1)
 # nohup and a script's background job have SIGINT ignored, and what they start would inherit that.
