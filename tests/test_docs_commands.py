@@ -27,14 +27,14 @@ README = "../README.md"
 ADDRESS = "https://github.com/speid/speid/blob/main/"
 BED, MODEL = ["enhancers.bed", "promoters.bed"], ["hg19.fa", "pairs.pt"]
 SOURCES = ["hg19.fa", "gencode.gtf.gz", "states.bed.gz", "H3K27ac.narrowPeak.gz", "DNase.narrowPeak.gz", "loops.bedpe"]
-HUVEC = {"CTCF.narrowPeak.gz": "peaks/HUVEC/CTCF.narrowPeak.gz", "filenames.csv": "peaks/HUVEC/filenames.csv"}
+HUVEC = {name: f"targetfinder/HUVEC/peaks/{name}" for name in ("CTCF.narrowPeak.gz", "filenames.csv")}
 # The files that a page begins with, under other names where it uses others.
 FILES: dict[str, list[str | dict[str, str]]] = {
     README: [*SOURCES, "tracks.tsv", "CTCF.narrowPeak.gz", "calls.vcf.gz"],
     "elements.md": [*SOURCES],
     "evaluation.md": ["hg19.fa", {"few.bedpe": "pairs.bedpe"}, "kernels.npz", "candidates.bedpe"],
     "export.md": ["scored.bedpe"],
-    "features.md": ["pairs.bedpe", "tracks.tsv", "CTCF.narrowPeak.gz", "DNase.narrowPeak.gz", HUVEC],
+    "features.md": ["pairs.bedpe", "tracks.tsv", "CTCF.narrowPeak.gz", "DNase.narrowPeak.gz"],
     "howto/cluster.md": [*MODEL, "pairs.npz", "candidates.bedpe"],
     "howto/gpu.md": [*MODEL, "candidates.bedpe"],
     "howto/loops.md": [*SOURCES],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import math
+import re
 import shutil
 import subprocess
 import sys
@@ -172,32 +173,34 @@ def test_bedtools_is_needed(inputs: Path, fails: Fails, monkeypatch: pytest.Monk
     assert "bedtools is needed here and not installed; try: apt install bedtools" in message
 
 
-def awk_line() -> str:
-    """The command of docs/features.md that turns filenames.csv into a table."""
-    text = (Path(__file__).parents[2] / "docs" / "features.md").read_text()
-    (line,) = (line.strip() for line in text.splitlines() if line.strip().startswith("awk "))
-    return line
+def awk_command() -> str:
+    """The command of the documentation that turns filenames.csv into a table."""
+    text = (Path(__file__).parents[2] / "docs" / "howto" / "table2.md").read_text()
+    (command,) = re.findall(r"^awk .*?[^\\]$", text, re.M | re.S)
+    return command
 
 
 @needs_bedtools
 def test_huvec_is_what_bedtools_says(folder: Path) -> None:
     data = builders.shared_data()
-    Path("peaks").symlink_to(data / "peaks")
-    line = awk_line().replace("> peaks/HUVEC/tracks.tsv", "> tracks.tsv").replace('$2 ".gz"', '"peaks/HUVEC/" $2 ".gz"')
-    subprocess.run(line, shell=True, check=True)
-    assay = [row.split("\t") for row in Path("tracks.tsv").read_text().splitlines()]
+    peaks = Path("targetfinder", "HUVEC", "peaks")
+    peaks.mkdir(parents=True)
+    for path in (data / "peaks" / "HUVEC").iterdir():
+        (peaks / path.name).symlink_to(path)
+    subprocess.run(awk_command(), shell=True, check=True)
+    assay = [row.split("\t") for row in (peaks / "tracks.tsv").read_text().splitlines()]
     assert len(assay) == 23
     text = gzip.decompress((data / "targetfinder.HUVEC.hg19.bedpe.gz").read_bytes()).decode().splitlines()
     sample = text[1::40]
     builders.write_pairs(folder / "pairs.bedpe", sample, text[0])
-    assert run("features", "pairs.bedpe", "--tracks", "tracks.tsv", "-o", "features.tsv.gz") == 0
+    assert run("features", "pairs.bedpe", "--tracks", peaks / "tracks.tsv", "-o", "features.tsv.gz") == 0
     header, rows = table(gzip.decompress(Path("features.tsv.gz").read_bytes()).decode())
     assert [row[:7] for row in rows] == [pair.split("\t")[:7] for pair in sample]
     assert [row[7] for row in rows] == [pair.split("\t")[10] for pair in sample]
     for name, path in (assay[1], assay[8], assay[17]):
         for region in REGIONS:
             column = [float(row[header.index(f"{name} ({region})")]) for row in rows]
-            np.testing.assert_allclose(column, said_by_bedtools(path, sample, region), rtol=1e-6, atol=0)
+            np.testing.assert_allclose(column, said_by_bedtools(str(peaks / path), sample, region), rtol=1e-6, atol=0)
 
 
 def said_by_bedtools(path: str, pairs: list[str], region: str) -> list[float]:

@@ -66,7 +66,7 @@ def command(
 
     PAIRS.bedpe may be gzip-compressed, or - for standard input. Writes mutagenesis.tsv.gz (a line for
     each substitution: the mutant's probability and the change of the logit), a bigWig for each pair and
-    side (what each base contributes: minus the mean change by its three substitutions; needs pybigtools),
+    side (what each base contributes: the negative of the mean change by its three substitutions; needs pybigtools),
     and report.html. Each substitution is made alone. Bases that are N are left out. The contributions in
     TF-MoDISco's input are the changes by the four bases of a position minus their mean.
 
