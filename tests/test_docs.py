@@ -80,4 +80,6 @@ def test_the_figures_of_a_section_are_those_of_the_pages_that_it_names(page: str
 def figures(text: str) -> set[str]:
     """Numbers of three digits and more, without commas and the 0 before a point."""
     numbers = re.findall(r"(?<![\w.])(?:\d[\d,]*\.?\d*|\.\d+)(?:e-?\d+)?", text)
-    return {number.replace(",", "").rstrip(".").lstrip("0") for number in numbers if len(re.sub(r"\D", "", number)) >= 3}
+    return {
+        number.replace(",", "").rstrip(".").lstrip("0") for number in numbers if len(re.sub(r"\D", "", number)) >= 3
+    }

@@ -62,9 +62,10 @@ def cli() -> None:
     \b
     Example, from labelled pairs to scored candidates:
       speid prepare pairs.bedpe hg19.fa
-      speid motifs --jaspar 2016 --preset small
-      speid pretrain pairs.npz --preset small --motifs kernels.npz
+      speid motifs --jaspar 2016 --preset tiny
+      speid pretrain pairs.npz --preset tiny --motifs kernels.npz
       speid finetune pairs.pretrained.pt pairs.npz
+      speid evaluate pairs.pt pairs.npz
       speid predict pairs.pt candidates.bedpe > scored.bedpe
     """
 

@@ -13,7 +13,8 @@ SHELLS: dict[str, type[ShellComplete]] = {"bash": BashComplete, "zsh": ZshComple
 def command(shell: str) -> None:
     """Print the script that completes commands and options in a shell.
 
-    Shells find it by its name, zsh in a folder of $fpath; bash needs the package bash-completion.
+    Shells find it by its name, zsh in a folder of $fpath; bash needs the package bash-completion. Make the folder
+    first if there is none (mkdir -p).
 
     \b
     Example:

@@ -238,6 +238,12 @@ def _summarise(target: Path, found: Evaluation) -> None:
         cells = [_cell(judged.estimates[measure], _WIDTHS[name]) for name, measure in shown.items()]
         say(f"{name:<{width}}  {'  '.join(cells)}".rstrip())
     say(f"95% bootstrap intervals, resampled by {found.clusters.unit}; brier and ece are after calibration")
+    uncalibrated = [name for name in found.networks if None in {each.calibration for each in found.models[name].fitted}]
+    if uncalibrated:
+        say(
+            f"no calibration of {', '.join(uncalibrated)}: its brier and ece are those of one probability for all "
+            "pairs, the share of positives among the validation pairs"
+        )
     if found.within:
         say("auprc and auroc are those among pairs of the same fold; for all pairs together, see the report")
     report_leaks(found.leaks)

@@ -119,7 +119,8 @@ def command(
     else:
         output.write_lines(_lines(format_, counter, reader, name))
     if reader.without:
-        hint = "; --append, if it is in the last column" if reader.without == reader.read and not append else ""
+        unscored = "; were they scored by speid predict? --append, if it is in the last column"
+        hint = unscored if reader.without == reader.read and not append else ""
         warn(f"{counted(reader.without, 'pair')} without a probability left out{hint}")
     if not reader.read:
         warn("no pairs in the input")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 from collections.abc import Mapping
 from typing import Any
@@ -38,6 +39,17 @@ class LazyGroup(click.Group):
             return None
         command: click.Command = importlib.import_module(f"{self._package}.{name}").command
         return command
+
+    def resolve_command(
+        self, context: click.Context, arguments: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As of click; the message about an unknown command names one that is written alike."""
+        try:
+            return super().resolve_command(context, arguments)
+        except click.UsageError as error:
+            alike = difflib.get_close_matches(arguments[0], self._commands, 1)
+            hint = f" Did you mean {alike[0]!r}?" if alike else ""
+            raise click.UsageError(error.message + hint, error.ctx) from None
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """The commands whose names begin like this, none of which is imported, and the group's options."""

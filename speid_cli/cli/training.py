@@ -149,10 +149,11 @@ class ConsoleObserver:
         self._stack, self._smaller = ExitStack(), smaller
         self._progress: Progress | None = None
         self._clock, self._samples = Stopwatch(), 0
+        self._epochs = self._ended = 0
 
     def epoch_begins(self, epoch: int, epochs: int, samples: int) -> None:
         """Show the epoch; the first one opens the bar."""
-        self._clock, self._samples = Stopwatch(), samples
+        self._clock, self._samples, self._epochs = Stopwatch(), samples, epochs
         if self._progress is None:
             self._progress = self._stack.enter_context(progress("", epochs * samples))
             self._progress.skip((epoch - 1) * samples)
@@ -173,7 +174,7 @@ class ConsoleObserver:
         """Print the epoch's line."""
         validation = {name: value for name, value in row.items() if name.startswith("validation_")}
         figures = "  ".join(f"{name.removeprefix('validation_')} {value:.4g}" for name, value in validation.items())
-        rate = self._samples / max(self._clock.seconds, 1e-9)
+        rate, self._ended = self._samples / max(self._clock.seconds, 1e-9), row["epoch"]
         say(
             f"epoch {row['epoch']}: training loss {row['training_loss']:.4g}; validation: {figures}; "
             f"{rate:,.0f} pairs/s{', best so far' if best else ''}"
@@ -182,8 +183,10 @@ class ConsoleObserver:
     def __enter__(self) -> ConsoleObserver:
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, kind: object, *error: object) -> None:
         self._stack.close()
+        if kind is None and self._ended < self._epochs:
+            say(f"ended after epoch {self._ended} of {self._epochs}: validation no longer improves (--patience)")
 
 
 def announce(dataset: PairDataset, settings: TrainingConfig) -> None:

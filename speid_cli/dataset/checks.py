@@ -48,7 +48,8 @@ def _too_few_positives(counts: Mapping[str, Any]) -> Iterator[str]:
     for name in few:
         yield (
             f"the {name} subset has {counted(parts[name]['positives'], 'positive')}: fewer than {FEWEST_POSITIVES} are "
-            f"too few to {'train' if name == 'train' else 'judge a model'} on; try another --split or other fractions"
+            f"too few to {'train' if name == 'train' else 'judge a model'} on; try --folds, another --split or other "
+            "fractions"
         )
 
 

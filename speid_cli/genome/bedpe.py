@@ -21,7 +21,7 @@ SCORE_COLUMN = COLUMNS.index("score")
 MISSING = "."
 
 _COORDINATES = (1, 2, 4, 5)
-_WORD = re.compile(r"[A-Za-z_][\w.]*")
+_WORD = re.compile(r"#?[A-Za-z_][\w.]*")
 # Words in a header by which a column is recognised; Juicer writes x1, x2, y1 and y2.
 _KINDS = {"chrom": ("chr", "seqname"), "start": ("start", "x1", "y1"), "end": ("end", "stop", "x2", "y2")}
 _NO_VALUE = ("na", "nan", "null", "none", "inf")

@@ -554,3 +554,10 @@ def test_version_and_debug(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("info", "nowhere.npz") == 1
     assert capsys.readouterr().err == "speid: nowhere.npz: No such file or directory\n"
     assert run("nonsense") == 2
+
+
+def test_an_unknown_command_names_one_that_is_written_alike(fails: Callable[..., str]) -> None:
+    assert "No such command 'pretrian'. Did you mean 'pretrain'?" in fails("pretrian", status=2)
+    message = fails("score", status=2)
+    assert "No such command 'score'." in message
+    assert "Did you mean" not in message

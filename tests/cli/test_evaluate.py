@@ -196,6 +196,7 @@ def test_a_calibration_that_validation_does_not_support_is_not_stored(
         "for uncalibrated probabilities\nwarning: no calibration is stored: that takes 10 validation pairs of"
         in message
     )
+    assert "no calibration of speid: its brier and ece are those of one probability for all pairs" in message
     assert Checkpoint.read("pairs.pt").calibration is None
     lines = [line.fields for line in read_bedpe("out/predictions.bedpe") if line.role == "pair"]
     assert {line[11] for line in lines} == {"."}

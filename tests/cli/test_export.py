@@ -105,7 +105,9 @@ def test_lines_that_predict_could_not_score_are_left_out(scored: None, capsys: p
     assert "2 pairs without a probability left out\n1 hit of 3 pairs" in captured.err
     builders.write_pairs(Path("scored.bedpe"), lines[:2], HEADER)
     assert run("export", "scored.bedpe") == 0
-    assert "left out; --append, if it is in the last column" in capsys.readouterr().err
+    assert (
+        "left out; were they scored by speid predict? --append, if it is in the last column" in capsys.readouterr().err
+    )
     Path("scored.bedpe").write_text("")
     assert run("export", "scored.bedpe") == 0
     assert "warning: no pairs in the input" in capsys.readouterr().err

@@ -237,7 +237,7 @@ def test_subsets_with_few_positives_are_named(pairs: list[str], capsys: pytest.C
         positives = int(dataset.label[dataset.members(part)].sum())
         warning = f"warning: the {name} subset has {positives} positives: fewer than 10 are too few to "
         assert (warning in message) == (positives < 10)
-    assert "too few to judge a model on; try another --split or other fractions" in message
+    assert "too few to judge a model on; try --folds, another --split or other fractions" in message
 
 
 def test_all_are_tested_on_with_split_test(pairs: list[str]) -> None:

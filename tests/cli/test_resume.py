@@ -76,6 +76,16 @@ def test_force_starts_anew(dataset: PairDataset) -> None:
     assert not Path("model.pt.state").exists()
 
 
+def test_a_run_that_ends_early_says_so(dataset: PairDataset, capsys: pytest.CaptureFixture[str]) -> None:
+    training = [*PRETRAIN, "--epochs", 500, "--patience", 1, "-o", "model.pt"]
+    assert builders.run(*training) == 0
+    last = len(Path("model.history.tsv").read_text().splitlines()) - 1
+    message = f"ended after epoch {last} of 500: validation no longer improves (--patience)\n"
+    assert message in capsys.readouterr().err
+    assert builders.run(*PRETRAIN, "--epochs", 1, "-o", "other.pt") == 0
+    assert "ended after" not in capsys.readouterr().err
+
+
 def test_resume_without_a_state_starts_at_the_beginning(dataset: PairDataset, fails: Callable[..., str]) -> None:
     training = [*PRETRAIN, "--epochs", 1, "-o", "model.pt", "--resume"]
     assert builders.run(*training) == 0

@@ -164,6 +164,7 @@ def test_headers_stay_in_step(header: str, append: bool, expected: str) -> None:
         ("chrom1\tchrom2\tstart1\tend1\tstart2\tend2", "in.bedpe:2: column 2 is headed 'chrom2'; expected the columns chrom1, "
          "start1, end1, chrom2, start2, end2, in this order; put the columns in order, with cut or awk"),
         ("#chr1\tend1\tstart1\tchr2\tstart2\tend2", "column 2 is headed 'end1'"),
+        ("start1\tend1\t#chr1\tstart2\tend2\tchr2", "column 1 is headed 'start1'"),
         ("promoter_chrom\tpromoter_start\tpromoter_end\tenhancer_chrom\tenhancer_start\tenhancer_end",
          "in.bedpe:2: according to the header, columns 1-3 are the promoter; give --promoter-first"),
     ],

@@ -11,7 +11,7 @@ import click
 
 from speid_cli.cli import options
 from speid_cli.cli.console import Stopwatch, duration, say, warn
-from speid_cli.cli.explain.common import Question
+from speid_cli.cli.explain.common import Question, recording
 from speid_cli.dataset.pairs import PairDataset
 from speid_cli.errors import OptionError, counted
 from speid_cli.explain.record import Record, Run
@@ -72,7 +72,7 @@ def asking(question: Question, run: Run, replacement: KnockoutSettings) -> Itera
         "model": sha256_of(question.model), "data": dataset.digest, "motifs": digest_of(motifs),
         "--precision": question.compute.precision, **asdict(question.settings), **asdict(replacement),
     }  # fmt: skip
-    with Record(run, made_of) as record:
+    with recording(Record(run, made_of)) as record:
         device = question.compute.open()
         subject = question.ask(checkpoint, dataset, device)
         scorer = PairScorer(checkpoint.model(), dataset, subject.members, device, question.cache_bytes)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,8 +13,8 @@ import click
 from speid_cli.cli import options
 from speid_cli.cli.console import say, warn
 from speid_cli.dataset.pairs import PairDataset
-from speid_cli.errors import located
-from speid_cli.explain.record import Run
+from speid_cli.errors import Terminated, located
+from speid_cli.explain.record import Record, Run
 from speid_cli.explain.settings import SubjectSettings
 from speid_cli.files import write_folder
 
@@ -21,6 +22,19 @@ if TYPE_CHECKING:
     from speid_cli.explain.subject import Subject
     from speid_cli.model.checkpoint import Checkpoint
     from speid_cli.model.device import Device
+
+
+@contextmanager
+def recording(record: Record) -> Iterator[Record]:
+    """A record; where a signal ends the run, how to continue is printed."""
+    try:
+        with record:
+            yield record
+    except (KeyboardInterrupt, Terminated):
+        if record.path.exists():
+            say(f"{record.path}: what is finished; --resume continues from it")
+        raise
+
 
 subject_options = options.group(
     "settings",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from speid_cli.cli.console import progress, say, warn
-from speid_cli.cli.explain.common import Question, question_options
+from speid_cli.cli.explain.common import Question, question_options, recording
 from speid_cli.dataset.pairs import SIDES, PairDataset
 from speid_cli.errors import OptionError, counted
 from speid_cli.explain.record import Record
@@ -56,7 +56,7 @@ def command(question: Question, no_importance: bool) -> None:
     kernels = _find_sites(network, dataset, subject, device)
     matches = _match(kernels, motifs, settings.seed)
     made_of = {"model": sha256_of(question.model), "data": dataset.digest, "precision": question.compute.precision}
-    with Record(run, made_of | asdict(settings)) as record:
+    with recording(Record(run, made_of | asdict(settings))) as record:
         scorer = PairScorer(network, dataset, subject.members, device, question.cache_bytes)
         drops = {} if no_importance else _importance(scorer, subject, network.config.n_kernels, record)
         rows = kernel_rows(network, kernels, drops, matches.kernels, placed, motifs)

@@ -24,7 +24,7 @@ def command(question: Question, replacement: KnockoutSettings) -> None:
 
     \b
     Example:
-      speid explain knockout pairs.pt pairs.npz --jaspar 2016
+      speid explain knockout pairs.pt pairs.npz --jaspar 2016 --pairs 200
     """
     from speid_cli.explain.knockout import COLUMNS, knock_out_all, mutants_of_all, trial
     from speid_cli.explain.motif_pages import knockout_page
@@ -38,7 +38,7 @@ def command(question: Question, replacement: KnockoutSettings) -> None:
         with progress("knocking out", total, "mutants") as bar:
             rows = knock_out_all(motifs, asked.record, bar.advance)
         found = [f"{row['name']} ({row['side']}, {row['effect']:+.2f})" for row in rows if row["q_value"] < SIGNIFICANT]
-        named = ", ".join(found[:5]) or "none"
+        named = ", ".join(found[:5]) or ("none" if total else "no motif has a site in these pairs")
         say(f"{len(found):,} of {len(rows):,} effects are significant (q < {SIGNIFICANT}): {named}")
         page = knockout_page(question.name, asked.checkpoint, asked.dataset, motifs.subject, rows)
         question.write(run, {"knockout.tsv": table_text(COLUMNS, rows), "report.html": page})

@@ -131,6 +131,7 @@ def test_the_same_bytes_twice_and_after_a_resume(
     monkeypatch.setattr(PairScorer, "silenced", interrupt)
     assert run(*KERNELS, "-o", "two") == 130
     assert not Path("two").exists() and record_path(Path("two")).exists()
+    assert ".two.part.jsonl: what is finished; --resume continues from it\n" in capsys.readouterr().err
     assert run(*KERNELS, "-o", "two", "--resume") == 0
     assert len(calls) == 3 + 4 and not record_path(Path("two")).exists()
     for name in FILES:
