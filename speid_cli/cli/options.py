@@ -260,8 +260,7 @@ cache_memory = click.option(
     "cache_bytes",
     type=memory_size,
     metavar="SIZE",
-    help="Memory for the cache of computed elements, such as 500M or 8G.  [default: a quarter of the machine's, or of "
-    "what is free on the GPU]",
+    help="Memory for computed elements, such as 8G.  [default: a quarter of the machine's, or of what a GPU has free]",
 )
 
 

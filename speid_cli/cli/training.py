@@ -185,7 +185,7 @@ class ConsoleObserver:
 
     def __exit__(self, kind: object, *error: object) -> None:
         self._stack.close()
-        if kind is None and self._ended < self._epochs:
+        if kind is None and 0 < self._ended < self._epochs:
             say(f"ended after epoch {self._ended} of {self._epochs}: validation no longer improves (--patience)")
 
 
