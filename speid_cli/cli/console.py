@@ -81,9 +81,14 @@ def report_leaks(leaks: Mapping[str, Mapping[str, float]]) -> None:
         )
 
 
+def command_line() -> str:
+    """The command line that runs."""
+    return shlex.join(["speid", *sys.argv[1:]])
+
+
 def command_and_date() -> str:
     """The command line that runs, and the date."""
-    return f"{shlex.join(['speid', *sys.argv[1:]])} ({datetime.now().astimezone():%Y-%m-%d %H:%M %Z})"
+    return f"{command_line()} ({datetime.now().astimezone():%Y-%m-%d %H:%M %Z})"
 
 
 class Stopwatch:

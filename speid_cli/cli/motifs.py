@@ -87,9 +87,6 @@ def command(source: options.MotifSource, placing: PlacingOptions, output: option
     kernels = placing.place(motifs)
     with atomic_file(target, output.force) as stream:
         kernels.write(stream)
-    if options.is_verbose():
-        for item in kernels.placed:
-            say(f"  kernel {item.kernel}  offset {item.offset}  {item.identifier} {item.name} {item.strand}")
     say(f"{target}: {counted(len(kernels), 'kernel')} of {kernels.kernel_length} bp")
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 import platform
 import re
-import shlex
-import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields, replace
 from decimal import Decimal
@@ -17,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from speid_cli import __version__
-from speid_cli.cli.console import say
+from speid_cli.cli.console import command_line, say
 from speid_cli.cli.outputs import text_output
 from speid_cli.dataset.pairs import SUBSETS
 from speid_cli.errors import OptionError
@@ -183,15 +181,8 @@ seed = click.option(
 
 
 def _say_what_runs(context: click.Context, parameter: click.Parameter, value: bool) -> None:
-    context.meta["verbose"] = value
     if value:
-        command = shlex.join(["speid", str(context.info_name), *sys.argv[2:]])
-        say(f"speid {__version__}, Python {platform.python_version()}: {command}")
-
-
-def is_verbose() -> bool:
-    """Whether the command that runs was given ``-v``."""
-    return bool(click.get_current_context().meta.get("verbose"))
+        say(f"speid {__version__}, Python {platform.python_version()}: {command_line()}")
 
 
 common_options = _with_options(
@@ -202,7 +193,7 @@ common_options = _with_options(
         is_eager=True,
         expose_value=False,
         callback=_say_what_runs,
-        help="Print the version, the command line and more details on standard error.",
+        help="Print the version and the command line on standard error.",
     ),
     click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of an error."),
 )

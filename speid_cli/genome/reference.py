@@ -23,7 +23,6 @@ from numpy.typing import NDArray
 from speid_cli.errors import DataError
 from speid_cli.files import sha256_of_lines, unreadable
 from speid_cli.genome.contigs import ReferenceContigs
-from speid_cli.genome.faidx import IndexedFasta
 from speid_cli.genome.onehot import encode
 from speid_cli.kinds import FASTA, GZIP_MAGIC, expecting
 
@@ -49,7 +48,6 @@ class Reference(contextlib.AbstractContextManager["Reference"]):
         self.path = Path(path)
         _check_format(self.path)
         self._cleanup = contextlib.ExitStack()
-        self._plain: IndexedFasta | None = None
         self._fasta = self._open()
         lengths = dict(zip(self._fasta.references, self._fasta.lengths, strict=True))
         if not sum(lengths.values()):
@@ -97,17 +95,18 @@ class Reference(contextlib.AbstractContextManager["Reference"]):
         try:
             inside = self._inside(contig, first, last) if first < last else b""
         except (OSError, ValueError) as error:
-            raise DataError(f"cannot read {contig}:{first}-{last} ({error})", path=self.path) from error
-        if len(inside) != last - first:
             raise DataError(
-                f"{contig} is shorter than its index says", hint=f"rm {self.path}.fai and run again", path=self.path
-            )
+                f"cannot read {contig}:{first}-{last} ({error})",
+                hint=f"if the index is not that of this file: rm {self.path}.fai and run again",
+                path=self.path,
+            ) from error
         return inside.rjust(min(last, end) - start, b"N").ljust(end - start, b"N")
 
     def _inside(self, contig: str, start: int, end: int) -> bytes:
-        if self._plain is not None:
-            return self._plain.fetch(contig, start, end)
-        return self._fasta.fetch(contig, start, end).encode("ascii", "replace")
+        letters = self._fasta.fetch(contig, start, end)
+        if ">" in letters or len(letters) < end - start:
+            raise ValueError("the index is that of another FASTA")
+        return str(letters).encode("ascii", "replace")
 
     def codes(self, places: Sequence[tuple[str, int]], length: int) -> NDArray[np.uint8]:
         """Base codes (N, length) of the windows that start at these places on contigs."""
@@ -127,9 +126,6 @@ class Reference(contextlib.AbstractContextManager["Reference"]):
                 _make_index(path)
             fasta = pysam.FastaFile(str(path.absolute()))
             self._cleanup.callback(fasta.close)
-            if not _is_compressed(path):
-                self._plain = IndexedFasta(str(path))
-                self._cleanup.callback(self._plain.close)
         except (OSError, ValueError, pysam.SamtoolsError) as error:
             self.close()
             raise DataError(
@@ -139,11 +135,6 @@ class Reference(contextlib.AbstractContextManager["Reference"]):
                 path=self.path,
             ) from error
         return fasta
-
-
-def _is_compressed(fasta: Path) -> bool:
-    with fasta.open("rb") as stream:
-        return stream.read(len(GZIP_MAGIC)) == GZIP_MAGIC
 
 
 def _index_is_current(fasta: Path) -> bool:
