@@ -22,7 +22,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -50,7 +50,13 @@ from speid_cli.training.state import TrainingState
 
 HERE = Path(__file__).parent
 WINDOWS = {"match": (800, 500), "and": (800, 500), "null": (800, 500), "hard": (900, 700)}  # of each grammar
-SEVERAL_SEEDS, PAPER = ("match", "hard"), ("match", "and")  # grammars with several seeds; with the preset paper
+SEVERAL_SEEDS = ("match", "hard")
+# The preset paper with its own first weights and with those of the other presets, and the grammars it is trained on.
+PAPER: dict[str, tuple[Start, tuple[str, ...]]] = {
+    "speid, preset paper": ("keras", ("match", "and")),
+    "speid, preset paper, --start invariant": ("invariant", ("match",)),
+}
+Start = Literal["keras", "invariant"]
 VARIANTS = {
     f"speid, --shift {shift}, {start}": (shift, start == "motif start")
     for shift in ("all", "positives")  # the presets' own first
@@ -202,9 +208,10 @@ def other_parts(folder: Path, item: Data) -> Iterator[Callable[[], None]]:
 
 
 def paper_parts(folder: Path, item: Data) -> Iterator[Callable[[], None]]:
-    """The paper's network, trained as published, with the first seed."""
-    if item.name in PAPER and item.seed == 0:
-        yield partial(kept, folder, "speid, preset paper", partial(train_paper, item))
+    """The paper's network, trained as published, or with other first weights only; with the first seed."""
+    for name, (start, grammars) in PAPER.items():
+        if item.name in grammars and item.seed == 0:
+            yield partial(kept, folder, name, partial(train_paper, item, start))
 
 
 def result_path(folder: Path, name: str) -> Path:
@@ -254,22 +261,16 @@ def train_speid(item: Data, shift: str, motifs: bool, folder: Path, dataset: Pai
     return scored_by(model, len(start.history), dataset)
 
 
-def train_paper(item: Data, folder: Path, dataset: PairDataset, epochs: int | None = None) -> Scored:
-    """The preset paper at its own settings, on a GPU if there is one; a run that was stopped is continued.
-
-    `epochs` shortens both stages.
-    """
+def train_paper(item: Data, start: Start, folder: Path, dataset: PairDataset) -> Scored:
+    """The preset paper at its own settings, on a GPU if there is one; a run that was stopped is continued."""
     preset, device = PRESETS["paper"], Device("auto", threads=1)
     windows = {"enhancer_window": dataset.enhancers.window, "promoter_window": dataset.promoters.window}
-    config = replace(preset.model, **windows)
-    first, second = (
-        stage if epochs is None else replace(stage, epochs=epochs) for stage in (preset.pretrain, preset.finetune)
-    )
-    states = [TrainingState(folder / f"paper.{stage}.state") for stage in ("pretrain", "finetune")]
+    config, settings = replace(preset.model, **windows), replace(preset.pretrain, start=start)
+    states = [TrainingState(folder / f"paper.{start}.{stage}.state") for stage in ("pretrain", "finetune")]
     kernels, observer = KernelInitialisers.read(folder / "paper.kernels.npz"), SilentObserver()
-    start = pretrain(dataset, config, first, kernels, device, item.seed, observer, "paper", states[0])
-    model = finetune(start, dataset, second, device, item.seed, observer, states[1])
-    return scored_by(model, len(start.history), dataset)
+    pretrained = pretrain(dataset, config, settings, kernels, device, item.seed, observer, "paper", states[0])
+    model = finetune(pretrained, dataset, preset.finetune, device, item.seed, observer, states[1])
+    return scored_by(model, len(pretrained.history), dataset)
 
 
 def scored_by(model: Checkpoint, epochs: int, dataset: PairDataset) -> Scored:

@@ -61,7 +61,8 @@ def write_report(path: Path, work: Path, data: Iterable[Data], command: str) -> 
     for name, contenders in results.items():
         lines += ["", f"## {name}", "", ABOUT[name], ""]
         lines += _table(contenders)
-        lines += _curve(contenders.get("speid, preset paper", []))
+        for contender, found in contenders.items():
+            lines += _curve(contender, found) if contender.startswith("speid, preset paper") else []
     path.write_text("\n".join(lines) + "\n")
 
 
@@ -88,12 +89,12 @@ def _table(contenders: dict[str, list[dict[str, Any]]]) -> list[str]:
     return lines
 
 
-def _curve(found: list[dict[str, Any]]) -> list[str]:
-    """Validation AUPRC of the preset paper, epoch by epoch."""
+def _curve(name: str, found: list[dict[str, Any]]) -> list[str]:
+    """Validation AUPRC, epoch by epoch."""
     lines = []
     for one, stage in product(found, ("pretrained", "finetuned")):
         values = [f"{row['validation_auprc']:.3f}" for row in one["history"] if row["stage"] == stage]
-        lines += ["", f"Validation AUPRC of the preset paper, {stage}, epoch by epoch: {', '.join(values)}."]
+        lines += ["", f"Validation AUPRC of {name}, {stage}, epoch by epoch: {', '.join(values)}."]
     return lines
 
 

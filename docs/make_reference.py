@@ -19,7 +19,7 @@ import torch
 
 from speid_cli import api
 from speid_cli.cli import cli
-from speid_cli.model.config import PRESETS, SpeidConfig, StartConfig, TrainingConfig
+from speid_cli.model.config import PRESETS, SpeidConfig, TrainingConfig
 from speid_cli.model.speid import Speid
 
 FOLDER = Path(__file__).parent / "reference"
@@ -136,11 +136,8 @@ def presets() -> Iterator[str]:
     yield from docstring(attributes(SpeidConfig))
     for stage in ("pretrain", "finetune"):
         yield f"## Training: {stage}\n"
-        yield from table({name: settings(getattr(preset, stage)) for name, preset in PRESETS.items()})
+        yield from table({name: settings(getattr(preset, stage), stage) for name, preset in PRESETS.items()})
     yield from docstring(attributes(TrainingConfig))
-    yield "## First weights in `small` and `tiny`\n"
-    yield from table({"small, tiny": asdict(StartConfig())})
-    yield from docstring(attributes(StartConfig))
     yield "## Motifs\n"
     yield from table({name: {"motif kernels, at most": preset.motif_kernels} for name, preset in PRESETS.items()})
 
@@ -156,9 +153,9 @@ def attributes(kind: type) -> str:
     return (inspect.getdoc(kind) or "").partition("\n\n")[2]
 
 
-def settings(training: TrainingConfig) -> dict[str, object]:
-    """Fields of a training; the first weights have a table of their own."""
-    return {name: value for name, value in asdict(training).items() if name != "start"}
+def settings(training: TrainingConfig, stage: str) -> dict[str, object]:
+    """Fields of a training, without what only pre-training has."""
+    return {name: value for name, value in asdict(training).items() if stage == "pretrain" or name != "start"}
 
 
 def table(columns: dict[str, dict[str, object]]) -> Iterator[str]:

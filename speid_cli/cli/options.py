@@ -310,6 +310,7 @@ class TrainingOptions:
     copies: int | None = None
     shift: Literal["positives", "all", "none"] | None = None
     fixed_shifts: bool | None = None
+    start: Literal["keras", "invariant"] | None = None
 
     def change(self, preset: TrainingConfig) -> TrainingConfig:
         """The preset's settings with the values from the command line."""

@@ -58,6 +58,12 @@ def by_preset(setting: str) -> str:
 )
 @click.option("--fixed-shifts", is_flag=True, default=None, help="Draw the shifts once, not anew each epoch.")
 @click.option(
+    "--start",
+    type=click.Choice(["keras", "invariant"]),
+    help="First weights: Keras's, as in the paper; or those with which a motif means the same at each place of an "
+    f"element, and the LSTM reads motif kernels.  [default: {by_preset('start')}]",
+)
+@click.option(
     "--set",
     "sizes",
     multiple=True,

@@ -103,28 +103,6 @@ class SpeidConfig:
 
 
 @dataclass(frozen=True)
-class StartConfig:
-    """First weights for networks that are trained on little data.
-
-    The dense layer starts position-invariant (`initialisers.init_position_invariant`), and where kernels
-    start as motifs, the LSTM starts by reading these (`initialisers.init_lstm_from_motifs`).
-
-    Attributes
-    ----------
-    motifs_per_unit : int
-        Number of motifs that an LSTM unit reads.
-    recurrence : float
-        Scale of the recurrent weights, 1 for orthogonal.
-    other_kernels : float
-        Scale, after the norm, of kernels that are not motifs.
-    """
-
-    motifs_per_unit: int = 3
-    recurrence: float = 0.3
-    other_kernels: float = 0.1
-
-
-@dataclass(frozen=True)
 class TrainingConfig:
     """How one stage trains; the defaults are the paper's pre-training.
 
@@ -147,8 +125,10 @@ class TrainingConfig:
     averaging : float
         Validate and write a moving average of the weights, and of the norms' running statistics, over about
         this share of all steps so far (0.1: the last tenth); 0: no average.
-    start : StartConfig, optional
-        Other first weights for pre-training than Keras's.
+    start : {"keras", "invariant"}
+        First weights for pre-training: Keras's, or those with which a motif means the same at each place of
+        an element (`initialisers.init_position_invariant`) and, with motif kernels, the LSTM begins by
+        reading the motifs (`initialisers.init_lstm_from_motifs`).
     """
 
     epochs: int = 32
@@ -160,7 +140,7 @@ class TrainingConfig:
     patience: int = 0
     keep: Literal["best", "last"] = "best"
     averaging: float = 0.0
-    start: StartConfig | None = None
+    start: Literal["keras", "invariant"] = "keras"
 
 
 @dataclass(frozen=True)
@@ -211,9 +191,9 @@ def _small_training(learning_rate: float) -> tuple[TrainingConfig, TrainingConfi
     were, the network could learn that centred elements are negatives.
     """
     pretrain = TrainingConfig(
-        epochs=12, learning_rate=learning_rate, copies=0, shift="all", patience=4, averaging=0.1, start=StartConfig()
+        epochs=12, learning_rate=learning_rate, copies=0, shift="all", patience=4, averaging=0.1, start="invariant"
     )
-    finetune = replace(pretrain, epochs=24, copies=1, shift="none", start=None)
+    finetune = replace(pretrain, epochs=24, copies=1, shift="none", start="keras")
     return pretrain, finetune
 
 

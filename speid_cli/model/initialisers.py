@@ -9,9 +9,13 @@ import torch
 from torch import Generator, Tensor, nn
 
 from speid_cli.errors import DataError, counted
-from speid_cli.model.config import SpeidConfig, StartConfig
+from speid_cli.model.config import SpeidConfig
 from speid_cli.model.motif_kernels import KernelInitialisers
 from speid_cli.model.speid import Speid
+
+# Of `init_lstm_from_motifs`: motifs that an LSTM unit reads; scale of the recurrent weights, 1 for orthogonal; scale,
+# after the norm, of kernels that are not motifs.
+MOTIFS_PER_UNIT, RECURRENCE, OTHER_KERNELS = 3, 0.3, 0.1
 
 
 def new_network(config: SpeidConfig, generator: Generator) -> Speid:
@@ -71,7 +75,7 @@ def init_position_invariant(model: Speid, generator: Generator) -> None:
             steps_of_side.copy_(steps_of_side[:, :1].clone())
 
 
-def init_lstm_from_motifs(model: Speid, kernels: KernelInitialisers, start: StartConfig, generator: Generator) -> None:
+def init_lstm_from_motifs(model: Speid, kernels: KernelInitialisers, generator: Generator) -> None:
     """Connect each LSTM unit to a few of the kernels that are motifs, and to no other kernel.
 
     All motifs are connected about equally often. The few weights of a unit are scaled up to the
@@ -80,7 +84,7 @@ def init_lstm_from_motifs(model: Speid, kernels: KernelInitialisers, start: Star
     """
     if not len(kernels):
         return
-    config, each = model.config, start.motifs_per_unit
+    config, each = model.config, MOTIFS_PER_UNIT
     motifs = torch.tensor([placed.kernel for placed in kernels.placed])
     turns = -(-config.lstm_units * each // len(motifs))
     with torch.no_grad():
@@ -91,8 +95,8 @@ def init_lstm_from_motifs(model: Speid, kernels: KernelInitialisers, start: Star
             strength.scatter_(1, read, math.sqrt(config.n_kernels / each))
             weight.mul_(strength.repeat(4, 1))  # all four gates of a unit
         for weight in _each_way(model, "weight_hh"):
-            weight.mul_(start.recurrence)
-        scale = torch.full((config.n_kernels,), start.other_kernels).index_fill_(0, motifs, 1.0)
+            weight.mul_(RECURRENCE)
+        scale = torch.full((config.n_kernels,), OTHER_KERNELS).index_fill_(0, motifs, 1.0)
         model.feature_norm.weight.mul_(scale)
 
 

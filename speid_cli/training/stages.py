@@ -53,10 +53,10 @@ def pretrain(
     model = new_network(config, generator := torch.Generator().manual_seed(seed))
     if motifs is not None:
         place_motifs(model, motifs)
-    if settings.start is not None:
+    if settings.start == "invariant":
         init_position_invariant(model, generator)
         if motifs is not None:
-            init_lstm_from_motifs(model, motifs, settings.start, generator)
+            init_lstm_from_motifs(model, motifs, generator)
     trainer = Trainer(model, WholeNetwork(model, dataset, device), dataset, settings, device, seed)
     provenance = _provenance(dataset, "pretrained", settings, seed, before=[])
     provenance |= {"preset": preset, "motifs": motifs.records() if motifs is not None else []}

@@ -80,6 +80,14 @@ def test_the_whole_way_from_pairs_to_probabilities(
     assert all(0 <= float(line[7]) <= 1 for line in lines[1:])
 
 
+@pytest.mark.parametrize(("options", "start"), [((), "invariant"), (("--start", "keras"), "keras")])
+def test_the_first_weights_are_the_preset_s_or_as_asked(
+    dataset: PairDataset, options: tuple[str, ...], start: str
+) -> None:
+    assert run("pretrain", "pairs.npz", *TINY_OPTIONS, "--epochs", 0, *options) == 0
+    assert Checkpoint.read("pairs.pretrained.pt").provenance["stages"][0]["settings"]["start"] == start
+
+
 def test_predictions_are_the_oracle_s(model: Checkpoint, genome: dict[str, str], pairs: list[str]) -> None:
     assert run("predict", "model.pt", "pairs.bedpe", "-o", "scored.bedpe", "--block-size", 7, "--batch-size", 3) == 0
     for line, given in zip(scored()[1:], pairs, strict=True):

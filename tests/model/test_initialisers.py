@@ -9,8 +9,14 @@ import pytest
 import torch
 
 from speid_cli.genome.motif_files import Motif
-from speid_cli.model.config import StartConfig
-from speid_cli.model.initialisers import init_lstm_from_motifs, init_position_invariant, initialise
+from speid_cli.model.initialisers import (
+    MOTIFS_PER_UNIT,
+    OTHER_KERNELS,
+    RECURRENCE,
+    init_lstm_from_motifs,
+    init_position_invariant,
+    initialise,
+)
 from speid_cli.model.motif_kernels import KernelInitialisers, place
 from speid_cli.model.speid import Speid
 from tests import builders
@@ -69,25 +75,27 @@ def placed(motifs: int) -> KernelInitialisers:
 
 @pytest.mark.parametrize("motifs", [1, 2, 7, CONFIG.n_kernels])
 def test_each_unit_reads_a_few_motifs_and_all_motifs_are_read(motifs: int) -> None:
-    start, before, model = StartConfig(motifs_per_unit=2, recurrence=0.5, other_kernels=0.25), network(), network()
-    init_lstm_from_motifs(model, placed(motifs), start, torch.Generator().manual_seed(2))
+    before, model = network(), network()
+    init_lstm_from_motifs(model, placed(motifs), torch.Generator().manual_seed(2))
     for direction in ("", "_reverse"):
         old, new = (getattr(each.lstm, f"weight_ih_l0{direction}").detach() for each in (before, model))
         reads = new.view(4, CONFIG.lstm_units, CONFIG.n_kernels) != 0
         assert (reads == reads[0]).all()  # all gates of a unit
-        assert set(reads[0].sum(1).tolist()) <= {1, 2}
+        assert set(reads[0].sum(1).tolist()) <= set(range(1, MOTIFS_PER_UNIT + 1))
         readers = reads[0].sum(0)
         assert not readers[motifs:].any()
         assert readers[:motifs].min() > 0.8 * readers.max()
-        strength = (CONFIG.n_kernels / 2) ** 0.5
+        strength = (CONFIG.n_kernels / MOTIFS_PER_UNIT) ** 0.5
         torch.testing.assert_close(new[new != 0], (old * strength)[new != 0])
         old, new = (getattr(each.lstm, f"weight_hh_l0{direction}") for each in (before, model))
-        torch.testing.assert_close(new, old * 0.5)
-    assert model.feature_norm.weight.tolist() == [1.0] * motifs + [0.25] * (CONFIG.n_kernels - motifs)
+        torch.testing.assert_close(new, old * RECURRENCE)
+    assert model.feature_norm.weight.tolist() == [1.0] * motifs + [pytest.approx(OTHER_KERNELS)] * (
+        CONFIG.n_kernels - motifs
+    )
 
 
 def test_without_motifs_nothing_changes() -> None:
     model = network()
-    init_lstm_from_motifs(model, placed(0), StartConfig(), torch.Generator().manual_seed(2))
+    init_lstm_from_motifs(model, placed(0), torch.Generator().manual_seed(2))
     for name, values in network().state_dict().items():
         assert torch.equal(values, model.state_dict()[name]), name

@@ -14,7 +14,7 @@ from speid_cli.dataset.pairs import TRAIN, VALIDATION, PairDataset
 from speid_cli.errors import DataError
 from speid_cli.genome.motif_files import Motif
 from speid_cli.model.checkpoint import Checkpoint
-from speid_cli.model.config import StartConfig, TrainingConfig
+from speid_cli.model.config import TrainingConfig
 from speid_cli.model.device import Device
 from speid_cli.model.initialisers import init_lstm_from_motifs, init_position_invariant, initialise, place_motifs
 from speid_cli.model.motif_kernels import place
@@ -53,18 +53,18 @@ def test_everything_learns_in_pretraining(dataset: PairDataset) -> None:
 
 def test_pretraining_starts_as_the_settings_say(dataset: PairDataset) -> None:
     kernels = place([Motif("A", "", np.ones((4, 4)), "test")], builders.TINY.kernel_length, 0.0, seed=0)
-    for start in (None, StartConfig()):
+    for start in ("keras", "invariant"):
         for motifs in (None, kernels):
             settings = replace(PRETRAIN, epochs=0, start=start)
             found = pretrain(dataset, builders.TINY, settings, motifs, Device("cpu"), 3, SilentObserver())
             expected = Speid(builders.TINY)
             initialise(expected, generator := torch.Generator().manual_seed(3))
-            if start is not None:
+            if start == "invariant":
                 init_position_invariant(expected, generator)
             if motifs is not None:
                 place_motifs(expected, motifs)
-                if start is not None:
-                    init_lstm_from_motifs(expected, motifs, start, generator)
+                if start == "invariant":
+                    init_lstm_from_motifs(expected, motifs, generator)
             for name, values in expected.state_dict().items():
                 assert torch.equal(values, found.state_dict[name]), (name, start, motifs)
 
