@@ -12,9 +12,8 @@ from pathlib import Path
 import numpy as np
 from measurements import Run
 
-from speid_cli.genome.bedpe import parse_pair
 from speid_cli.genome.intervals import window_start
-from speid_cli.genome.pair_reader import read_bedpe
+from speid_cli.genome.pair_reader import PairReader
 
 HG19 = {
     "1": 249250621, "2": 243199373, "3": 198022430, "4": 191154276, "5": 180915260, "6": 171115067, "7": 159138663,
@@ -69,12 +68,8 @@ def write_windows(bedpe: Path, folder: Path) -> list[Path]:
     """One BED a side with a window for each pair, and one of the unique windows of both."""
     paths, unique = [folder / "enhancers.bed", folder / "promoters.bed"], set()
     with open(paths[0], "w") as enhancers, open(paths[1], "w") as promoters:
-        for line in read_bedpe(str(bedpe)):
-            if line.role != "pair":
-                continue
-            for out, (chrom, start, end), width in zip(
-                (enhancers, promoters), parse_pair(line.fields, False), (3000, 2000), strict=True
-            ):
+        for _, pair in PairReader(str(bedpe)):
+            for out, (chrom, start, end), width in zip((enhancers, promoters), pair, (3000, 2000), strict=True):
                 first = max(0, window_start(start, end, width))
                 row = f"{chrom}\t{first}\t{first + width}\n"
                 out.write(row)

@@ -13,14 +13,13 @@ from sklearn.metrics import average_precision_score
 
 from speid_cli.dataset.pairs import TEST, PairDataset
 from speid_cli.genome.bedpe import SCORE_COLUMN
-from speid_cli.genome.pair_reader import read_bedpe
+from speid_cli.genome.pair_reader import PairReader
 
 
 def main(data: str, scored: str, model: str) -> None:
     """Read the scores back from the BEDPE file and compare them with the labels of the test subset."""
     dataset = PairDataset.read(data)
-    lines = [line for line in read_bedpe(scored) if line.role == "pair"]
-    scores = [float(line.fields[SCORE_COLUMN]) for line in lines]
+    scores = [float(line.fields[SCORE_COLUMN]) for line, _ in PairReader(scored)]
     if len(scores) != len(dataset):
         sys.exit(f"{scored} has {len(scores)} pairs and {data} has {len(dataset)}")
     members = dataset.members(TEST)

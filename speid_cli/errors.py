@@ -6,9 +6,6 @@ Exit statuses: 0 success, 1 an error in the data or a file, 2 an error in the co
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 
 class SpeidError(Exception):
     """An error that the user can correct; printed without a traceback."""
@@ -51,13 +48,18 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-@contextmanager
-def located(path: object, line: int | None = None) -> Iterator[None]:
-    """Add the file and the line to data errors of the block."""
-    try:
-        yield
-    except DataError as error:
-        raise error.at(path, line) from None
+class located:  # noqa: N801, used as a function
+    """Add the file and the line to data errors of the block. A class, because loops over lines use it."""
+
+    def __init__(self, path: object, line: int | None = None) -> None:
+        self._path, self._line = path, line
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
+        if isinstance(error, DataError):
+            error.at(self._path, self._line)
 
 
 class OptionError(SpeidError):

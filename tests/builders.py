@@ -5,9 +5,10 @@ from __future__ import annotations
 import gzip
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pysam
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from speid_cli.cli import main
 from speid_cli.dataset.pairs import PairDataset
+from speid_cli.genome.bedpe import BedpeLine, is_comment, is_header
 from speid_cli.genome.motif_files import Motif
 from speid_cli.genome.onehot import ALPHABET
 from speid_cli.model.checkpoint import Checkpoint
@@ -25,6 +27,7 @@ from speid_cli.model.device import Device
 from speid_cli.model.initialisers import initialise
 from speid_cli.model.speid import Speid
 from speid_cli.scoring.scorer import Scorer
+from speid_cli.text import read_lines
 
 CHROMOSOMES = ("chr1", "chr2", "chr3", "chr4")
 CONTIG_BP = 6000
@@ -164,6 +167,17 @@ def scorer(model: Speid, device: Device, codes: Sequence[NDArray[np.uint8]], **o
 def relabelled(dataset: PairDataset, **arrays: object) -> PairDataset:
     """A data set with some arrays exchanged."""
     return replace(dataset, **arrays)  # type: ignore[arg-type]
+
+
+def read_bedpe(path: str) -> Iterator[BedpeLine]:
+    """Every line of a BEDPE file, one at a time: the plain way of `PairReader.lines`."""
+    header_possible = True
+    for number, text in read_lines(path):
+        is_a_header = header_possible and is_header(text)
+        role: Literal["header", "comment", "pair"] = "comment" if is_comment(text) else "pair"
+        role = "header" if is_a_header else role
+        header_possible = header_possible and role == "comment"
+        yield BedpeLine(number, role, text)
 
 
 def run(*arguments: object) -> int:

@@ -100,10 +100,8 @@ def _read_pairs(path: str, contigs: ReferenceContigs, settings: PrepareSettings)
     found = []
     reader = PairReader(path, settings.promoter_first)
     for number, (pair, label, name) in read_labelled_pairs(reader, settings.label_column):
-        try:
+        with located(path, number):
             found.append(LabelledPair(ElementPair(*map(contigs.locate, pair)), label, name))
-        except DataError as error:
-            raise error.at(path, number) from None
     return found
 
 

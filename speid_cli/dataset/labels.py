@@ -65,11 +65,9 @@ def read_labelled_pairs(
             column = _score_column(((number, fields) for number, fields, _ in read), unlabelled is not None)
     found = []
     for number, fields, pair in read:
-        try:
+        with located(reader.path, number):
             # Where there is neither a column nor `unlabelled`, `_score_column` has raised.
             label = cast(int, unlabelled) if column is None else _label(fields, column)
-        except DataError as error:
-            raise error.at(reader.path, number) from None
         name = fields[_NAME_COLUMN] if len(fields) > _NAME_COLUMN else MISSING
         found.append((number, LabelledPair(pair, label, name)))
     return found

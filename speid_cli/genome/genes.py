@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 from urllib.parse import unquote
 
-from speid_cli.errors import DataError, counted
+from speid_cli.errors import DataError, counted, located
 from speid_cli.genome.bedpe import MISSING, is_comment
 from speid_cli.text import read_lines
 
@@ -76,10 +76,8 @@ def read_starts(path: str) -> tuple[list[Start], int]:
     rows: dict[str, list[_Row]] = {"gene": [], "transcript": [], "start": []}
     others, without = dict[str, None](), 0
     for number, fields in _fields(path):
-        try:
+        with located(path, number):
             row = _row(fields)
-        except DataError as error:
-            raise error.at(path, number) from None
         if row.kind not in rows:
             others[row.kind] = None
         elif row.start.strand not in ("+", "-"):

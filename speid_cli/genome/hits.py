@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from speid_cli.errors import DataError
+from speid_cli.errors import DataError, located
 from speid_cli.genome.bed import place_of
 from speid_cli.genome.bedpe import MISSING, SCORE_COLUMN
 from speid_cli.genome.candidates import NAME_SEPARATOR
@@ -86,10 +86,8 @@ class HitReader:
                 self._check_header()
             fields = line.fields
             self.read += 1
-            try:
+            with located(self.path, line.number):
                 probability = self._probability(fields)
-            except DataError as error:
-                raise error.at(self.path, line.number) from None
             if probability is None:  # also of a line that is no pair, which `predict --on-invalid na` marks
                 self.without += 1
             elif probability >= self.least:

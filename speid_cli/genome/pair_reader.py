@@ -14,7 +14,7 @@ from speid_cli.genome.distinct import Numbers
 from speid_cli.genome.intervals import ElementPair, Interval
 from speid_cli.genome.pair_columns import PairColumns, parse_columns
 from speid_cli.kinds import BEDPE, TEXT, expecting
-from speid_cli.text import Share, decode_line, read_lines
+from speid_cli.text import Share, decode_line
 
 _LINES_AT_A_TIME = 16384
 
@@ -169,21 +169,6 @@ class PairReader:
             yield line
             if line.role != "comment":
                 return
-
-
-def read_bedpe(path: str) -> Iterator[BedpeLine]:
-    """Every line of a BEDPE file (``-``: standard input), marked as pair, header or comment.
-
-    Raises
-    ------
-    DataError
-        The file cannot be read or is not text.
-    """
-    header_possible = True
-    for number, text in read_lines(path):
-        role = "header" if header_possible and is_header(text) else _role(text)
-        header_possible = header_possible and role == "comment"
-        yield BedpeLine(number, role, text)
 
 
 def _first(lines_before: Callable[[], int], done: int) -> int:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from speid_cli.errors import DataError, counted
+from speid_cli.errors import DataError, counted, located
 from speid_cli.genome.bed import read_bed_lines
 from speid_cli.genome.contigs import ContigNames
 from speid_cli.genome.intervals import Interval
@@ -61,10 +61,8 @@ def read_peaks(path: str, column: int, contigs: ContigNames, numbers: Mapping[st
     """
     places, signals, first, is_known = [], [], None, False
     for line, interval, fields in read_bed_lines(path):
-        try:
+        with located(path, line):
             signal, placed = _signal(fields, column), contigs.place(interval)
-        except DataError as error:
-            raise error.at(path, line) from None
         first, is_known = first or interval, is_known or placed is not None
         if placed is not None and placed.chrom in numbers:
             places.append((numbers[placed.chrom], placed.start, placed.end))

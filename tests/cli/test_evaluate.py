@@ -24,12 +24,11 @@ from speid_cli.evaluation.measures import Estimate, Predictions
 from speid_cli.evaluation.results import meaning
 from speid_cli.evaluation.seen import why_seen
 from speid_cli.genome.intervals import distance_bp
-from speid_cli.genome.pair_reader import read_bedpe
 from speid_cli.model.checkpoint import Checkpoint
 from speid_cli.model.device import Device
 from speid_cli.scoring.dataset import DatasetScorer
 from tests import builders
-from tests.builders import TINY_OPTIONS, WINDOW_OPTIONS, relabelled, run
+from tests.builders import TINY_OPTIONS, WINDOW_OPTIONS, read_bedpe, relabelled, run
 
 Fails = Callable[..., str]
 PICTURES = {

@@ -12,12 +12,11 @@ import pytest
 from speid_cli.dataset.metrics import sigmoid
 from speid_cli.dataset.pairs import TEST, PairDataset
 from speid_cli.evaluation.baselines import BASELINES, baseline_logits
-from speid_cli.genome.pair_reader import read_bedpe
 from speid_cli.model.checkpoint import Checkpoint
 from speid_cli.model.device import Device
 from speid_cli.scoring.dataset import DatasetScorer
 from tests import builders
-from tests.builders import TINY_OPTIONS, WINDOW_OPTIONS, run
+from tests.builders import TINY_OPTIONS, WINDOW_OPTIONS, read_bedpe, run
 
 Fails = Callable[..., str]
 MODELS = [f"pairs.fold{number}.pt" for number in (1, 2, 3)]

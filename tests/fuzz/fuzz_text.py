@@ -29,7 +29,7 @@ with atheris.instrument_imports(include=["speid_cli"]):
     from speid_cli.errors import SpeidError
     from speid_cli.genome.bedpe import header_with_probability, parse_pair, with_probability
     from speid_cli.genome.motif_files import read_motifs
-    from speid_cli.genome.pair_reader import read_bedpe
+    from speid_cli.genome.pair_reader import PairReader
 
 PAIR = b"chr1\t10\t20\tchr2\t30\t1.05e+08\tname\t.\t+\t-\n"
 BEDPE_SEEDS = (
@@ -48,7 +48,7 @@ MOTIF_SEEDS = (
 
 def read_pairs() -> None:
     """Standard input as BEDPE, every line taken apart and scored."""
-    for line in read_bedpe("-"):
+    for line in PairReader("-").lines():
         if line.role == "header":
             header_with_probability(line, append=True)
         elif line.role == "pair":

@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DataObject
 
 from speid_cli.dataset.pairs import PairDataset
-from speid_cli.errors import SpeidError, located
-from speid_cli.genome.bedpe import header_with_probability, parse_pair, with_probability
+from speid_cli.errors import SpeidError
+from speid_cli.genome.bedpe import header_with_probability, with_probability
 from speid_cli.genome.contigs import ContigNames
 from speid_cli.genome.motif_files import Motif, read_motifs
-from speid_cli.genome.pair_reader import read_bedpe
+from speid_cli.genome.pair_reader import PairReader
 from speid_cli.genome.peaks import read_peaks
 from speid_cli.genome.tracks import read_tracks
 from speid_cli.model.checkpoint import Checkpoint
@@ -45,12 +45,12 @@ thoroughly = settings(max_examples=120)
 
 
 def use_bedpe(path: str) -> None:
-    for line in read_bedpe(path):
+    reader = PairReader(path)
+    for line in reader.lines():
         if line.role == "header":
             header_with_probability(line, append=True)
         elif line.role == "pair":
-            with located(path, line.number):
-                pair = parse_pair(line.fields)
+            pair = reader.pair(line)
             assert 0 <= pair.enhancer.start < pair.enhancer.end <= 10**15
             assert len(with_probability(line.text, "0.5", append=False).split("\t")) >= 8
 

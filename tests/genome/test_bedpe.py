@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from speid_cli.errors import DataError
 from speid_cli.genome.bedpe import BedpeLine, header_with_probability, parse_pair, with_probability
-from speid_cli.genome.pair_reader import PairReader, read_bedpe
+from speid_cli.genome.pair_reader import PairReader
 from tests import builders
+from tests.builders import read_bedpe
 
 PAIR = "chr1\t10\t20\tchr2\t30\t40"
 JUICER = "chr1\tx1\tx2\tchr2\ty1\ty2\tname\tscore"

@@ -17,9 +17,10 @@ from speid_cli.genome.bedpe import BedpeLine, parse_pair
 from speid_cli.genome.distinct import distinct
 from speid_cli.genome.intervals import ElementPair
 from speid_cli.genome.pair_columns import parse_columns
-from speid_cli.genome.pair_reader import PairReader, read_bedpe
+from speid_cli.genome.pair_reader import PairReader
 from speid_cli.kinds import BEDPE, expecting
 from tests import builders
+from tests.builders import read_bedpe
 
 NAME = st.sampled_from(["chr1", "chr2", "1", "chr3", "", "chrUn_gl000220_random", "#chr1", "track", "browser x", "ünd"])
 POSITION = st.sampled_from(["0", "5", "007", "120", "300", "5999", "6000", "1e2", "-1", "", "x", "1.5", "٣", "9" * 16])
