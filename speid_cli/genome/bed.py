@@ -23,7 +23,7 @@ _NAME, _STRAND = 3, 5
 
 
 class BedElement(NamedTuple):
-    """An interval with its name (``chrom:start-end`` where the file gives none) and its strand (``.``: unknown)."""
+    """An interval with its name and its strand (``.``: unknown)."""
 
     interval: Interval
     name: str
@@ -35,19 +35,8 @@ def bed_line(element: BedElement) -> str:
     return "\t".join([*map(str, element.interval), element.name, MISSING, element.strand])
 
 
-def read_bed_elements(path: str) -> Iterator[BedElement]:
-    """Every interval of a BED file (``-``: standard input).
-
-    Raises
-    ------
-    DataError
-        As `read_bed_lines`.
-    """
-    return (_element(interval, fields) for _, interval, fields in read_bed_lines(path))
-
-
-def read_bed_lines(path: str) -> Iterator[tuple[int, Interval, list[str]]]:
-    """Number, interval and columns of every line of a BED file (``-``: standard input).
+def read_bed(path: str) -> Iterator[tuple[int, BedElement, list[str]]]:
+    """Number, element and columns of every line of a BED file (``-``: standard input).
 
     Raises
     ------
@@ -68,7 +57,7 @@ def read_bed_lines(path: str) -> Iterator[tuple[int, Interval, list[str]]]:
         except DataError as error:
             raise recognised(error.at(path, number), BED) from None
         elements += 1
-        yield number, interval, fields
+        yield number, _element(interval, fields), fields
 
 
 def _interval(fields: list[str], first: bool) -> Interval:
@@ -81,9 +70,8 @@ def _interval(fields: list[str], first: bool) -> Interval:
 
 
 def _element(interval: Interval, fields: list[str]) -> BedElement:
-    name = fields[_NAME] if len(fields) > _NAME and fields[_NAME] not in ("", MISSING) else place_of(interval)
-    strand = fields[_STRAND] if len(fields) > _STRAND and fields[_STRAND] in ("+", "-") else MISSING
-    return BedElement(interval, name, strand)
+    name, strand = (fields[column] if len(fields) > column else MISSING for column in (_NAME, _STRAND))
+    return BedElement(interval, name or MISSING, strand if strand in ("+", "-") else MISSING)
 
 
 def _bounds(fields: list[str], column: int) -> tuple[int, int] | None:
@@ -100,6 +88,8 @@ def place_of(interval: Interval) -> str:
 def read_elements(path: str, contigs: ContigNames) -> tuple[list[BedElement], int]:
     """The elements of a BED file, sorted, each once, and how many lines repeated one.
 
+    Where the file gives no name, it is ``chrom:start-end``.
+
     Parameters
     ----------
     contigs : ContigNames
@@ -110,13 +100,13 @@ def read_elements(path: str, contigs: ContigNames) -> tuple[list[BedElement], in
     DataError
         The file holds no element or none on a known contig, or a line is not valid.
     """
-    elements = list(read_bed_elements(path))
+    elements = [element for _, element, _ in read_bed(path)]
     if not elements:
         raise DataError("no intervals", expected="at least one BED line", path=path)
     unique: dict[Interval, BedElement] = {}
     intervals = contigs.adopt(path, [element.interval for element in elements])
-    for interval, (_, name, strand) in zip(intervals, elements, strict=True):
-        unique.setdefault(interval, BedElement(interval, name, strand))
+    for interval, (given, name, strand) in zip(intervals, elements, strict=True):
+        unique.setdefault(interval, BedElement(interval, place_of(given) if name == MISSING else name, strand))
     return [unique[interval] for interval in sorted(unique)], len(elements) - len(unique)
 
 
@@ -128,7 +118,7 @@ def read_regions(path: str, contigs: ReferenceContigs) -> tuple[list[Interval], 
     DataError
         A line has fewer than 3 columns or no valid coordinates, or no interval is on a known contig.
     """
-    intervals = [element.interval for element in read_bed_elements(path)]
+    intervals = [element.interval for _, element, _ in read_bed(path)]
     known = contigs.find_all(path, intervals)
     length = {name: contigs.lengths[contig] for name, contig in known.items()}
     here = [Interval(known[chrom], start, min(end, length[chrom])) for chrom, start, end in intervals if chrom in known]

@@ -6,13 +6,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
 from speid_cli.errors import DataError
-from speid_cli.genome.bed import BedElement, read_bed_lines
+from speid_cli.genome.bed import BedElement, read_bed
 from speid_cli.genome.bedpe import MISSING
 from speid_cli.genome.contigs import ReferenceContigs
 from speid_cli.genome.genes import Start
 from speid_cli.genome.intervals import Interval
 
-_NAME, _STRAND = 3, 5
 _NAMES_SHOWN, _NAMES_JOINED = 30, 20
 
 
@@ -58,15 +57,14 @@ def bed_starts(path: str) -> list[Start]:
         A line is not valid or has no strand.
     """
     found = []
-    for number, interval, fields in read_bed_lines(path):
-        strand = fields[_STRAND] if len(fields) > _STRAND else MISSING
-        if strand not in ("+", "-"):
+    for number, (interval, name, strand), _ in read_bed(path):
+        if strand == MISSING:
             raise DataError(
                 "an interval without a strand", expected="+ or - in column 6", path=path, line=number,
                 hint="without --promoters, the intervals are taken as they are",
             )  # fmt: skip
         position = interval.start if strand == "+" else interval.end - 1
-        found.append(Start(interval.chrom, position, strand, fields[_NAME] or MISSING))
+        found.append(Start(interval.chrom, position, strand, name))
     if not found:
         raise DataError("no intervals", expected="at least one BED line", path=path)
     return found
@@ -81,13 +79,12 @@ def read_named(path: str, names: Sequence[str]) -> Iterator[BedElement]:
         A line is not valid, or no interval has one of the names: the message lists those that there are.
     """
     seen, matched = dict[str, None](), False
-    for _, interval, fields in read_bed_lines(path):
-        name = fields[_NAME] if len(fields) > _NAME else MISSING
-        if not names or name in names:
+    for _, element, _ in read_bed(path):
+        if not names or element.name in names:
             matched = True
-            yield BedElement(interval, name)
+            yield element._replace(strand=MISSING)
         elif len(seen) <= _NAMES_SHOWN:
-            seen[name] = None
+            seen[element.name] = None
     if not matched:
         known = ", ".join(sorted(seen)[:_NAMES_SHOWN]) + (", ..." if len(seen) > _NAMES_SHOWN else "")
         found = f"no interval is named {' or '.join(names)}; there are {known}" if seen else "no intervals"

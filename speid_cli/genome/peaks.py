@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speid_cli.errors import DataError, counted, located
-from speid_cli.genome.bed import read_bed_lines
+from speid_cli.genome.bed import read_bed
 from speid_cli.genome.contigs import ContigNames
 from speid_cli.genome.intervals import Interval
 
@@ -60,7 +60,7 @@ def read_peaks(path: str, column: int, contigs: ContigNames, numbers: Mapping[st
         The file cannot be read or has no peak, or a line is not valid; the message gives its number.
     """
     places, signals, first, is_known = [], [], None, False
-    for line, interval, fields in read_bed_lines(path):
+    for line, (interval, *_), fields in read_bed(path):
         with located(path, line):
             signal, placed = _signal(fields, column), contigs.place(interval)
         first, is_known = first or interval, is_known or placed is not None

@@ -16,14 +16,8 @@ def render(package: str, template: str, **values: object) -> str:
 
     The same values give the same text.
     """
-
-    def load(name: str) -> str | None:
-        """The text of a template of the package, or of this one."""
-        places = (files(each).joinpath(name) for each in (package, __package__))
-        return next((place.read_text("utf-8") for place in places if place.is_file()), None)
-
     environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(load),
+        loader=jinja2.FileSystemLoader([str(files(name)) for name in (package, __package__)]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

@@ -72,7 +72,7 @@ def asking(question: Question, run: Run, replacement: KnockoutSettings) -> Itera
         "model": sha256_of(question.model), "data": dataset.digest, "motifs": digest_of(motifs),
         "--precision": question.compute.precision, **asdict(question.settings), **asdict(replacement),
     }  # fmt: skip
-    with recording(Record(run, made_of)) as record:
+    with recording(run, made_of) as record:
         device = question.compute.open()
         subject = question.ask(checkpoint, dataset, device)
         scorer = PairScorer(checkpoint.model(), dataset, subject.members, device, question.cache_bytes)

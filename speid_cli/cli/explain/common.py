@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def recording(record: Record) -> Iterator[Record]:
-    """A record; where a signal ends the run, how to continue is printed."""
+def recording(run: Run, made_of: Mapping[str, Any]) -> Iterator[Record]:
+    """The record of a run; where a signal ends the run, how to continue is printed."""
+    record = Record(run, made_of)
     try:
         with record:
             yield record

@@ -56,7 +56,7 @@ def command(question: Question, no_importance: bool) -> None:
     kernels = _find_sites(network, dataset, subject, device)
     matches = _match(kernels, motifs, settings.seed)
     made_of = {"model": sha256_of(question.model), "data": dataset.digest, "precision": question.compute.precision}
-    with recording(Record(run, made_of | asdict(settings))) as record:
+    with recording(run, made_of | asdict(settings)) as record:
         scorer = PairScorer(network, dataset, subject.members, device, question.cache_bytes)
         drops = {} if no_importance else _importance(scorer, subject, network.config.n_kernels, record)
         rows = kernel_rows(network, kernels, drops, matches.kernels, placed, motifs)

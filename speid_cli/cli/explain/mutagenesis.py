@@ -11,7 +11,7 @@ import click
 
 from speid_cli.cli import options
 from speid_cli.cli.console import progress, say, warn
-from speid_cli.cli.explain.common import resume
+from speid_cli.cli.explain.common import recording, resume
 from speid_cli.cli.outputs import text_output
 from speid_cli.cli.reference import open_reference, reference_option
 from speid_cli.errors import counted, located
@@ -78,7 +78,7 @@ def command(
     from speid_cli.explain.mutagenesis import PairWindows, shown
     from speid_cli.explain.mutagenesis_files import modisco_names
     from speid_cli.explain.mutagenesis_page import Page
-    from speid_cli.explain.record import Record, Run
+    from speid_cli.explain.record import Run
     from speid_cli.genome.pair_reader import PairReader
     from speid_cli.model.checkpoint import Checkpoint
     from speid_cli.scoring.perturbed import PerturbedScorer
@@ -96,7 +96,7 @@ def command(
             "--region": settings.region and shown(settings.region), "--elements": settings.elements,
             "--precision": compute.precision,
         }  # fmt: skip
-        with Record(Run(target, resume, output.force), made_of) as record:
+        with recording(Run(target, resume, output.force), made_of) as record:
             _compute(PerturbedScorer(checkpoint.model(), device, cache_bytes), windows, asked, record)
             page = Page(Path(model).stem, checkpoint, {"file of the reference": genome.path, **made_of})
             _write(target, modisco, output.force, windows.finished(asked, record), page)

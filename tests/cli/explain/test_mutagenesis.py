@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from speid_cli.explain.record import record_path
+from speid_cli.explain.record import Record, record_path
 from tests import builders
 
 COMMAND = ["explain", "mutagenesis", "model.pt", "pairs.bedpe", "-f", "genome.fa"]
@@ -135,6 +135,19 @@ def test_a_killed_run_goes_on_to_the_same_bytes(three: list[str], capsys: pytest
     assert f"going on after {done} pair" in capsys.readouterr().err
     assert contents(OUT) == contents(Path("whole"))
     assert not list(Path().glob(".model*"))
+
+
+def test_an_interrupted_run_says_how_to_go_on(
+    three: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(record: Record, *part: object) -> None:
+        add(record, *part)  # type: ignore[arg-type]
+        raise KeyboardInterrupt
+
+    add = Record.add
+    monkeypatch.setattr(Record, "add", interrupt)
+    assert builders.run(*COMMAND) == 130
+    assert f"{record_path(OUT)}: what is finished; --resume continues from it\n" in capsys.readouterr().err
 
 
 def test_only_the_same_question_goes_on(three: list[str], fails: Callable[..., str]) -> None:
