@@ -97,7 +97,7 @@ def whole_line(path: Path, data: Path, cell: str, protocol: str) -> None:
     if protocol == "published":  # as TargetFinder: trained on nine folds, nothing to choose a threshold on
         parts = [Part(replace(divided, subset=np.where(divided.subset == TEST, TEST, TRAIN))) for divided, *_ in parts]
     tracks = tracks_of_peaks(folder / "tracks.tsv", data / "peaks" / cell)
-    features = dataset_features(dataset, read_tracks(str(tracks)), ContigNames(dataset.chromosomes))
+    features = dataset_features(dataset, str(tracks), read_tracks(str(tracks)), ContigNames(dataset.chromosomes))
     settings = EvaluationSettings()
     with threadpool_limits(1):
         write_json(path, as_plain(evaluate(parts, None, settings, features), settings))

@@ -113,7 +113,7 @@ def resumes(speid: Speid, pretrain: list[object]) -> None:
 
 BASELINE = Change(
     "evaluation/baselines.py",
-    "BASE_RATE: Baseline(_base_rate),",
+    "BASE_RATE: _base_rate,",
     "    'enhancer GC': boosted(lambda dataset: _gc_content(dataset.enhancers)[dataset.enhancer_index]),\n",
 )
 MEASURE = Change(

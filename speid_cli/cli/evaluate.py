@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +17,6 @@ from speid_cli.errors import OptionError, located
 from speid_cli.evaluation.settings import EvaluationSettings
 from speid_cli.files import atomic_file, check_writable_folder, write_folder
 from speid_cli.genome.contigs import ContigNames
-from speid_cli.genome.intervals import Interval
 from speid_cli.genome.reference import Reference
 
 if TYPE_CHECKING:
@@ -92,7 +90,7 @@ def command(
 
     *models, data = files
     _check_models(models, no_model, fit, bool(tracks), settings)
-    check_prior(prior, fit)
+    check_prior(prior, fit, len(models))
     title = Path(models[0] if len(models) == 1 else data).stem
     target = output.folder(f"{title}.evaluation")
     dataset = PairDataset.read(data)
@@ -111,7 +109,7 @@ def command(
     features = _features(tracks, dataset, data) if tracks else None
     rivals = dict(zip(_names(models), parts, strict=True)) if are_rivals(read) else {}
     with located(data), threadpool_limits(compute.threads):
-        found = evaluate(parts[:1] if rivals else parts, device, settings, features, say, _watch, rivals)
+        found = evaluate(parts[:1] if rivals else parts, device, settings, features, say, rivals)
     for _, checkpoint, path in parts if fit else ():
         if checkpoint is not None and path is not None:
             with atomic_file(path, force=True) as stream:
@@ -125,9 +123,10 @@ def _names(models: list[str]) -> list[str]:
     """Names of models in tables: those of their files, with folders where these are needed to tell them apart."""
     from speid_cli.evaluation.baselines import BASELINES
     from speid_cli.evaluation.evaluate import ENSEMBLE, MODEL_NAME
+    from speid_cli.genome.bedpe import COLUMNS
 
     stems = [Path(path).stem for path in models]
-    taken = {ENSEMBLE, *BASELINES}
+    taken = {ENSEMBLE, *BASELINES, *COLUMNS, "label", "calibrated"}
     is_clear = len(set(stems)) == len(stems) and not any(
         stem in taken or stem.startswith((f"{MODEL_NAME} +", "TargetFinder")) for stem in stems
     )
@@ -137,9 +136,9 @@ def _names(models: list[str]) -> list[str]:
 def _check_models(models: list[str], no_model: bool, fit: bool, tracks: bool, settings: EvaluationSettings) -> None:
     """Refuse models with --no-model, and nothing to judge."""
     if no_model and (models or fit):
-        raise OptionError("--no-model judges DATA.npz without MODEL.pt and --fit")
+        raise OptionError("--no-model cannot be used with MODEL.pt or --fit")
     if no_model and settings.no_baselines and not tracks:
-        raise OptionError("--no-model --no-baselines leaves nothing to judge but --tracks")
+        raise OptionError("--no-model --no-baselines needs --tracks: nothing else is left to judge")
     if not models and not no_model:
         raise OptionError("MODEL.pt and DATA.npz are needed; --no-model judges the baselines alone")
     if len({Path(path).resolve() for path in models}) < len(models):
@@ -167,19 +166,23 @@ def _features(tracks: str, dataset: PairDataset, data: str) -> TrackFeatures:
 
     assays, contigs = read_tracks(tracks), _contigs(dataset, data)
     with progress("tracks", sum(len(track.paths) for track in assays), "files") as bar:
-        features = dataset_features(dataset, assays, contigs, bar.advance)
-    chrom, start, end = dataset.enhancers.interval[dataset.enhancer_index[0]].tolist()
-    warn_of_tracks(features, contigs, data, Interval(dataset.chromosomes[chrom], start, end))
+        features = dataset_features(dataset, data, assays, contigs, bar.advance)
+    warn_of_tracks(features, contigs, data, dataset.pair(0).enhancer)
     return features
 
 
 def _contigs(dataset: PairDataset, data: str) -> ContigNames:
-    """Those of the genome that the data set was made from, with lengths, if it is still there; else the data set's."""
+    """Those of the genome that the data set was made from, with lengths, if it is found; else the data set's."""
     remembered = dataset.metadata.get("reference") or {}
-    if Path(path := remembered.get("path", "")).is_file():
-        with Reference(path) as genome:
-            if genome.digest == remembered.get("digest"):
-                return genome.contigs
+    for path in (remembered.get("path", ""), os.environ.get("SPEID_REFERENCE", "")):
+        if Path(path).is_file():
+            with Reference(path) as genome:
+                if genome.digest == remembered.get("digest"):
+                    return genome.contigs
+    warn(
+        f"the reference of {data} is not at {remembered.get('path')}: whether the tracks are of the same genome build "
+        "is not checked; SPEID_REFERENCE=REFERENCE.fa gives it"
+    )
     return ContigNames(dataset.chromosomes, data)
 
 
@@ -199,14 +202,6 @@ def _contents(title: str, found: Evaluation, settings: EvaluationSettings) -> di
     return files | {name: text.encode() for name, text in texts.items()}
 
 
-@contextmanager
-def _watch(title: str, trees: int) -> Iterator[Callable[[int], None]]:
-    """Print which baseline is trained, and show its progress."""
-    say(title)
-    with progress(title, trees, "trees") as bar:
-        yield bar.advance
-
-
 def _cell(estimate: Estimate, width: int) -> str:
     """A measure, with its interval where the column is wide."""
     interval = f" ({estimate.low:.3f}-{estimate.high:.3f})" if width > _NARROW else ""
@@ -218,8 +213,8 @@ def _report_fit(model: str, checkpoint: Checkpoint) -> None:
     say(f"{model}: stored a threshold of {checkpoint.threshold:.4g} for uncalibrated probabilities{stored}")
     if not checkpoint.calibration:
         warn(
-            "no calibration is stored: that takes 10 validation pairs of either class, and positives that score "
-            "significantly higher; predict --calibrated will refuse this model"
+            "no calibration is stored: it needs at least 10 validation pairs of each class, and positives that score "
+            "significantly higher than negatives; predict --calibrated will refuse this model"
         )
 
 

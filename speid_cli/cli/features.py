@@ -48,8 +48,8 @@ def command(
     Example:
       speid features pairs.bedpe --tracks peaks/tracks.tsv -o features.tsv.gz
     """
-    output.check_text(pairs, tracks, reference)
     clock, assays = Stopwatch(), read_tracks(tracks)
+    output.check_text(pairs, tracks, reference, *(path for track in assays for path in track.paths))
     with Reference(reference) if reference else nullcontext() as genome:
         asked = read_feature_pairs(PairReader(pairs, promoter_first), genome.contigs if genome else None)
     check_ends(assays, pairs, asked.line, asked.placed, asked.contigs)
@@ -61,13 +61,14 @@ def command(
 
 
 def warn_of_tracks(features: TrackFeatures, contigs: ContigNames, path: str, enhancer: Interval) -> None:
-    """Warn of contigs that are spelt differently, and of tracks without signal in any pair of a file.
+    """Warn of contigs that are spelt differently, and of tracks and files that tell nothing on the pairs of a file.
 
     `enhancer` is the first of the file, as an example of its names and positions.
     """
     warn(contigs.alias_warning())
-    for track, file, first in features.silent:
+    for track, file, first, files in features.silent:
+        lacking = f"{counted(files, 'file')} without a contig of {path}" if files else "no signal in any pair"
         warn(
-            f"track {track!r} has no signal in any pair: the first interval of {file} is {place_of(first)}, "
+            f"track {track!r} has {lacking}: the first interval of {file} is {place_of(first)}, "
             f"the first enhancer of {path} {place_of(enhancer)}"
         )

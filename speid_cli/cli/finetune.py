@@ -50,11 +50,14 @@ def command(
     from speid_cli.training.stages import finetune
 
     start = Checkpoint.read(pretrained)
-    of_fold = f".fold{start.fold['number']}" if start.fold else ""
+    dataset = start.division_of(PairDataset.read(data))
+    is_another = start.provenance.get("dataset") != dataset.digest
+    of_fold = f".fold{start.fold['number']}" if start.fold and not is_another else ""
     with training_run(output, f"{Path(data).stem}{of_fold}.pt", training, pretrained, data) as run:
-        dataset = start.division_of(PairDataset.read(data))
-        if start.provenance.get("dataset") != dataset.digest:
-            warn(f"{data} is not the data set that {pretrained} was trained on: its test pairs may have been seen")
+        if is_another:
+            without = "; its fold is not used" if start.fold else ""
+            found = f"{data} is not the data set that {pretrained} was trained on"
+            warn(f"{found}: its test pairs may have been seen{without}")
         preset = PRESETS.get(start.provenance.get("preset", "paper"), PRESETS["paper"])
         settings, device = training.change(preset.finetune), compute.open(run.processes)
         announce(dataset, settings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -24,10 +25,12 @@ prior_option = click.option(
 )
 
 
-def check_prior(path: str | None, fit: bool) -> None:
-    """Refuse ``--prior`` without ``--fit``."""
+def check_prior(path: str | None, fit: bool, models: int) -> None:
+    """Refuse ``--prior`` without ``--fit``, and a pipe for several models, each of which reads it."""
     if path is not None and not fit:
-        raise OptionError("--prior is stored in the model; give it with --fit")
+        raise OptionError("--prior needs --fit, which stores it in the model")
+    if path is not None and models > 1 and not Path(path).is_file():
+        raise OptionError("--prior is read once for each model: give a file, not a pipe")
 
 
 def with_prior(checkpoint: Checkpoint, path: str | None, dataset: PairDataset) -> Checkpoint:

@@ -22,6 +22,7 @@ from speid_cli.dataset.metrics import has_both_classes
 from speid_cli.dataset.plain import is_reference
 from speid_cli.dataset.zips import brief
 from speid_cli.errors import DataError, counted
+from speid_cli.genome.intervals import ElementPair, Interval
 from speid_cli.genome.onehot import ALPHABET, is_packed, unpack
 from speid_cli.kinds import DATA_SET, expecting
 
@@ -145,6 +146,11 @@ class PairDataset:
     def sides(self) -> tuple[tuple[str, Elements, NDArray[np.int32]], ...]:
         """Name, elements and index (N,) of the enhancers, and of the promoters."""
         return ("enhancer", self.enhancers, self.enhancer_index), ("promoter", self.promoters, self.promoter_index)
+
+    def pair(self, row: int) -> ElementPair:
+        """The elements of a pair."""
+        places = (side.interval[index[row]].tolist() for _, side, index in self.sides)
+        return ElementPair(*(Interval(self.chromosomes[chrom], start, end) for chrom, start, end in places))
 
     def members(self, subset: int) -> NDArray[np.int64]:
         """Positions of a subset's labelled pairs, in order."""

@@ -8,8 +8,7 @@ Distance, GC content and k-mer counts go through gradient-boosted trees (scikit-
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,40 +23,17 @@ if TYPE_CHECKING:
 KMER_LENGTH = 5
 BASE_RATE = "base rate"
 _ROWS_AT_A_TIME = 256
-_TREES = 100
-# Each of them begins by dividing the features into bins.
-_FITS = 4
 Features = NDArray[np.floating]
 
-
-# Is told how many more trees are trained.
-Advance = Callable[[int], object]
-Watch = Callable[[str, int], AbstractContextManager[Advance]]
-
-
-class Baseline(NamedTuple):
-    """A model beside the network.
-
-    Attributes
-    ----------
-    logits : callable
-        From parts (the same pairs, each time with other subsets), a seed and an `Advance`: the logits
-        (N,) of all pairs, for each part.
-    trees : int
-        How many it trains for each part, at most.
-    """
-
-    logits: Callable[[Sequence[PairDataset], int, Advance], Iterator[NDArray[np.float64]]]
-    trees: int = 0
-
-
-def unwatched(title: str, trees: int) -> AbstractContextManager[Advance]:
-    """Shows nothing."""
-    return nullcontext(lambda amount: None)
+# From parts (the same pairs, each time with other subsets) and a seed: the logits (N,) of all pairs, for each part.
+Baseline = Callable[[Sequence[PairDataset], int], Iterator[NDArray[np.float64]]]
 
 
 def baseline_logits(
-    parts: Sequence[PairDataset], seed: int, baselines: Mapping[str, Baseline], watch: Watch = unwatched
+    parts: Sequence[PairDataset],
+    seed: int,
+    baselines: Mapping[str, Baseline],
+    say: Callable[[str], None] = lambda text: None,
 ) -> Iterator[tuple[str, list[NDArray[np.float64]]]]:
     """Name of each baseline in turn, and its logits (N,) for each part.
 
@@ -67,14 +43,12 @@ def baseline_logits(
         A data set, or what it is for each of its folds.
     baselines : dict of Baseline
         Such as `BASELINES`.
-    watch : callable
-        From a title and a number of trees, a context manager that gives an `Advance`.
+    say : callable
+        Is told which is trained.
     """
     for number, (name, baseline) in enumerate(baselines.items(), start=1):
-        title = f"baseline {number} of {len(baselines)}: {name}"
-        with watch(title, baseline.trees * len(parts)) as advance:
-            logits = list(baseline.logits(parts, seed, advance))
-        yield name, logits
+        say(f"baseline {number} of {len(baselines)}: {name}")
+        yield name, list(baseline(parts, seed))
 
 
 def _base_log_odds(dataset: PairDataset) -> NDArray[np.float64]:
@@ -83,11 +57,11 @@ def _base_log_odds(dataset: PairDataset) -> NDArray[np.float64]:
     return np.full(len(dataset), np.log(rate) - np.log1p(-rate))
 
 
-def _base_rate(parts: Sequence[PairDataset], seed: int, advance: Advance) -> Iterator[NDArray[np.float64]]:
+def _base_rate(parts: Sequence[PairDataset], seed: int) -> Iterator[NDArray[np.float64]]:
     return map(_base_log_odds, parts)
 
 
-def _element_names(parts: Sequence[PairDataset], seed: int, advance: Advance) -> Iterator[NDArray[np.float64]]:
+def _element_names(parts: Sequence[PairDataset], seed: int) -> Iterator[NDArray[np.float64]]:
     return (element_name_scores(part, part.members(TRAIN)) + _base_log_odds(part) for part in parts)
 
 
@@ -102,38 +76,17 @@ def default_trees(features: int, seed: int) -> HistGradientBoostingClassifier:
     return HistGradientBoostingClassifier(random_state=seed)
 
 
-def boosted(
-    features: Callable[[PairDataset], Features], make: MakeTrees = default_trees, trees: int = _TREES
-) -> Baseline:
-    """Gradient-boosted trees on features (N, F) of all pairs.
+def boosted(features: Callable[[PairDataset], Features], make: MakeTrees = default_trees) -> Baseline:
+    """Gradient-boosted trees, made by `make`, on features (N, F) of all pairs."""
 
-    Parameters
-    ----------
-    make : callable
-        The trees, none of them trained.
-    trees : int
-        How many to train, at most.
-    """
-
-    def logits(parts: Sequence[PairDataset], seed: int, advance: Advance) -> Iterator[NDArray[np.float64]]:
+    def logits(parts: Sequence[PairDataset], seed: int) -> Iterator[NDArray[np.float64]]:
         values = features(parts[0])
-        return (_boost(make(values.shape[1], seed % 2**32), trees, values, part, advance) for part in parts)
+        for part in parts:
+            members = part.members(TRAIN)
+            trees = make(values.shape[1], seed % 2**32).fit(values[members], part.label[members])
+            yield trees.decision_function(values)
 
-    return Baseline(logits, trees)
-
-
-def _boost(
-    model: HistGradientBoostingClassifier, trees: int, values: Features, dataset: PairDataset, advance: Advance
-) -> NDArray[np.float64]:
-    """Logits (N,) of all pairs by trees trained on the features (N, F) of the training pairs."""
-    members, step = dataset.members(TRAIN), trees // _FITS
-    model.set_params(warm_start=True)
-    for count in range(step, trees + 1, step):  # gives the same trees as one fit of all
-        model.set_params(max_iter=count).fit(values[members], dataset.label[members])
-        advance(step)
-        if model.n_iter_ < count:
-            break
-    return model.decision_function(values)
+    return logits
 
 
 def pair_distances(dataset: PairDataset) -> NDArray[np.float64]:
@@ -192,9 +145,9 @@ def _canonical(length: int) -> tuple[NDArray[np.int64], int]:
 
 
 BASELINES: dict[str, Baseline] = {
-    BASE_RATE: Baseline(_base_rate),
+    BASE_RATE: _base_rate,
     "distance": boosted(_distance),
-    "element names": Baseline(_element_names),
+    "element names": _element_names,
     "GC content": boosted(_of_both(_gc_content)),
     f"{KMER_LENGTH}-mer counts": boosted(_of_both(lambda elements: kmer_counts(elements, KMER_LENGTH))),
 }

@@ -90,7 +90,7 @@ def fit_calibration(label: NDArray[np.int8], logit: NDArray[np.floating]) -> Cal
     prevalence = float(label.mean())
     values = logit.astype(np.float64)
     centre, spread = values.mean(), values.std() if np.ptp(values) > 0 else 1.0
-    fitted = LogisticRegression(C=np.inf, max_iter=1000).fit(((values - centre) / spread)[:, None], label)
+    fitted = LogisticRegression(C=np.inf, tol=1e-10, max_iter=1000).fit(((values - centre) / spread)[:, None], label)
     slope = float(fitted.coef_[0, 0] / spread)
     found = Calibration(slope, float(fitted.intercept_[0] - slope * centre), prevalence)
     gained = _log_likelihood(label, found.probabilities(logit)) - _log_likelihood(

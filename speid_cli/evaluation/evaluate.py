@@ -14,11 +14,11 @@ from speid_cli.dataset.leakage import leak_report
 from speid_cli.dataset.metrics import has_both_classes, sigmoid
 from speid_cli.dataset.pairs import SUBSETS, TEST, TRAIN, VALIDATION, PairDataset, check_both_classes
 from speid_cli.errors import OptionError, counted
-from speid_cli.evaluation.baselines import BASELINES, Watch, baseline_logits, pair_distances, unwatched
+from speid_cli.evaluation.baselines import BASELINES, baseline_logits, pair_distances
 from speid_cli.evaluation.calibration import Calibration, fit_calibration, fit_threshold
 from speid_cli.evaluation.features import TrackFeatures
 from speid_cli.evaluation.measures import Estimate, Predictions, difference, estimate
-from speid_cli.evaluation.parts import Part
+from speid_cli.evaluation.parts import Part, check_trainable
 from speid_cli.evaluation.posterior import log_odds_with_distance
 from speid_cli.evaluation.seen import chosen_on, refuse_seen
 from speid_cli.evaluation.settings import EvaluationSettings
@@ -119,7 +119,6 @@ def evaluate(
     settings: EvaluationSettings,
     features: TrackFeatures | None = None,
     say: Callable[[str], None] = lambda text: None,
-    watch: Watch = unwatched,
     rivals: Mapping[str, Part] | None = None,
 ) -> Evaluation:
     """Evaluate the models, the baselines and TargetFinder on one subset, that of all parts together.
@@ -133,8 +132,8 @@ def evaluate(
         None where no part has a model.
     features : TrackFeatures, optional
         TargetFinder's, of all pairs of the data set; default: without TargetFinder.
-    say, watch : callable
-        Are told what is done, and which trees are trained.
+    say : callable
+        Is told what is done.
     rivals : dict of Part
         Several models that were divided alike, by name; `parts` is the first of them.
 
@@ -142,8 +141,10 @@ def evaluate(
     ------
     DataError
         The windows differ, the pairs lack positives or negatives, or a model was trained on them.
+        Without a model: the training pairs lack positives or negatives.
     OptionError
-        Folds are judged together on another subset than the test pairs.
+        Folds are judged together on another subset than the test pairs, or baselines alone on the training
+        pairs.
     """
     subset = settings.subset
     contests = {name: [part] for name, part in (rivals or {}).items()} or {MODEL_NAME: parts}
@@ -156,11 +157,13 @@ def evaluate(
     check_both_classes(dataset.label[members], f"the {SUBSETS[subset]} subset has")
     for checkpoint, divided in networks:
         check_windows(checkpoint.config, divided)
+    if not networks:
+        check_trainable(parts, subset)
     reasons = [refuse_seen(checkpoint, divided, subset, settings.allow_seen) for checkpoint, divided in networks]
     clusters = resampling_clusters(dataset, members)
     models = {
         name: _judge(contests.get(name, parts), rows, logits, clusters, settings, name in contests)
-        for name, logits in _all_logits(contests, device, settings, features, rows, say, watch)
+        for name, logits in _all_logits(contests, device, settings, features, rows, say)
     }
     names = tuple(name for name in (*contests, ENSEMBLE) if name in models)
     differences = {
@@ -213,7 +216,6 @@ def _all_logits(
     features: TrackFeatures | None,
     rows: list[NDArray[np.int64]],
     say: Callable[[str], None],
-    watch: Watch,
 ) -> Iterator[tuple[str, list[Logits]]]:
     """Name of the network and of each baseline, and, for each part, logits (N,) of all pairs that are needed."""
     parts = next(iter(contests.values()))
@@ -242,7 +244,7 @@ def _all_logits(
     size = sum(len(dataset.members(TRAIN)) for dataset in datasets) // len(datasets)
     each_fold = f", for each of {len(parts)} folds" if len(parts) > 1 else ""
     say(f"training the baselines on {counted(size, 'pair')}{each_fold}")
-    for name, logits in baseline_logits(datasets, settings.seed, baselines, watch):
+    for name, logits in baseline_logits(datasets, settings.seed, baselines, say):
         yield name, list(logits)
 
 

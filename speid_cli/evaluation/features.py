@@ -78,11 +78,20 @@ class FileSums(NamedTuple):
 
 
 class Silent(NamedTuple):
-    """A track without signal in any region: its name, its last file, and the first interval there."""
+    """A track without signal in any region, or files of a track without a contig of the pairs.
+
+    Attributes
+    ----------
+    path, first : str, Interval
+        Such a file, and the first interval there.
+    files : int
+        How many there are; 0: the whole track has no signal.
+    """
 
     name: str
     path: str
     first: Interval
+    files: int = 0
 
 
 @dataclass(frozen=True)
@@ -148,16 +157,21 @@ def track_features(
     """
     place, row = pair_regions(enhancer, promoter)
     numbers = {name: number for number, name in enumerate(chromosomes)}
-    value, silent, is_known = np.zeros((len(place), len(tracks))), [], False
+    value, silent, is_known = np.zeros((len(place), len(tracks))), list[Silent](), False
     with overlap_sums(place) as sums_of_peaks:
         for column, track in enumerate(tracks):
+            unknown = []
             for path in track.paths:
                 found = _file_sums(path, place, numbers, contigs, sums_of_peaks)
                 value[:, column] += found.sums
                 is_known = is_known or found.is_known
+                if not found.is_known:
+                    unknown.append((path, found.first))
                 advance(1)
             if not value[:, column].any():
                 silent.append(Silent(track.name, path, found.first))
+            elif unknown:
+                silent.append(Silent(track.name, *unknown[0], len(unknown)))
     if not is_known:
         contigs.find_all(silent[0].path, [silent[0].first])  # raises
     value /= (place[:, 2] - place[:, 1])[:, None]
@@ -165,7 +179,7 @@ def track_features(
 
 
 def check_ends(
-    tracks: Sequence[Track], path: str, lines: Sequence[int], pairs: Sequence[ElementPair], contigs: ContigNames
+    tracks: Sequence[Track], path: str, lines: Sequence[int | None], pairs: Sequence[ElementPair], contigs: ContigNames
 ) -> None:
     """Check that no element ends beyond its contig in a bigWig.
 
@@ -174,7 +188,7 @@ def check_ends(
     path : str
         The file of the pairs.
     lines, pairs : sequence (N,)
-        The pairs, under the names of `contigs`, and their lines.
+        The pairs, under the names of `contigs`, and their lines; None: not known.
 
     Raises
     ------

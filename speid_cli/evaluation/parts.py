@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from speid_cli.dataset.pairs import PairDataset
-from speid_cli.errors import DataError, counted
+from speid_cli.dataset.pairs import TRAIN, PairDataset, check_both_classes
+from speid_cli.errors import DataError, OptionError, counted
 from speid_cli.model.checkpoint import Checkpoint
 
 
@@ -43,6 +43,7 @@ def parts_of(models: Sequence[tuple[str, Checkpoint]], dataset: PairDataset) -> 
         ((path, checkpoint),) = models
         return [Part(checkpoint.division_of(dataset), checkpoint, path)]
     of_fold = dict(_by_fold(models, dataset))
+    _check_alike([of_fold[number] for number in sorted(of_fold)])
     missing = [number for number in range(1, dataset.folds + 1) if number not in of_fold]
     if missing:
         raise DataError(
@@ -51,6 +52,36 @@ def parts_of(models: Sequence[tuple[str, Checkpoint]], dataset: PairDataset) -> 
             hint=f"train it: speid pretrain DATA.npz --fold {missing[0]}",
         )
     return [Part(dataset.for_fold(number), *of_fold[number]) for number in sorted(of_fold)]
+
+
+def check_trainable(parts: Sequence[Part], subset: int) -> None:
+    """Refuse to judge baselines alone where they cannot be trained, or on the pairs that they are trained on.
+
+    Raises
+    ------
+    DataError
+        The training pairs lack positives or negatives.
+    OptionError
+        The training pairs are to be judged.
+    """
+    if subset == TRAIN:
+        raise OptionError("baselines are trained on the training subset: give --subset validation or --subset test")
+    for number, part in enumerate(parts, start=1):
+        label = part.dataset.label[part.dataset.members(TRAIN)]
+        of_fold = f" of fold {number}" * (len(parts) > 1)
+        check_both_classes(label, f"the training subset{of_fold} has", "the baselines are trained on it")
+
+
+def _check_alike(models: Sequence[tuple[Checkpoint, str]]) -> None:
+    """Refuse models of different stages: pre-training balances the classes, so that its probabilities are higher."""
+    (first, first_path), *others = models
+    for checkpoint, path in others:
+        if checkpoint.stage != first.stage:
+            raise DataError(
+                f"{checkpoint.stage}, and {first_path} is {first.stage}",
+                expected="models of the same stage, pretrained or finetuned",
+                path=path,
+            )
 
 
 def _by_fold(

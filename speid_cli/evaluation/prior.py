@@ -114,7 +114,7 @@ def fit_prior(
     Raises
     ------
     DataError
-        A line is not valid, there is no label column, no contig is in the data set, or fewer than 10
+        A line is not valid, there is no pair or no label column, no contig is in the data set, or fewer than 10
         positives or 10 negatives are left.
     """
     apart, read, counts = Apart(dataset), 0, Counter[tuple[int, int]]()  # by bin of distance and label
@@ -122,6 +122,8 @@ def fit_prior(
         read += 1
         if apart.has(pair):
             counts[_bin(distance_bp(*pair.enhancer[1:], *pair.promoter[1:])), label] += 1
+    if not read:
+        raise DataError("no pairs", expected="all candidates, with labels", path=path)
     apart.check_contigs(path)
     warn(apart.contigs.alias_warning())
     classes = [sum(count for (_, label), count in counts.items() if label == wanted) for wanted in (1, 0)]

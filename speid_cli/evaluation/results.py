@@ -19,7 +19,6 @@ from speid_cli.evaluation.settings import EvaluationSettings
 from speid_cli.files import finite
 from speid_cli.genome.bed import place_of
 from speid_cli.genome.bedpe import COLUMNS, MISSING
-from speid_cli.genome.intervals import Interval
 from speid_cli.model.checkpoint import Checkpoint
 
 FORMAT_VERSION = 1
@@ -29,9 +28,12 @@ _STRONGEST = 10
 def as_plain(evaluation: Evaluation, settings: EvaluationSettings) -> dict[str, Any]:
     """What ``metrics.json`` holds: plain values, None for what is undefined.
 
-    Where folds are judged together, ``threshold`` and ``calibration`` of a model are lists, one value a fold.
+    Where folds are judged together, ``model``, and ``threshold`` and ``calibration`` of each, are lists with one value
+    a fold.
     """
     label, dataset = evaluation.label, evaluation.parts[0].dataset
+    networks = [_plain_network(part.checkpoint) for part in evaluation.parts if part.checkpoint is not None]
+    is_one = len(evaluation.parts) == 1
     content = {
         "format_version": FORMAT_VERSION,
         "speid_version": __version__,
@@ -60,21 +62,20 @@ def as_plain(evaluation: Evaluation, settings: EvaluationSettings) -> dict[str, 
         "compared": compared(evaluation),
         "leaks": evaluation.leaks,
         "data": {"digest": dataset.digest}
-        | {key: dataset.metadata.get(key) for key in ("source", "split", "reference", "fold")},
-        "model": _plain_network(evaluation.parts[0].checkpoint),
+        | {key: dataset.metadata.get(key) for key in ("source", "split", "reference")}
+        | {"fold": dataset.metadata.get("fold") if is_one else None},
+        "model": next(iter(networks), None) if is_one else networks or None,
     }
     return finite(content)
 
 
-def _plain_network(checkpoint: Checkpoint | None) -> dict[str, Any] | None:
-    """What is known of the network, or of that of the first fold."""
-    if checkpoint is None:
-        return None
+def _plain_network(checkpoint: Checkpoint) -> dict[str, Any]:
+    """What is known of a network."""
     return {"stage": checkpoint.stage, "parameters": checkpoint.n_parameters, "provenance": checkpoint.provenance}
 
 
 def meaning(evaluation: Evaluation) -> str:
-    """One sentence on what the figures mean.
+    """One sentence on what the figures mean; without bootstrap replicates there is no verdict.
 
     A model is better than the base rate if it beats chance by both AUPRC and AUROC, see `beats_chance`.
     """
@@ -82,6 +83,8 @@ def meaning(evaluation: Evaluation) -> str:
         return "on pairs that the model may have been trained on, the figures say nothing about new pairs"
     positives = int(evaluation.label.sum())
     few = f"{counted(positives, 'positive')}: too few to tell" if positives < FEWEST_POSITIVES else ""
+    if all(np.isnan(judged.estimates["auroc"].low) for judged in evaluation.models.values()):
+        return "without intervals (--replicates 0) nothing is said on which model is better"
     if evaluation.network is None:
         return _meaning_of_baselines(evaluation, few)
     key = f"auprc{evaluation.within}"
@@ -169,10 +172,7 @@ def strongest_pairs(evaluation: Evaluation) -> list[dict[str, Any]]:
     rows = []
     for row in np.argsort(-probability, kind="stable")[:_STRONGEST]:
         pair = int(evaluation.members[row])
-        enhancer, promoter = (
-            Interval(dataset.chromosomes[chrom], start, end)
-            for chrom, start, end in (side.interval[index[pair]].tolist() for _, side, index in dataset.sides)
-        )
+        enhancer, promoter = dataset.pair(pair)
         rows.append({
             "name": dataset.name[pair] if dataset.name else "", "enhancer": place_of(enhancer),
             "promoter": place_of(promoter), "distance": int(distance[pair]) if np.isfinite(distance[pair]) else None,
@@ -191,13 +191,10 @@ def bedpe_lines(evaluation: Evaluation) -> Iterator[str]:
     yield "#" + "\t".join((*COLUMNS, "label", "calibrated", *others))
     fitted = network is not None and all(found.calibration for found in network.fitted)
     for row, pair in enumerate(evaluation.members):
-        sides = []
-        for _, elements, index in dataset.sides:
-            chrom, start, end = elements.interval[index[pair]].tolist()
-            sides += [dataset.chromosomes[chrom], str(start), str(end)]
+        enhancer, promoter = dataset.pair(pair)
         score = f"{network.predictions.probability[row]:.6g}" if network else MISSING
         calibrated = f"{network.predictions.calibrated[row]:.6g}" if network and fitted else MISSING
         name = dataset.name[pair] if dataset.name else MISSING
         values = [f"{found.probability[row]:.6g}" for found in others.values()]
         label = str(dataset.label[pair])
-        yield "\t".join((*sides, name, score, MISSING, MISSING, label, calibrated, *values))
+        yield "\t".join((*map(str, enhancer + promoter), name, score, MISSING, MISSING, label, calibrated, *values))

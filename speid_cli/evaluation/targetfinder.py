@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from speid_cli.dataset.pairs import PairDataset
 from speid_cli.evaluation.baselines import Baseline, boosted
-from speid_cli.evaluation.features import Advance, TrackFeatures, track_features
+from speid_cli.evaluation.features import Advance, TrackFeatures, check_ends, track_features
 from speid_cli.genome.contigs import ContigNames
 from speid_cli.genome.tracks import Track
 
@@ -38,6 +38,7 @@ def trees(features: int, seed: int) -> HistGradientBoostingClassifier:
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     return HistGradientBoostingClassifier(
+        max_iter=TREES,
         learning_rate=0.1,
         max_depth=5,
         max_features=math.log2(features) / features,
@@ -48,24 +49,33 @@ def trees(features: int, seed: int) -> HistGradientBoostingClassifier:
 
 def dataset_features(
     dataset: PairDataset,
+    path: str,
     tracks: Sequence[Track],
     contigs: ContigNames,
     advance: Advance = lambda files: None,
 ) -> TrackFeatures:
-    """The features of the pairs of a data set, by the names of whose chromosomes `contigs` knows them."""
+    """The features of the pairs of a data set, by the names of whose chromosomes `contigs` knows them.
+
+    Raises
+    ------
+    DataError
+        As `check_ends` and `track_features`; `path` is the data set's.
+    """
+    pairs = list(map(dataset.pair, range(len(dataset))))
+    check_ends(tracks, path, [None] * len(pairs), pairs, contigs)
     enhancer, promoter = (elements.interval[index] for _, elements, index in dataset.sides)
     return track_features(tracks, enhancer, promoter, dataset.chromosomes, contigs, advance)
 
 
 def targetfinder(features: TrackFeatures) -> dict[str, Baseline]:
     """TargetFinder's three variants, by name."""
-    return {name: boosted(_of(features, regions), trees, TREES) for name, regions in VARIANTS.items()}
+    return {name: boosted(_of(features, regions), trees) for name, regions in VARIANTS.items()}
 
 
 def combined(features: TrackFeatures, score: NDArray[np.float64]) -> dict[str, Baseline]:
     """The trees on the features of the widest variant, and the network's score (N,) of each pair."""
     of_tracks = _of(features, VARIANTS[WIDEST])
-    return {COMBINED: boosted(lambda dataset: np.column_stack([of_tracks(dataset), score]), trees, TREES)}
+    return {COMBINED: boosted(lambda dataset: np.column_stack([of_tracks(dataset), score]), trees)}
 
 
 def _of(features: TrackFeatures, regions: Sequence[str]) -> Callable[[PairDataset], NDArray[np.float64]]:

@@ -70,6 +70,12 @@ def check_header(names: list[str], promoter_first: bool) -> None:
                 expected=f"the columns {', '.join(COLUMNS[:6])}, in this order",
                 hint="put the columns in order, with cut or awk",
             )
+    if [name[-1:] for name in names[:6]] == [*"222111"]:
+        raise DataError(
+            "according to the header, columns 1-3 are the second element",
+            expected=f"the columns {', '.join(COLUMNS[:6])}, in this order",
+            hint="put the columns in order, with awk",
+        )
     first, second = (" ".join(names[side : side + 3]).casefold() for side in (0, 3))
     sides = ("promoter" in first or "enhancer" in second, "enhancer" in first or "promoter" in second)
     if sides == ((not promoter_first), promoter_first):

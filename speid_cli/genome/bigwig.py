@@ -63,15 +63,25 @@ def sums_of_values(path: str, intervals: Sequence[Interval]) -> NDArray[np.float
         return np.array(_read(path, "list(reader.average_over_bed(sys.argv[2], None, 'sum'))", str(bed)), np.float64)
 
 
+# Python would find modules in the current folder first.
+_READER = (
+    "import sys; sys.path = [*filter(None, sys.path)]; import json, pybigtools; reader = pybigtools.open(sys.argv[1])"
+)
+
+
 def _read(path: str, expression: str, *arguments: str) -> Any:
     """The value of an expression of the reader of a bigWig, which may be any value that JSON has.
 
-    It is read in another process, since pybigtools aborts its process where data are damaged.
+    It is read in another process, since pybigtools aborts its process where data are damaged; and by a link
+    that ends in ``.bw``, since pybigtools knows few spellings of the ending.
     """
     if not is_available():
         raise OptionError("pybigtools is needed to read a bigWig and not installed; try: pip install pybigtools")
-    code = f"import json, pybigtools, sys; reader = pybigtools.open(sys.argv[1]); print(json.dumps({expression}))"
-    done = subprocess.run([sys.executable, "-c", code, path, *arguments], capture_output=True, text=True)
+    with tempfile.TemporaryDirectory(prefix="speid-") as folder:
+        link = Path(folder, "values.bw")
+        link.symlink_to(Path(path).resolve())
+        command = [sys.executable, "-c", f"{_READER}; print(json.dumps({expression}))", str(link), *arguments]
+        done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         error = DataError("cannot be read", expected=BIGWIG, hint="was it copied or written completely?", path=path)
         raise recognised(error, BIGWIG)

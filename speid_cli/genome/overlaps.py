@@ -160,5 +160,5 @@ def _bedtools() -> Iterator[tuple[Any, Path]]:
     with tempfile.TemporaryDirectory(prefix="speid-") as folder:
         try:
             yield pybedtools, Path(folder)
-        except pybedtools.helpers.BEDToolsError as error:
+        except (pybedtools.helpers.BEDToolsError, NotImplementedError) as error:  # the second: a program is missing
             raise DataError(f"bedtools failed: {' '.join(str(error.args[-1]).split())}") from error

@@ -78,7 +78,7 @@ def _signal(fields: list[str], column: int) -> float:
             return 1.0
         raise DataError(counted(len(fields), "column"), expected=f"the signal in column {column}, after a tab")
     try:
-        signal = float(fields[column - 1])
+        signal = math.nan if "_" in fields[column - 1] else float(fields[column - 1])
     except ValueError:
         signal = math.nan
     if not math.isfinite(signal):

@@ -29,5 +29,6 @@ def open_reference(
         except DataError as error:
             if given is None:
                 raise
+            error.hint = ""  # which says to give it by name
             warn(str(error))
         yield genome

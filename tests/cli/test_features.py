@@ -111,6 +111,19 @@ def test_a_track_without_signal_is_a_warning(inputs: Path, capsys: pytest.Captur
 
 
 @needs_bedtools
+def test_a_file_of_other_contigs_is_a_warning_beside_files_that_have_signal(
+    inputs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("peaks/more.narrowPeak").write_text("chrUn\t5\t6\t.\t0\t.\t1\t-1\t-1\t-1\n")
+    Path("peaks/tracks.tsv").write_text("name\tpath\nCTCF\tctcf.narrowPeak\nCTCF\tmore.narrowPeak\n")
+    assert run("features", "pairs.bedpe", "--tracks", "peaks/tracks.tsv") == 0
+    assert (
+        "warning: track 'CTCF' has 1 file without a contig of pairs.bedpe: the first interval of peaks/more.narrowPeak "
+        "is chrUn:5-6, the first enhancer of pairs.bedpe chr1:4000-4100\n" in capsys.readouterr().err
+    )
+
+
+@needs_bedtools
 def test_a_reference_tells_of_another_build(inputs: Path, fails: Fails, capsys: pytest.CaptureFixture[str]) -> None:
     builders.write_fasta(inputs / "right.fa", {"1": "A" * 13_000, "2": "C" * 50})
     builders.write_fasta(inputs / "short.fa", {"chr1": "A" * 12_399})
@@ -145,6 +158,9 @@ def test_what_cannot_be_is_refused(inputs: Path, fails: Fails) -> None:
     assert "tracks.tsv: is an input of this command" in fails(
         *command, "peaks/tracks.tsv", "-o", "peaks/tracks.tsv", "--force"
     )
+    peaks = "peaks/ctcf.narrowPeak"
+    assert f"{peaks}: is an input of this command" in fails(*command, "peaks/tracks.tsv", "-o", peaks, "--force")
+    assert Path(peaks).read_text() == NARROW
     Path("empty.bedpe").write_text("# nothing\n")
     message = "empty.bedpe: no pairs; expected at least one BEDPE line of 6 or more columns"
     assert message in fails("features", "empty.bedpe", *command[2:], "peaks/tracks.tsv")

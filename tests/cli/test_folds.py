@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -147,6 +148,40 @@ def test_a_fold_that_is_not_there_is_an_error(folds: PairDataset, fails: Fails) 
     assert "plain.npz: no fold 1: it has 0 folds; speid prepare --folds K makes them" in message
 
 
+def test_models_of_different_stages_are_not_pooled(trained: PairDataset, fails: Fails) -> None:
+    message = fails("evaluate", MODELS[0], "pairs.pretrained.fold2.pt", MODELS[2], "pairs.npz")
+    assert (
+        f"pairs.pretrained.fold2.pt: pretrained, and {MODELS[0]} is finetuned; expected models of the same stage, "
+        "pretrained or finetuned" in message
+    )
+
+
+def test_a_fold_is_that_of_its_own_data_set_only(trained: PairDataset, capsys: pytest.CaptureFixture[str]) -> None:
+    other = ["prepare", "pairs.bedpe", "genome.fa", *WINDOW_OPTIONS, "--split", "random", "--folds", 3]
+    assert run(*other, "-o", "other.npz") == 0
+    capsys.readouterr()
+    assert run("finetune", "pairs.pretrained.fold2.pt", "other.npz", "--epochs", 1) == 0
+    assert "its test pairs may have been seen; its fold is not used\n" in capsys.readouterr().err
+    assert Checkpoint.read("other.pt").fold is None
+
+
+def test_baselines_that_cannot_be_trained_are_an_error(folds: PairDataset, fails: Fails) -> None:
+    with open("one.npz", "wb") as stream:
+        replace(folds, label=(folds.label * (folds.fold == 3)).astype(np.int8)).write(stream)
+    message = fails("evaluate", "one.npz", "--no-model")
+    assert "one.npz: the training subset of fold 2 has 0 positives and " in message
+    assert "expected both; the baselines are trained on it" in message
+    with open("plain.npz", "wb") as stream:
+        replace(folds, fold=None).write(stream)
+    message = fails("evaluate", "plain.npz", "--no-model", "--subset", "train", status=2)
+    assert "baselines are trained on the training subset: give --subset validation or --subset test" in message
+
+
+def test_without_replicates_there_is_no_verdict(trained: PairDataset, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("evaluate", MODELS[0], "pairs.npz", "--replicates", 0, "-o", "out") == 0
+    assert "without intervals (--replicates 0) nothing is said on which model is better" in capsys.readouterr().err
+
+
 def test_baselines_alone(folds: PairDataset, fails: Fails, capsys: pytest.CaptureFixture[str]) -> None:
     capsys.readouterr()
     assert run("evaluate", "pairs.npz", "--no-model") == 0
@@ -163,10 +198,10 @@ def test_baselines_alone(folds: PairDataset, fails: Fails, capsys: pytest.Captur
     assert "<h2>Comparison" in Path("pairs.evaluation/report.html").read_text()
     for arguments, message in (
         (["pairs.npz"], "MODEL.pt and DATA.npz are needed; --no-model judges the baselines alone"),
-        (["model.pt", "pairs.npz", "--no-model"], "--no-model judges DATA.npz without MODEL.pt and --fit"),
+        (["model.pt", "pairs.npz", "--no-model"], "--no-model cannot be used with MODEL.pt or --fit"),
         (
             ["pairs.npz", "--no-model", "--no-baselines"],
-            "--no-model --no-baselines leaves nothing to judge but --tracks",
+            "--no-model --no-baselines needs --tracks: nothing else is left to judge",
         ),
     ):
         assert message in fails("evaluate", *arguments, status=2)

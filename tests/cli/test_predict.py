@@ -199,8 +199,11 @@ def test_a_prior_stays_until_another_is_fitted(ranked: PairDataset, capsys: pyte
 
 def test_a_prior_is_fitted_with_fit_alone_and_a_fault_leaves_the_model(ranked: PairDataset, fails: Fails) -> None:
     before = Path("model.pt").read_bytes()
-    message = "--prior is stored in the model; give it with --fit"
+    message = "--prior needs --fit, which stores it in the model"
     assert message in fails(*EVALUATE, "--prior", "all.bedpe", status=2)
+    rivals = "evaluate", "model.pt", "again.pt", "pairs.npz", "--fit"
+    message = "--prior is read once for each model: give a file, not a pipe"
+    assert message in fails(*rivals, "--prior", "-", status=2)
     Path("few.bedpe").write_text("\n".join(Path("all.bedpe").read_text().splitlines()[:9]) + "\n")
     assert "few.bedpe: " in fails(*EVALUATE, "--fit", "--prior", "few.bedpe")
     assert "nowhere.bedpe: No such file" in fails(*EVALUATE, "--fit", "--prior", "nowhere.bedpe")

@@ -88,9 +88,11 @@ def test_files_of_one_name_are_told_apart_by_their_folders(models: PairDataset) 
     Path("b.pt").rename("other/a.pt")
     assert run("evaluate", "a.pt", "other/a.pt", "pairs.npz", "--no-baselines") == 0
     assert metrics()["networks"] == ["a.pt", "other/a.pt"]
-    Path("a.pt").rename("distance.pt")
-    assert run("evaluate", "distance.pt", "other/a.pt", "pairs.npz", "--force") == 0
-    assert list(metrics()["models"])[:2] == metrics()["networks"] == ["distance.pt", "other/a.pt"]
+    for taken in ("distance.pt", "label.pt"):
+        Path("a.pt").rename(taken)
+        assert run("evaluate", taken, "other/a.pt", "pairs.npz", "--force") == 0
+        assert list(metrics()["models"])[:2] == metrics()["networks"] == [taken, "other/a.pt"]
+        Path(taken).rename("a.pt")
 
 
 def test_what_is_no_comparison_is_refused(models: PairDataset, fails: Fails) -> None:

@@ -39,6 +39,8 @@ def test_platt_scaling_finds_the_line_that_made_the_labels() -> None:
     assert (found.slope, found.intercept) == (pytest.approx(0.5, abs=0.03), pytest.approx(-2, abs=0.05))
     assert found.probabilities(logit).mean() == pytest.approx(label.mean(), abs=1e-3)
     assert Calibration.from_plain(found.as_plain()) == found
+    residual = found.probabilities(logit) - label  # at the maximum of the likelihood, the slopes of it are 0
+    assert max(abs(residual.mean()), abs((residual * logit).mean())) < 1e-7
 
 
 @pytest.mark.parametrize(

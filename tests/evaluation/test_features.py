@@ -153,8 +153,8 @@ def test_a_track_without_signal_is_told_and_a_table_of_other_contigs_refused(fol
     contigs = ContigNames(["chr1"], "pairs.bedpe")
     features = features_of([Track("A", (files[0],)), Track("B", (files[1],))], pairs, contigs)
     assert features.silent == (
-        ("A", files[0], Interval("chr1", 90_000, 90_001)),
-        ("B", files[1], Interval("scaffold7", 90_000, 90_001)),
+        ("A", files[0], Interval("chr1", 90_000, 90_001), 0),
+        ("B", files[1], Interval("scaffold7", 90_000, 90_001), 0),
     )
     assert not features.of_pairs().any()
     message = (

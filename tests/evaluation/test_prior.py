@@ -186,13 +186,18 @@ def test_a_random_split_leaves_no_candidates(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("positives", "count", "found"),
     [(9, 500, "9 positives and 491 negatives"), (1, 20, "1 positive and 19 negatives"),
-     (500, 500, "500 positives and 0 negatives"), (0, 0, "0 positives and 0 negatives")],
+     (500, 500, "500 positives and 0 negatives")],
 )  # fmt: skip
 def test_too_few_of_a_class_are_refused(folder: Path, positives: int, count: int, found: str) -> None:
     distance = log_uniform(np.random.default_rng(0), count)
     path = write_candidates(distance, [1] * positives + [0] * (count - positives))
     with pytest.raises(DataError, match=f"^all.bedpe: {found} apart from .*; give all candidates, as speid candidates"):
         fit_prior(path, BY_CHROMOSOME)
+
+
+def test_a_file_without_pairs_is_refused(folder: Path) -> None:
+    with pytest.raises(DataError, match="^all.bedpe: no pairs; expected all candidates, with labels$"):
+        fit_prior(write_candidates(np.empty(0), []), BY_CHROMOSOME)
 
 
 def test_labels_are_needed(folder: Path) -> None:

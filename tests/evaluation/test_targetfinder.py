@@ -62,7 +62,8 @@ def test_a_variant_learns_from_its_own_regions_alone(folded: PairDataset, name: 
 
 def test_trees_are_grown_as_targetfinder_s() -> None:
     found = trees(66, seed=3).get_params()
-    assert (found["learning_rate"], found["max_depth"], found["early_stopping"]) == (0.1, 5, False)
+    shape = found["max_iter"], found["learning_rate"], found["max_depth"], found["early_stopping"]
+    assert shape == (targetfinder_module.TREES, 0.1, 5, False)
     assert found["max_features"] * 66 == pytest.approx(np.log2(66))
 
 
@@ -120,7 +121,7 @@ def tracks(folder: Path, genome: dict[str, str]) -> Path:
 
 
 def test_evaluate_judges_targetfinder_beside_the_network(
-    tracks: Path, fails: Fails, capsys: pytest.CaptureFixture[str]
+    tracks: Path, fails: Fails, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     builders.write_pairs(Path("pairs.bedpe"), builders.pair_lines(200))
     assert run("prepare", "pairs.bedpe", "genome.fa", *WINDOW_OPTIONS, "--folds", 3) == 0
@@ -139,4 +140,14 @@ def test_evaluate_judges_targetfinder_beside_the_network(
     message = fails("evaluate", "pairs.npz", "--no-model", "--tracks", tracks, *few, "-o", "none2")
     assert "ctcf.broadPeak:1: end 6100 is beyond chr1, which is 6000 bp long" in message
     Path("genome.fa").rename("elsewhere.fa")  # then lengths are not known
-    assert run("evaluate", "pairs.npz", "--no-model", "--tracks", tracks, *few, "-o", "none3") == 0
+    capsys.readouterr()
+    without = "evaluate", "pairs.npz", "--no-model", "--tracks", tracks, *few
+    assert run(*without, "-o", "none3") == 0
+    assert "whether the tracks are of the same genome build is not checked" in capsys.readouterr().err
+    monkeypatch.setenv("SPEID_REFERENCE", "elsewhere.fa")
+    assert "ctcf.broadPeak:1: end 6100 is beyond chr1" in fails(*without, "-o", "none4")
+    monkeypatch.delenv("SPEID_REFERENCE")
+    builders.write_bigwig(Path("short.bw"), {"chr1": np.ones(100)})
+    Path("tracks.tsv").write_text("name\tpath\nA\tshort.bw\n")
+    message = fails(*without, "-o", "none5")
+    assert "pairs.npz: end " in message and "is beyond chr1, which is 100 bp long; expected coordinates of" in message

@@ -168,6 +168,8 @@ def test_headers_stay_in_step(header: str, append: bool, expected: str) -> None:
         ("start1\tend1\t#chr1\tstart2\tend2\tchr2", "column 1 is headed 'start1'"),
         ("promoter_chrom\tpromoter_start\tpromoter_end\tenhancer_chrom\tenhancer_start\tenhancer_end",
          "in.bedpe:2: according to the header, columns 1-3 are the promoter; give --promoter-first"),
+        ("#chrom2\tstart2\tend2\tchrom1\tstart1\tend1", "in.bedpe:2: according to the header, columns 1-3 are the second "
+         "element; expected the columns chrom1, start1, end1, chrom2, start2, end2, in this order; put the columns in order"),
     ],
 )  # fmt: skip
 def test_headers_that_name_other_columns_are_refused(folder: Path, header: str, message: str) -> None:

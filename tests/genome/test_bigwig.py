@@ -38,6 +38,15 @@ def test_sums_are_those_of_all_values(values: dict[str, np.ndarray]) -> None:
     assert read_contigs("a.bw") == LENGTHS
 
 
+def test_any_spelling_of_the_ending_and_any_folder(values: dict[str, np.ndarray]) -> None:
+    for module in ("json", "pybigtools"):
+        Path(f"{module}.py").write_text("raise SystemExit('a module of the current folder')")
+    for name in ("b.BigWig", "b.BW", "b.bigwig"):
+        Path("a.bw").rename(name)
+        assert read_contigs(name) == LENGTHS
+        Path(name).rename("a.bw")
+
+
 def test_an_interval_without_values_has_exactly_0(folder: Path) -> None:
     far = np.full(3000, np.nan)
     far[:1000], far[2000:] = 1e30, -1e30
