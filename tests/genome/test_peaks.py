@@ -47,6 +47,7 @@ def test_lines_are_read_as_in_bed_and_contigs_in_any_spelling(folder: Path) -> N
         ("chr1\t1\t2\t.\t0\t.", 7, "6 columns; expected the signal in column 7, after a tab"),
         ("chr1\t1\t2\t.\t0\t.\tx", 7, "'x' in column 7; expected the signal, a number$"),
         ("chr1\t1\t2\t.\t0\t.\tnan", 7, "'nan' in column 7; expected the signal, a number$"),
+        ("chr1\t1\t2\t.\t0\t.\t1_0", 7, "'1_0' in column 7; expected the signal, a number$"),
         ("chr1\t1\t2\t.\t0\t.\t-inf", 7, "'-inf' in column 7; expected the signal, a number$"),
         ("chr1\t1\t2\t.\t.\t+", 5, "'.' in column 5; expected the signal, a number; cut -f1-3 gives every peak the signal 1"),
         ("chr1\t2\t2\t.\t0\t.\t1", 7, "'chr1.*; expected BED: chromosome, start and end, start below end"),
