@@ -103,7 +103,7 @@ def command(
     output.check_text(*files, minus, reference)
     is_annotation = _are_annotations(files, kind)
     if names and (is_annotation or kind == "promoters"):
-        raise OptionError("--names chooses intervals of BED files, which --promoters does not take as they are")
+        raise OptionError("--names selects enhancers from BED files; it cannot be used for promoters")
     if around.gene_types and not is_annotation:
         raise OptionError("--gene-types is for gene annotations")
     if is_annotation or kind == "promoters":
@@ -139,12 +139,10 @@ def _are_annotations(files: tuple[str, ...], kind: Kind | None) -> bool:
 
     streams = [path for path in files if path == "-" or (Path(path).exists() and not Path(path).is_file())]
     if streams and kind is None:  # what is read to see what it is cannot be read again
-        raise OptionError(
-            "of standard input or a pipe, say what to make: --promoters (from an annotation) or --enhancers"
-        )
+        raise OptionError("standard input and pipes need --promoters, for a gene annotation, or --enhancers, for BED")
     annotated = {kind == "promoters" if path in streams else is_annotation(path) for path in files}
     if len(annotated) > 1:
-        raise OptionError("gene annotations and BED files together; make the elements of each by a command of its own")
+        raise OptionError("gene annotations and BED files cannot be mixed; run speid elements once for each")
     if annotated == {True} and kind == "enhancers":
         raise DataError("is a gene annotation", expected="a BED file, for --enhancers", path=files[0])
     return annotated == {True}

@@ -152,7 +152,7 @@ def _check_output(format_: str, output: options.OutputOptions, scored: str, refe
 
 
 def _begun(hits: Iterable[Hit]) -> Iterable[Hit]:
-    """The same hits, the first of which is there: the header of the file has been read, or a fault been told of."""
+    """The same hits, after the first has been read: the header is known, and its errors come before any output."""
     taken = iter(hits)
     first = next(taken, None)
     return chain([] if first is None else [first], taken)

@@ -76,6 +76,6 @@ def _compare_with_start(model: Checkpoint) -> None:
         return
     figures = f"validation AUPRC was {before:.3f} before fine-tuning, and"
     if stage["kept_epoch"] == 0:
-        warn(f"{figures} at best {max(after):.3f} after it: the pre-trained weights are kept (unless --keep last)")
+        warn(f"{figures} at best {max(after):.3f} after it: the pre-trained weights are kept (--keep best)")
     elif stage["settings"]["keep"] == "last" and after[-1] < before:
         warn(f"{figures} is {after[-1]:.3f} after it (--keep best keeps the better weights)")

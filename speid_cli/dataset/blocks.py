@@ -36,9 +36,9 @@ def block_subsets(
 ) -> tuple[NDArray[np.int8], NDArray[np.int8]]:
     """Subset of each pair's enhancer (N,) and promoter (N,): 0 train, 1 validation, 2 test, -1 near a border.
 
-    Each chromosome has one test and one validation block, drawn among those nearest to the fractions,
-    both of the pairs that are not divided and of the positives among them. Counts go on from one
-    chromosome to the next, so that small chromosomes add up to the fractions.
+    Each chromosome gets one test and one validation block, drawn among those whose shares of undivided
+    pairs and of positives come nearest to the fractions. Shares are of all chromosomes so far, so that
+    small chromosomes add up to the fractions.
 
     Parameters
     ----------

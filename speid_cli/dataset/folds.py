@@ -88,8 +88,8 @@ def _by_chromosome(
 def _balanced(share: NDArray[np.float64], count: int) -> NDArray[np.int64]:
     """Fold (C,), from 0, of each chromosome, such that no exchange of two lowers the sum of squares of all shares.
 
-    The largest chromosomes are placed first, each where the sum grows least. A chromosome is also
-    exchanged for nothing, which every fold has. With more than `_MOST_TO_EXCHANGE`, the first placement is kept.
+    The largest chromosomes are placed first, each where the sum grows least. A chromosome may also
+    move alone: each fold has an empty one to exchange. With more than `_MOST_TO_EXCHANGE`, the first placement is kept.
     """
     share = np.concatenate([share, np.zeros((count, 2))])
     fold, taken = np.concatenate([np.zeros(len(share) - count, int), np.arange(count)]), np.zeros((count, 2))

@@ -16,8 +16,8 @@ PICTURES = {
     ),
     "precision_recall": (
         "Curves of precision against recall, one for each model, whose AUPRC is in the legend",
-        "Precision and recall on the evaluated pairs. The base rate is a horizontal line. The axis of precision ends "
-        "above the curves, where the first 5% of the interacting pairs are left out.",
+        "Precision and recall on the evaluated pairs. The base rate is a horizontal line. The axis of precision is "
+        "scaled to the curves from a recall of 5% on: before that, a few pairs decide.",
     ),
     "roc": (
         "Curves of the true against the false positive rate, one for each model, whose AUROC is in the legend",

@@ -144,8 +144,8 @@ def fit_prior(
 class Apart:
     """Which candidates have nothing to do with the validation and test pairs of a data set.
 
-    Those on a chromosome with training pairs, of which neither element lies in the stretch from the first to
-    the last element of its validation pairs, or of its test pairs, or nearer to it than a window. A split by
+    Candidates on a chromosome with training pairs, whose elements both lie outside the stretch from the first to
+    the last validation element there, by at least a window, and likewise for test. A split by
     chromosome leaves all candidates on the training chromosomes, and a split by block those outside of the
     held-out blocks; a random split leaves none.
 

@@ -46,8 +46,8 @@ def epoch_samples(
 ) -> Samples:
     """The samples of one epoch, in random order (Singh et al. 2016, section 2.2.1).
 
-    Each positive comes `settings.copies` times, by default for all but the paper's network as often
-    as balances the classes, and each negative once. Shifts are uniform over
+    Each negative occurs once, each positive `settings.copies` times (0: as often as balances the
+    classes). Shifts are uniform over
     each element's range, both ends included, drawn anew each epoch unless fixed.
     """
     order = np.random.default_rng([seed, epoch])

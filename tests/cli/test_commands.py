@@ -351,7 +351,7 @@ def test_motifs_that_do_not_fit_are_blamed_on_their_file(dataset: PairDataset, f
     assert "kernels.npz: motifs for kernels of 11 bp; expected 9 bp; run speid motifs with this preset" in short
 
 
-@pytest.mark.parametrize(("keep", "said"), [("best", "after it: the pre-trained weights are kept (unless --keep last)"),
+@pytest.mark.parametrize(("keep", "said"), [("best", "after it: the pre-trained weights are kept (--keep best)"),
                                            ("last", "after it (--keep best keeps the better weights)")])  # fmt: skip
 def test_fine_tuning_that_worsens_validation_says_so(
     dataset: PairDataset, capsys: pytest.CaptureFixture[str], keep: str, said: str

@@ -77,10 +77,10 @@ def test_standard_input(
 def test_what_does_not_fit_is_refused(files: None, fails: Fails) -> None:
     os.mkfifo("pipe")
     for name in ("-", "pipe"):
-        assert "of standard input or a pipe, say what to make: --promoters" in fails("elements", name, status=2)
-    assert "gene annotations and BED files together" in fails("elements", "genes.gtf", "states.bed", status=2)
+        assert "standard input and pipes need --promoters, for a gene annotation" in fails("elements", name, status=2)
+    assert "gene annotations and BED files cannot be mixed" in fails("elements", "genes.gtf", "states.bed", status=2)
     assert "genes.gtf: is a gene annotation; expected a BED file, for" in fails("elements", "genes.gtf", "--enhancers")
-    assert "--names chooses intervals of BED files" in fails("elements", "genes.gtf", "--names", "x", status=2)
+    assert "--names selects enhancers from BED files" in fails("elements", "genes.gtf", "--names", "x", status=2)
     assert "--gene-types is for gene annotations" in fails("elements", "states.bed", "--gene-types", "x", status=2)
     Path("empty.bed").write_text("# nothing\n")
     for kind in ("--promoters", "--enhancers"):

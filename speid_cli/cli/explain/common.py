@@ -40,16 +40,16 @@ def recording(run: Run, made_of: Mapping[str, Any]) -> Iterator[Record]:
 subject_options = options.group(
     "settings",
     SubjectSettings,
-    options.subset("Pairs to ask about."),
+    options.subset("Subset whose pairs are used."),
     click.option(
         "--pairs",
         "most_pairs",
         type=click.IntRange(0),
         default=SubjectSettings.most_pairs,
         metavar="N",
-        help="Ask about at most N pairs: of more, a random sample, up to half of it positives; 0: all pairs.",
+        help="Use at most N pairs: of more, a random sample, up to half of it positives; 0: use all.",
     ),
-    options.allow_seen("Also ask about pairs that the model was, or may have been, trained on."),
+    options.allow_seen("Allow pairs that the model was, or may have been, trained on."),
     options.seed,
 )
 motif_options = options.group(

@@ -31,8 +31,8 @@ from speid_cli.genome.pair_reader import PairReader
 def command(question: Question, replacement: KnockoutSettings, pair: str | None, reference: str | None) -> None:
     """Show which motif of the enhancer the model reads together with which of the promoter.
 
-    For each couple of motifs, in the held-out pairs with sites of both: how much more a motif adds to the
-    logit where the other is present, minus the same figure for other sequence of the elements. Writes
+    For each couple of motifs, in the held-out pairs with sites of both: how much larger the effect of one motif on
+    the logit is when the other is present than when it is replaced, minus the same for other sequence. Writes
     epistasis.tsv and report.html. All couples of many motifs take long; give those that `knockout` found.
 
     With --pair, the same for every two tiles of 50 bp of one pair, with the effects of all substitutions

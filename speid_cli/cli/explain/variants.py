@@ -48,8 +48,8 @@ def command(
     """Show what variants change in every pair whose windows they touch.
 
     Each alternative allele is applied alone to the reference: SNVs, changes of several bases and short
-    indels. For an indel, shift_change says how much the shift of the sequence does alone. The percentile
-    is the share of all substitutions of the same pair, in %, whose change is at most as large.
+    indels. An indel also shifts the sequence beside it: shift_change is the effect of the shift alone. The
+    percentile is the share of all substitutions of the same pair, in %, that change the logit by at most as much.
 
     \b
     Example:
