@@ -72,11 +72,11 @@ def decode_line(raw: bytes, path: str, number: int) -> str:
         ) from error
 
 
-def count_lines(path: str) -> int | None:
-    """Number of lines of a text file, as `read_lines` counts them; None for a damaged file, or one that is a stream."""
+def count_lines(share: Share) -> int | None:
+    """Number of lines of a share, as `read_lines` counts them; None for a damaged file, or one that is a stream."""
     try:
-        return Share(path).count_lines() if Path(path).is_file() else None
-    except DataError:
+        return share.count_lines() if Path(share.path).is_file() else None
+    except DataError:  # it is raised again where the lines are read
         return None
 
 

@@ -16,7 +16,7 @@ import pytest
 from speid_cli import files
 from speid_cli.errors import DataError
 from speid_cli.files import atomic_file, check_output_folder, check_output_path, write_folder
-from speid_cli.text import LONGEST_LINE_BYTES, count_lines, read_lines
+from speid_cli.text import LONGEST_LINE_BYTES, Share, count_lines, read_lines
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
@@ -174,10 +174,10 @@ def test_a_folder_that_cannot_be_is_refused(tmp_path: Path) -> None:
 def test_lines_are_counted_as_they_are_read(folder: Path, text: bytes, lines: int) -> None:
     Path("plain").write_bytes(text)
     Path("packed.gz").write_bytes(gzip.compress(text))
-    assert count_lines("plain") == count_lines("packed.gz") == lines == len(list(read_lines("plain")))
+    assert count_lines(Share("plain")) == count_lines(Share("packed.gz")) == lines == len(list(read_lines("plain")))
 
 
 def test_lines_of_streams_and_damaged_files_are_not_counted(folder: Path) -> None:
     Path("damaged.gz").write_bytes(gzip.compress(b"a\n" * 999)[:-9])
     os.mkfifo("pipe")
-    assert [count_lines(name) for name in ("damaged.gz", "pipe", "-", "nowhere")] == [None] * 4
+    assert [count_lines(Share(name)) for name in ("damaged.gz", "pipe", "-", "nowhere")] == [None] * 4

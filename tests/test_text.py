@@ -40,7 +40,11 @@ def test_shares_and_blocks_are_the_file(
     assert b"".join(parts) == text
     blocks = list(Share(str(path)).blocks(most))
     assert all(block.count(b"\n") == most and block.endswith(b"\n") for block in blocks[:-1])
-    assert sum(share.count_lines() for share in shares) == count_lines(str(path)) == len(list(read_lines(str(path))))
+    assert (
+        sum(share.count_lines() for share in shares)
+        == count_lines(Share(str(path)))
+        == len(list(read_lines(str(path))))
+    )
     for number, (share, part) in enumerate(zip(shares, parts, strict=True)):
         before = b"".join(parts[:number])
         assert not before or before.endswith(b"\n") or not part

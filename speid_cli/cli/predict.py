@@ -14,10 +14,10 @@ from speid_cli.cli import options
 from speid_cli.cli.console import Stopwatch, say, warn
 from speid_cli.cli.reference import open_reference, reference_option
 from speid_cli.cli.scored import MadeOf, ScoredOutput
-from speid_cli.errors import DataError, OptionError, counted
+from speid_cli.errors import OptionError, counted
 from speid_cli.files import sha256_of
 from speid_cli.model.config import BATCH_SIZE, GPU_BATCH_SIZE, StreamSettings
-from speid_cli.text import Share
+from speid_cli.text import Share, count_lines
 
 if TYPE_CHECKING:
     from speid_cli.model.checkpoint import Checkpoint
@@ -143,7 +143,9 @@ def command(
     processes, clock = Processes.of_torchrun(), Stopwatch()
     output.check((*files, reference))
     share = Share(candidates, *shard) if shard else Share(candidates)
-    lines = _count_lines(share, shard is not None or output.resume or processes.count > 1)
+    if shard is not None or output.resume or processes.count > 1:
+        _refuse_streams(candidates)
+    lines = count_lines(share)
     checkpoints, device = read_ensemble(models), compute.open(processes)
     probabilities = scale.of(models, checkpoints)
     with open_reference(checkpoints[0], models[0], reference) as genome, processes.connected():
@@ -171,15 +173,11 @@ def _split(files: tuple[str, ...]) -> tuple[list[str], str]:
     return [*files[:-1]], files[-1]
 
 
-def _count_lines(share: Share, is_read_twice: bool) -> int | None:
-    """Lines of a share of the candidates; None where that is not known."""
-    path, is_file = share.path, Path(share.path).is_file()
-    if is_read_twice and (path == "-" or (Path(path).exists() and not is_file)):
+def _refuse_streams(path: str) -> None:
+    """Refuse candidates that can be read only once."""
+    if path == "-" or (Path(path).exists() and not Path(path).is_file()):
         name = "standard input" if path == "-" else f"{path} is a pipe: it"
         raise OptionError(f"{name} can be read only once; --shard, --resume-output and torchrun need a regular file")
-    with suppress(DataError):  # it is raised again where the lines are read
-        return share.count_lines() if is_file else None
-    return None
 
 
 def _warn_of_inputs(checkpoints: Sequence[Checkpoint], stream: PairStream, outside: int) -> None:

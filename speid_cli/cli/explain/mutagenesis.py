@@ -118,8 +118,7 @@ def _say_what_is_asked(asked: list[AskedPair], others: int, genome: Reference) -
     if others:
         say(f"{counted(others, 'pair')} left out: they have no base to substitute")
     say(f"{counted(sum(pair.mutants for pair in asked), 'substitution')} in {counted(len(asked), 'pair')}")
-    if alias_warning := genome.contigs.alias_warning():
-        warn(alias_warning)
+    warn(genome.contigs.alias_warning())
     if not is_available():
         warn("no bigWig tracks: they need pybigtools; try: pip install pybigtools")
 

@@ -11,7 +11,7 @@ from speid_cli.cli.console import Stopwatch, duration, progress, say, warn
 from speid_cli.cli.outputs import write_table
 from speid_cli.cli.reference import open_reference, reference_option
 from speid_cli.errors import counted
-from speid_cli.text import count_lines
+from speid_cli.text import Share, count_lines
 
 if TYPE_CHECKING:
     from speid_cli.explain.variants import VariantScorer
@@ -71,11 +71,10 @@ def command(
         asked = VariantScorer(scorer, found, genome, not no_percentile, memory // 4)
         if not no_percentile:
             _say_how_long(asked)
-        with progress("variants", count_lines(variants), "lines") as bar:
+        with progress("variants", count_lines(Share(variants)), "lines") as bar:
             rows = asked.rows(variants, read_variants(variants, asked.skipped), bar.advance)
             write_table(output.path, output.force, COLUMNS, table_fields(COLUMNS, rows), _SHOWN)
-        if alias_warning := genome.contigs.alias_warning():
-            warn(alias_warning)
+        warn(genome.contigs.alias_warning())
         _report(asked)
 
 
