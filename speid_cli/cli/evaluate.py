@@ -224,7 +224,7 @@ def _summarise(target: Path, found: Evaluation) -> None:
     if found.seen:
         warn(f"the model may have been trained on these pairs: {found.seen}")
     if found.chosen:
-        warn(f"the figures are too good: these pairs were used to choose the model's {found.chosen}")
+        warn(f"the figures are too good: these pairs were used to choose the {found.chosen}")
     width = max(map(len, found.models))
     shown = {name: f"{name}{found.within}" if name.startswith("au") else name for name in _WIDTHS}
     heads = [name.removeprefix("calibrated_").ljust(column) for name, column in _WIDTHS.items()]

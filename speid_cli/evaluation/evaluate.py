@@ -172,7 +172,7 @@ def evaluate(
         )
         for one, other in combinations(names, 2)
     }
-    chosen = dict.fromkeys(name for checkpoint, divided in networks for name in chosen_on(checkpoint, divided, subset))
+    chosen = dict.fromkeys(name for part in judged for name in chosen_on(part.checkpoint, part.dataset, subset))
     leaks = leak_report([part.dataset for part in parts], subset)
     seen = next(filter(None, reasons), "")
     return Evaluation(parts, members, models, names, differences, clusters, seen, ", ".join(chosen), leaks)

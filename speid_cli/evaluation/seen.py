@@ -50,8 +50,13 @@ def why_seen(checkpoint: Checkpoint, dataset: PairDataset, subset: int) -> str:
     return ""
 
 
-def chosen_on(checkpoint: Checkpoint, dataset: PairDataset, subset: int) -> list[str]:
-    """Parts of a model that were chosen on the evaluated pairs, or on pairs of their chromosomes."""
+def chosen_on(checkpoint: Checkpoint | None, dataset: PairDataset, subset: int) -> list[str]:
+    """Parts of a model that were chosen on the evaluated pairs, or on pairs of their chromosomes.
+
+    None stands for the baselines, which have nothing stored.
+    """
+    if checkpoint is None:
+        return ["threshold", "calibration"] * (subset == VALIDATION)
     tested = {canonical(chrom) for chrom in dataset.chromosomes_of(subset)}
 
     def met(validation: Mapping[str, Any]) -> bool:

@@ -214,7 +214,7 @@ def test_pairs_that_the_model_was_chosen_on_are_warned_of(
         assert run("evaluate", "pairs.pt", data, *options) == 0
         return capsys.readouterr().err, metrics()["chosen_on_these_pairs"]
 
-    chosen = "warning: the figures are too good: these pairs were used to choose the model's "
+    chosen = "warning: the figures are too good: these pairs were used to choose the "
     message, found = judged("pairs.npz", "validation")
     assert f"{chosen}epoch, threshold, calibration" in message and found == "epoch, threshold, calibration"
     assert "Chosen on these pairs" in Path("pairs.evaluation/report.html").read_text()

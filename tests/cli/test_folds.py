@@ -165,7 +165,9 @@ def test_a_fold_is_that_of_its_own_data_set_only(trained: PairDataset, capsys: p
     assert Checkpoint.read("other.pt").fold is None
 
 
-def test_baselines_that_cannot_be_trained_are_an_error(folds: PairDataset, fails: Fails) -> None:
+def test_what_baselines_cannot_be_judged_on_is_told(
+    folds: PairDataset, fails: Fails, capsys: pytest.CaptureFixture[str]
+) -> None:
     with open("one.npz", "wb") as stream:
         replace(folds, label=(folds.label * (folds.fold == 3)).astype(np.int8)).write(stream)
     message = fails("evaluate", "one.npz", "--no-model")
@@ -175,6 +177,10 @@ def test_baselines_that_cannot_be_trained_are_an_error(folds: PairDataset, fails
         replace(folds, fold=None).write(stream)
     message = fails("evaluate", "plain.npz", "--no-model", "--subset", "train", status=2)
     assert "baselines are trained on the training subset: give --subset validation or --subset test" in message
+    capsys.readouterr()
+    assert run("evaluate", "plain.npz", "--no-model", "--subset", "validation") == 0
+    told = capsys.readouterr().err
+    assert "the figures are too good: these pairs were used to choose the threshold, calibration\n" in told
 
 
 def test_without_replicates_there_is_no_verdict(trained: PairDataset, capsys: pytest.CaptureFixture[str]) -> None:
