@@ -37,7 +37,7 @@ from speid_cli.explain.record import Parts
 from speid_cli.explain.settings import KnockoutSettings, MutagenesisSettings, SubjectSettings
 from speid_cli.explain.subject import Subject, ask
 from speid_cli.genome.bedpe import MISSING
-from speid_cli.genome.intervals import ElementPair, Interval
+from speid_cli.genome.intervals import Interval
 from speid_cli.genome.motif_files import Motif, read_jaspar_release, read_motifs
 from speid_cli.genome.pair_reader import PairReader
 from speid_cli.genome.reference import Reference
@@ -152,9 +152,11 @@ class Model:
             mutant, and ``logit_change``.
         """
         _, checkpoint = self._single
-        with self._genome(reference) as genome:
-            pair = ElementPair(*(genome.contigs.locate(Interval(*place)) for place in (enhancer, promoter)))
-            windows = PairWindows(genome, checkpoint.config, MutagenesisSettings()).of(pair)
+        with self._genome(reference) as genome, _as_file([(enhancer, promoter)]) as path:
+            of_pairs = PairWindows(genome, checkpoint.config, MutagenesisSettings())
+            ((pair,), _) = of_pairs.asked(PairReader(path))
+            windows = of_pairs.of(pair.labelled.pair)
+            _warn(genome.contigs.alias_warning())
         (first, second), scorer = windows, PerturbedScorer(checkpoint.model(), self.device)
         effects = substitutions(scorer, (first.codes, second.codes), (first.asked, second.asked))
         columns = zip(*mutagenesis_files.substitution_rows(windows, effects), strict=True)
@@ -191,7 +193,7 @@ class Model:
             scorer, memory = PerturbedScorer(checkpoint.model(), self.device), self.device.memory_bytes // 16
             asked = variant_effects.VariantScorer(scorer, found, genome, percentile, memory)
             rows = list(asked.rows(str(variants), read_variants(str(variants), asked.skipped)))
-            for sentence in (*asked.skipped.describe(), genome.contigs.alias_warning()):
+            for sentence in (*asked.left_out(), genome.contigs.alias_warning()):
                 _warn(sentence)
         return _table(variant_effects.COLUMNS, rows)
 
@@ -324,8 +326,13 @@ def _as_file(pairs: str | Path | Iterable[tuple[Place, Place]]) -> Iterator[str]
 
 
 def _table(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> Table:
-    """Rows by column."""
-    return {name: np.array([row[name] for row in rows]) for name in columns}
+    """Rows by column; what is not known is NaN among numbers, and empty among texts."""
+    return {name: _column([row[name] for row in rows]) for name in columns}
+
+
+def _column(values: Sequence[Any]) -> NDArray[Any]:
+    unknown = "" if any(isinstance(value, str) for value in values) else np.nan
+    return np.array([unknown if value is None else value for value in values])
 
 
 def _warn(text: str | None) -> None:

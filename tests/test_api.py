@@ -5,10 +5,11 @@ from __future__ import annotations
 import gzip
 from pathlib import Path
 
+import numpy as np
 import pandas
 import pytest
 
-from speid_cli.api import load_model
+from speid_cli.api import _column, load_model
 from speid_cli.errors import DataError, OptionError
 from speid_cli.genome.pair_reader import PairReader
 from tests import builders
@@ -53,10 +54,25 @@ def test_mutagenesis_is_that_of_the_command(model: None) -> None:
         assert table[name].tolist() == pytest.approx(expected[name].astype(float).tolist(), rel=1e-4, abs=1e-7)
 
 
+def test_what_is_not_known_is_nan_among_numbers_and_empty_among_texts(model: None) -> None:
+    Path("a.vcf").write_text("#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\nchr1\t1101\t.\tN\tC\nx\t5\t.\tA\tC\n")
+    genome = builders.write_fasta(Path("n.fa"), {"chr1": "N" * 1101 + "A" * 4899})
+    loaded, pairs = load_model("model.pt", device="cpu"), [(("chr1", 1000, 1200), ("chr1", 3000, 3100))]
+    with pytest.warns(UserWarning, match="1 variant on contigs that the reference does not have, such as 'x'"):
+        found = loaded.explain_variants(pairs, "a.vcf", str(genome), percentile=False)
+    assert found["percentile"].dtype.kind == "f" and np.isnan(found["percentile"]).all()
+    assert _column([None, "a"]).tolist() == ["", "a"]
+
+
 def test_errors_are_the_commands(model: None) -> None:
     loaded = load_model("model.pt", device="cpu")
     with pytest.raises(DataError, match="^pairs:2: end 99999 is beyond chr1"):
         loaded.predict([(("chr1", 0, 9), ("chr1", 5, 9)), (("chr1", 0, 9), ("chr1", 5, 99999))], "genome.fa")
+    with pytest.raises(DataError, match="^pairs:1: start1 9 is not below end1 5"):
+        loaded.explain_mutagenesis(("chr1", 9, 5), ("chr1", 5, 9), "genome.fa")
+    builders.write_fasta(Path("empty.fa"), {"chr1": "N" * 6000})
+    with pytest.raises(DataError, match="^pairs: the windows of these pairs hold only N"):
+        load_model("model.pt", device="cpu").explain_mutagenesis(("chr1", 0, 9), ("chr1", 5, 9), "empty.fa")
     with pytest.raises(DataError, match="unknown contig 'chr9'"):
         loaded.explain_mutagenesis(("chr9", 0, 9), ("chr1", 5, 9), "genome.fa")
     with pytest.raises(DataError, match="model.pt: the model has no calibration"):

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from speid_cli.dataset.metrics import sigmoid
 from speid_cli.dataset.pairs import SIDES
+from speid_cli.evaluation.measures import Estimate
 from speid_cli.explain.families import add_families
 from speid_cli.explain.occurrences import MotifsInPairs, Occurrences
 from speid_cli.explain.pairs import Elements, Mutated, PairScorer, Rows
@@ -130,7 +131,7 @@ def summarise(
     effect, per_site, change, redundancy, negatives = means.value.tolist()
     without, control = (subject.logit.astype(np.float64) for _ in (SITES, CONTROLS))
     without[found.pair], control[found.pair] = found.logit
-    auprc = subject.auprc_change(control, without, comparisons)
+    auprc = subject.auprc_change(control, without, comparisons) if len(found.pair) else Estimate(*[np.nan] * 3)
     row = {
         "side": SIDES[side], "motif": motif.identifier, "name": motif.name,
         "pairs": int(interacts.sum()), "sites": len(removed.stretches),

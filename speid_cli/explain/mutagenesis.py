@@ -124,7 +124,7 @@ class Window(NamedTuple):
     ----------
     side : str
     element : Interval
-        With the reference's name of the contig.
+        As it was given.
     start : int
         Position on the contig of the window's first base; may be negative.
     codes : uint8 (L,)
@@ -179,20 +179,26 @@ class PairWindows:
     settings: MutagenesisSettings
 
     def of(self, pair: ElementPair) -> tuple[Window, Window]:
-        """Windows of a pair."""
+        """Windows of a pair, by its own names of contigs.
+
+        Raises
+        ------
+        DataError
+            The reference does not have an element.
+        """
         lengths = self.config.enhancer_window, self.config.promoter_window
         enhancer, promoter = map(self._window, SIDES, pair, lengths)
         return enhancer, promoter
 
     def _window(self, side: str, element: Interval, length: int) -> Window:
-        start = window_start(element.start, element.end, length)
-        (codes,) = self.genome.codes([(element.chrom, start)], length)
+        here, start = self.genome.contigs.locate(element), window_start(element.start, element.end, length)
+        (codes,) = self.genome.codes([(here.chrom, start)], length)
         asked, position = codes != N_CODE, start + np.arange(length)
-        for limit in (self.settings.region, element if self.settings.elements else None):
+        for limit in (self.settings.region, here if self.settings.elements else None):
             if limit is not None:
                 inside = (limit.start <= position) & (position < limit.end)
-                asked = asked & inside & (limit.chrom == element.chrom)
-        return Window(side, element, start, codes, np.flatnonzero(asked), self.genome.contigs.lengths[element.chrom])
+                asked = asked & inside & (limit.chrom == here.chrom)
+        return Window(side, element, start, codes, np.flatnonzero(asked), self.genome.contigs.lengths[here.chrom])
 
     def asked(self, reader: PairReader) -> tuple[list[AskedPair], int]:
         """The pairs of a file with a base to substitute, in order, and how many others it has.
@@ -205,9 +211,8 @@ class PairWindows:
         found = []
         for line, labelled in read_labelled_pairs(reader, unlabelled=1):
             with located(reader.path, line):
-                pair = ElementPair(*map(self.genome.contigs.locate, labelled.pair))
-            mutants = SUBSTITUTIONS * sum(len(window.asked) for window in self.of(pair))
-            found.append(AskedPair(line, labelled._replace(pair=pair), mutants))
+                mutants = SUBSTITUTIONS * sum(len(window.asked) for window in self.of(labelled.pair))
+            found.append(AskedPair(line, labelled, mutants))
         asked = [pair for pair in found if pair.mutants]
         if not asked:
             raise self._nothing(found[0]).at(reader.path)

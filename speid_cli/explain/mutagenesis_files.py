@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from speid_cli.genome.bigwig import write_bigwig
 from speid_cli.genome.onehot import ALPHABET, FILE_CODES, onehot
 
 COLUMNS = ("line", "side", "chrom", "position", "reference", "alternative", "probability", "logit_change")
-_LONGEST_NAME = 100
+_LONGEST_NAME, _TRACK = 100, re.compile(rf"\d+\..+\.(?:{'|'.join(SIDES)})\.bw")
 
 
 def table_rows(pair: PairEffects) -> Iterator[str]:
@@ -46,6 +46,11 @@ def write_tracks(folder: Path, pair: PairEffects) -> None:
         if len(window.asked):
             path = folder / f"{pair.asked.line}.{name}.{window.side}.bw"
             write_bigwig(path, window.element.chrom, window.contig_length, window.start, base_values(changes))
+
+
+def tracks_of_other_runs(folder: Path, written: Container[str]) -> list[Path]:
+    """Files of a folder with the names of tracks that were not written now."""
+    return [path for path in folder.iterdir() if _TRACK.fullmatch(path.name) and path.name not in written]
 
 
 class Modisco:

@@ -102,8 +102,9 @@ class Subject:
         """
         from scipy.stats import t
 
-        change, *replicates = ranking(self.label, after, self.weights)[0] - ranking(self.label, before, self.weights)[0]
-        error = float(np.nanstd(replicates, ddof=1))
+        change, *drawn = ranking(self.label, after, self.weights)[0] - ranking(self.label, before, self.weights)[0]
+        known = [value for value in drawn if not np.isnan(value)]  # replicates with both classes
+        error = float(np.std(known, ddof=1)) if len(known) > 1 else np.nan
         margin = float(t.ppf(1 - 0.025 / comparisons, max(self.units - 1, 1))) * error
         return Estimate(float(change), float(change) - margin, float(change) + margin)
 

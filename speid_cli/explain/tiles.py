@@ -58,15 +58,17 @@ class PairMap:
         return np.add.reduceat(values, tile_starts(len(values)))
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """Values of `TILE_COLUMNS`, the strongest epistasis first."""
+        """Values of `TILE_COLUMNS`, the strongest epistasis first; without what lies outside of the contigs."""
         order = np.argsort(-np.abs(self.epistasis), axis=None, kind="stable")
         tiles = self.tiles(0), self.tiles(1)
         for flat in order.tolist():
             place = np.unravel_index(flat, self.epistasis.shape)
             values: list[Any] = []
-            for side, row in enumerate(place):
-                values += [self.windows[side].element.chrom, *tiles[side][row]]
-            yield dict(zip(TILE_COLUMNS, [*values, float(self.epistasis[place])], strict=True))
+            for window, side, row in zip(self.windows, tiles, place, strict=True):
+                start, end = (min(max(bound, 0), window.contig_length) for bound in side[row])
+                values += [window.element.chrom, start, end] if start < end else []
+            if len(values) == 6:
+                yield dict(zip(TILE_COLUMNS, [*values, float(self.epistasis[place])], strict=True))
 
 
 def map_pair(

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from speid_cli.dataset.metrics import sigmoid
 from speid_cli.dataset.pairs import SIDES
-from speid_cli.errors import DataError, located
+from speid_cli.errors import DataError, counted, located
 from speid_cli.explain.mutagenesis import substitutions
 from speid_cli.explain.settings import Advance
 from speid_cli.genome.bedpe import MISSING
@@ -39,6 +39,8 @@ COLUMNS = (
     "probability_alternative", "logit_change", "percentile", "shift_change",
 )  # fmt: skip
 BOTH = "both"
+# Changes of the logit that differ by less count as equal: what is scored together decides the last digits.
+_SAME_LOGIT = 1e-6
 # Held in memory together, at most: variants and, but for the last variant's, hits; pairs and hits that are scored.
 _VARIANTS, _HITS, _PAIRS, _SCORED = 4096, 1 << 16, 256, 1024
 Codes = NDArray[np.uint8]
@@ -55,7 +57,7 @@ class Pairs:
     pairs : list of ElementPair
         With the reference's contig names.
     spelling : dict of str
-        The file's own name of each contig.
+        The file's own name of each contig, the first if it has two.
 
     Raises
     ------
@@ -70,7 +72,7 @@ class Pairs:
         for line, pair in reader:
             with located(reader.path, line.number):
                 found = ElementPair(*map(reference.contigs.locate, pair))
-            self.spelling |= {ours.chrom: theirs.chrom for ours, theirs in zip(found, pair, strict=True)}
+            self.spelling = {ours.chrom: theirs.chrom for ours, theirs in zip(found, pair, strict=True)} | self.spelling
             self.line.append(line.number)
             self.name.append(line.fields[6] if len(line.fields) > 6 else MISSING)
             self.pairs.append(found)
@@ -172,6 +174,13 @@ class VariantScorer:
         if 0 < self.counts.variants == self.counts.unknown_contig:
             self._reference.contigs.find_all(path, [Interval(self.counts.first_unknown, 0, 1)])  # raises
 
+    def left_out(self) -> Iterator[str]:
+        """Sentences on alleles and variants that were not asked about."""
+        yield from self.skipped.describe()
+        if self.counts.unknown_contig:
+            unknown = counted(self.counts.unknown_contig, "variant")
+            yield f"{unknown} on contigs that the reference does not have, such as {self.counts.first_unknown!r}"
+
     def _block(self, path: str, variants: Iterator[Variant]) -> _Block | None:
         """The next variants; None where there is no more."""
         hits, line = list[Hit](), 0
@@ -192,7 +201,8 @@ class VariantScorer:
             return []
         if variant.start + len(variant.reference) > contigs.lengths[contig]:
             raise DataError(
-                f"position {variant.start + 1} is beyond {contig}, which is {contigs.lengths[contig]} bp long",
+                f"REF ends at {variant.start + len(variant.reference)}, beyond {contig}, which is "
+                f"{contigs.lengths[contig]} bp long",
                 hint="is the VCF of another genome build?", path=path, line=variant.line,
             )  # fmt: skip
         self._check_reference(path, variant, contig)
@@ -211,7 +221,9 @@ class VariantScorer:
     def _check_reference(self, path: str, variant: Variant, contig: str) -> None:
         end = variant.start + len(variant.reference)
         found = self._reference.fetch(contig, variant.start, end)
-        if (encode(found) != encode(variant.reference.encode())).any():
+        # Of the codes for several bases, VCF's REF has one of the bases.
+        is_exact = np.isin(np.frombuffer(found.upper(), np.uint8), np.frombuffer(b"ACGTN", np.uint8))
+        if ((encode(found) != encode(variant.reference.encode())) & is_exact).any():
             raise DataError(
                 f"REF {variant.reference:.40} at {variant.chrom}:{variant.start + 1}",
                 expected=f"{found.decode().upper():.40}, which {self._reference.path} has there",
@@ -310,7 +322,7 @@ class VariantScorer:
         if not self._percentiles:
             return None
         sizes = self._sizes(pair)
-        return 100.0 * int(np.searchsorted(sizes, np.float32(abs(change)), "right")) / max(len(sizes), 1)
+        return 100.0 * int(np.searchsorted(sizes, abs(change) + _SAME_LOGIT, "right")) / max(len(sizes), 1)
 
     def rank_first_pair(self) -> int:
         """Score the substitutions of the first pair, to see how long it takes; the number of pairs."""

@@ -109,12 +109,12 @@ def _alleles(text: str, number: int, skipped: Skipped) -> Iterator[Variant]:
     if len(fields) < len(_COLUMNS):
         raise DataError(f"{counted(len(fields), 'column')}", expected="at least 5, separated by tabs")
     chrom, position, identifier, reference, alternatives = fields[:5]
-    if not (position.isascii() and position.isdecimal() and 1 <= int(position[:13]) <= _LAST_POSITION):
-        raise DataError(f"position {position[:40]!r}", expected="a whole number, 1 or more")
+    if not (position.isascii() and position.isdecimal() and int(position[:13]) <= _LAST_POSITION):
+        raise DataError(f"position {position[:40]!r}", expected="a whole number")
     if not chrom or not reference:
         raise DataError("an empty contig name or REF", expected="a VCF")
     for alternative in alternatives.split(","):
-        reason = _why_skipped(reference.upper(), alternative.upper())
+        reason = _why_skipped(reference.upper(), alternative.upper()) or "position 0, a telomere" * (int(position) == 0)
         if reason:
             skipped.add(reason, number)
         else:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -97,8 +99,12 @@ def test_rows_begin_with_the_strongest_epistasis() -> None:
     rows = list(hand_made().rows())
     assert [list(row) for row in rows] == [list(TILE_COLUMNS)] * 2
     assert [tuple(row.values()) for row in rows] == [
-        ("chr7", 1050, 1080, "chr7", -20, 30, -2.0), ("chr7", 1000, 1050, "chr7", -20, 30, 0.25),
+        ("chr7", 1050, 1080, "chr7", 0, 30, -2.0), ("chr7", 1000, 1050, "chr7", 0, 30, 0.25),
     ]  # fmt: skip
+    made = hand_made()
+    beside = made.windows[0]._replace(start=-55, contig_length=9)
+    rows = list(replace(made, windows=(beside, made.windows[1])).rows())
+    assert [tuple(row.values())[:3] for row in rows] == [("chr7", 0, 9)]  # the first tile lies before the contig
 
 
 def test_a_tile_is_as_strong_as_its_bases_together() -> None:

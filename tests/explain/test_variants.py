@@ -181,7 +181,7 @@ def test_the_percentile_is_among_all_substitutions_of_the_pair(
     [
         (Variant("chr1", 2000, ".", "W", "C", 9), r"a.vcf:9: REF W at chr1:2001; expected ., which .*genome.fa has there; "
                                                   "is the VCF of another genome build"),
-        (Variant("chr1", 5999, ".", "AA", "C", 9), "a.vcf:9: position 6000 is beyond chr1, which is 6000 bp long"),
+        (Variant("chr1", 5999, ".", "AA", "C", 9), "a.vcf:9: REF ends at 6001, beyond chr1, which is 6000 bp long"),
         (Variant("chrZ", 5, ".", "A", "C", 9), "a.vcf: none of its contigs, such as 'chrZ', is in .*genome.fa, which has"),
     ],
 )  # fmt: skip
@@ -241,7 +241,9 @@ def test_letters_that_the_reference_has_beside_acgt_are_n(genome: tuple[Referenc
     scorer, _ = asked(reference)
     place = contigs["chr1"].index("R", 1900)
     assert list(scorer.rows("a.vcf", [Variant("chr1", place, ".", "N", "C", 9)]))
-    with pytest.raises(DataError, match=f"a.vcf:9: REF A at chr1:{place + 1}; expected R, which"):
+    assert list(scorer.rows("a.vcf", [Variant("chr1", place, ".", "A", "C", 9)]))  # as VCF has it
+    place = contigs["chr1"].index("N", 1900)
+    with pytest.raises(DataError, match=f"a.vcf:9: REF A at chr1:{place + 1}; expected N, which"):
         list(scorer.rows("a.vcf", [Variant("chr1", place, ".", "A", "C", 9)]))
 
 

@@ -55,15 +55,16 @@ def test_bases_that_both_alleles_share_are_left_out(
 def test_what_has_no_sequence_is_counted_and_named(tmp_path: Path) -> None:
     lines = ["<DEL>", "*", "G]chr2:7]", "[chr2:7[G", ".G", "G.", ".", "R", "A", "<DUP>", "C,*"]
     text = "".join(f"chr1\t{9 + number}\t.\tA\t{alternative}\t.\t.\t.\n" for number, alternative in enumerate(lines))
-    found, skipped = read(tmp_path / "a.vcf", HEAD + text)
+    found, skipped = read(tmp_path / "a.vcf", HEAD + text + "chr1\t0\t.\tN\t<DEL>,C\n")
     assert [variant.alternative for variant in found] == ["C"]
     assert list(skipped.describe()) == [
-        "2 alleles skipped: symbolic allele; the first in line 3",
+        "3 alleles skipped: symbolic allele; the first in line 3",
         "2 alleles skipped: overlapping deletion (*); the first in line 4",
         "4 alleles skipped: breakend; the first in line 5",
         "1 allele skipped: no alternative allele; the first in line 9",
         "1 allele skipped: letters other than A, C, G, T and N; the first in line 10",
         "1 allele skipped: the same as REF; the first in line 11",
+        "1 allele skipped: position 0, a telomere; the first in line 14",
     ]
 
 
@@ -72,7 +73,7 @@ def test_what_has_no_sequence_is_counted_and_named(tmp_path: Path) -> None:
     [
         (HEAD + "chr1\t5\t.\tA\n", "a.vcf:3: 4 columns; expected at least 5, separated by tabs"),
         (HEAD + "chr1 5 . A C\n", "a.vcf:3: 1 column; expected at least 5"),
-        (HEAD + "chr1\t0\t.\tA\tC\n", "a.vcf:3: position '0'; expected a whole number, 1 or more"),
+        (HEAD + "chr1\t-1\t.\tA\tC\n", "a.vcf:3: position '-1'; expected a whole number"),
         (HEAD + "chr1\tx\t.\tA\tC\n", "a.vcf:3: position 'x'; expected a whole number"),
         (HEAD + "chr1\t99999999999999999\t.\tA\tC\n", "a.vcf:3: position '99999999999999999'"),
         (HEAD + "\t5\t.\tA\tC\n", "a.vcf:3: an empty contig name or REF"),

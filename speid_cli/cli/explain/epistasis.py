@@ -8,7 +8,7 @@ import click
 import numpy as np
 
 from speid_cli.cli import options
-from speid_cli.cli.console import progress, say
+from speid_cli.cli.console import progress, say, warn
 from speid_cli.cli.explain.asked import asking, replacement_options
 from speid_cli.cli.explain.common import Question, question_options
 from speid_cli.cli.reference import open_reference, reference_option
@@ -77,7 +77,11 @@ def read_pair(text: str) -> ElementPair:
         raise click.BadParameter(
             f"{text!r}: expected CHROM:START-END,CHROM:START-END or FILE:LINE", param_hint="--pair"
         )
-    return ElementPair(options.region(regions[1]), options.region(regions[2]))
+    try:
+        return ElementPair(options.region(regions[1]), options.region(regions[2]))
+    except click.BadParameter as error:
+        error.param_hint = "--pair"
+        raise
 
 
 def _of_motifs(question: Question, replacement: KnockoutSettings) -> None:
@@ -111,8 +115,10 @@ def _of_pair(question: Question, replacement: KnockoutSettings, pair: ElementPai
     run, motifs = question.run("epistasis"), question.source.read()
     checkpoint, dataset = question.read()
     with open_reference(checkpoint, question.model, reference) as genome, located("--pair"):
-        on_reference = ElementPair(*map(genome.contigs.locate, pair))
-        windows = PairWindows(genome, checkpoint.config, MutagenesisSettings()).of(on_reference)
+        windows = PairWindows(genome, checkpoint.config, MutagenesisSettings()).of(pair)
+        if not any(len(window.asked) for window in windows):
+            raise DataError("the windows of this pair hold only N", hint="is this the right genome build?")
+        warn(genome.contigs.alias_warning())
     device = question.compute.open()
     subject = question.ask(checkpoint, dataset, device)
     scorer, seed, draws = PerturbedScorer(checkpoint.model(), device), question.settings.seed, replacement.draws

@@ -134,9 +134,16 @@ def _compute(scorer: PerturbedScorer, windows: PairWindows, asked: list[AskedPai
 
 
 def _write(target: Path, prefix: str | None, force: bool, pairs: Iterator[PairEffects], page: Page) -> None:
-    """Write all files, one pair after the other."""
+    """Write all files, one pair after the other, and remove the tracks of a run before."""
     from speid_cli.dataset.archive import write_archive
-    from speid_cli.explain.mutagenesis_files import COLUMNS, Modisco, modisco_names, table_rows, write_tracks
+    from speid_cli.explain.mutagenesis_files import (
+        COLUMNS,
+        Modisco,
+        modisco_names,
+        table_rows,
+        tracks_of_other_runs,
+        write_tracks,
+    )
     from speid_cli.genome.bigwig import is_available
 
     modisco, tracks = Modisco(), is_available()
@@ -156,3 +163,6 @@ def _write(target: Path, prefix: str | None, force: bool, pairs: Iterator[PairEf
                     write_archive(stream, {"arr_0": array})
         with atomic_file(folder / "report.html", force) as stream:
             stream.write(page.html().encode())
+        written = {path.name for path in folder.iterdir()}
+    for track in tracks_of_other_runs(target, written):
+        track.unlink()

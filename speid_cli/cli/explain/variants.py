@@ -89,9 +89,6 @@ def _say_how_long(asked: VariantScorer) -> None:
 
 def _report(asked: VariantScorer) -> None:
     counts = asked.counts
-    for sentence in asked.skipped.describe():
+    for sentence in asked.left_out():
         warn(sentence)
-    if counts.unknown_contig:
-        unknown = counted(counts.unknown_contig, "variant")
-        warn(f"{unknown} on contigs that the reference does not have, such as {counts.first_unknown!r}")
     say(f"{counted(counts.variants, 'variant')}; {counts.untouched:,} in no window; {counted(counts.rows, 'row')}")

@@ -116,6 +116,17 @@ def test_a_map_of_one_pair(asked: Question, pairs: list[str], capsys: pytest.Cap
                "What the numbers mean:", "What each base contributes", "Sites of motifs")  # fmt: skip
 
 
+def test_a_map_of_a_pair_with_other_names_or_without_bases(
+    asked: Question, genome: dict[str, str], fails: Callable[..., str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(*PAIR, "--pair", "1:1001-1200,1:3001-3100") == 0
+    assert "took '1' for 'chr1'" in capsys.readouterr().err
+    assert set(table("map/tiles.tsv").enhancer_chrom) == {1}
+    builders.write_fasta(Path("n.fa"), {name: "N" * len(sequence) for name, sequence in genome.items()})
+    message = fails(*PAIR, "--pair", "chr1:1001-1200,chr1:3001-3100", "-f", "n.fa", "-o", "none")
+    assert "--pair: the windows of this pair hold only N; is this the right genome build?" in message
+
+
 def test_a_map_needs_no_motifs(asked: Question, pairs: list[str]) -> None:
     assert run(*PAIR, "--pair", "pairs.bedpe:3") == 0
     assert Path("map/sites.tsv").read_text() == "side\tchrom\tstart\tend\tstrand\tmotif\tname\tbits\teffect\n"
@@ -127,7 +138,11 @@ def test_a_map_needs_no_motifs(asked: Question, pairs: list[str]) -> None:
     [
         ("chr1-5", 2, "--pair: 'chr1-5': expected CHROM:START-END,CHROM:START-END or FILE:LINE"),
         ("chr1:1-9", 2, "--pair: 'chr1:1-9': expected CHROM:START-END,CHROM:START-END or FILE:LINE"),
-        ("chr1:9-5,chr1:1-9", 2, "'chr1:9-5': expected CHROM:START-END, counted from 1, such as chr1:1,000,001-"),
+        (
+            "chr1:9-5,chr1:1-9",
+            2,
+            "Invalid value for --pair: 'chr1:9-5': expected CHROM:START-END, counted from 1, such as chr1:1,000,001-",
+        ),
         ("pairs.bedpe:1", 1, "pairs.bedpe:1: no pair on this line; lines are counted from 1, headers included\n"),
         ("pairs.bedpe:62", 1, "pairs.bedpe:62: no pair on this line; lines are counted from 1, headers included\n"),
         ("pairs.bedpe:0", 1, "pairs.bedpe:0: no pair on this line"),

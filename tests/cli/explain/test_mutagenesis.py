@@ -92,6 +92,25 @@ def test_sides_may_be_exchanged(three: list[str]) -> None:
     assert contents(OUT) == contents(Path("other"))
 
 
+def test_the_names_of_contigs_are_those_of_the_pairs(three: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert builders.run(*COMMAND, "--elements") == 0
+    expected = [row | {"chrom": row["chrom"].removeprefix("chr")} for row in table()]
+    builders.write_pairs(Path("pairs.bedpe"), [line.replace("chr", "") for line in three])
+    assert builders.run(*COMMAND, "--elements", "--force") == 0
+    assert table() == expected
+    assert "took '1' for 'chr1'" in capsys.readouterr().err
+
+
+def test_tracks_of_an_earlier_run_are_removed_and_other_files_stay(three: list[str]) -> None:
+    assert builders.run(*COMMAND, "--elements") == 0
+    Path(OUT, "notes.bw").write_text("mine")
+    before = {path.name for path in OUT.glob("*.bw")}
+    builders.write_pairs(Path("pairs.bedpe"), three[:1])
+    assert builders.run(*COMMAND, "--elements", "--force") == 0
+    after = {path.name for path in OUT.glob("*.bw")}
+    assert len(before) == 6 and after == {"notes.bw", "2.pair0.enhancer.bw"}
+
+
 def test_what_is_refused(three: list[str], fails: Callable[..., str]) -> None:
     for wrong in ("chr1", "chr1:0-5", "chr1:9-5", "chr1:,-5", "chr1:1-2000000000000000"):
         message = f"'{wrong}': expected CHROM:START-END, counted from 1, such as chr1:1,000,001-1,000,500"
