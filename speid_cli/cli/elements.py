@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -12,6 +12,8 @@ import click
 from speid_cli.cli import options
 from speid_cli.cli.console import say, warn
 from speid_cli.errors import DataError, OptionError, counted
+from speid_cli.genome.contigs import ContigNames
+from speid_cli.genome.intervals import Interval
 
 if TYPE_CHECKING:
     from speid_cli.genome.bed import BedElement
@@ -24,9 +26,9 @@ Kind = Literal["promoters", "enhancers"]
 class PromoterOptions:
     """``--upstream``, ``--downstream`` and ``--gene-types``."""
 
-    upstream: int
-    downstream: int
-    gene_types: str | None
+    upstream: int = 1500
+    downstream: int = 500
+    gene_types: str | None = None
 
     def around(self, starts: Sequence[Start], path: str) -> list[BedElement]:
         """Promoters at the starts of genes of the types asked for."""
@@ -48,14 +50,14 @@ class PromoterOptions:
 @click.option(
     "--upstream",
     type=options.distance,
-    default=1500,
+    default=PromoterOptions.upstream,
     metavar="BP",
     help="Length of a promoter before the first transcribed base.",
 )
 @click.option(
     "--downstream",
     type=options.distance,
-    default=500,
+    default=PromoterOptions.downstream,
     metavar="BP",
     help="Length of a promoter from the first transcribed base on.",
 )
@@ -106,21 +108,30 @@ def command(
         raise OptionError("--names selects enhancers from BED files; it cannot be used for promoters")
     if around.gene_types and not is_annotation:
         raise OptionError("--gene-types is for gene annotations")
+    if replace(around, gene_types=None) != PromoterOptions() and not (is_annotation or kind == "promoters"):
+        raise OptionError("--upstream and --downstream are for promoters: give --promoters, or an annotation")
+    contigs = ContigNames()
     if is_annotation or kind == "promoters":
         starts = list[Start]()
         for path in files:
             found, without = read_starts(path) if is_annotation else (bed_starts(path), 0)
-            starts += found
+            places = contigs.adopt(path, [Interval(start.chrom, 0, 1) for start in found], may_differ=True)
+            starts += (start._replace(chrom=place.chrom) for start, place in zip(found, places, strict=True))
             if without:
                 warn(f"{path}: left out {counted(without, 'row')} without a strand")
         elements, noun = around.around(starts, ", ".join(files)), "promoter"
     else:
         wanted = words(names or "")
-        read = [element for path in files for element in read_named(path, wanted)]
+        read: list[BedElement] = []
+        for path in files:
+            named = list(read_named(path, wanted))
+            places = contigs.adopt(path, [element.interval for element in named], may_differ=True)
+            read += (element._replace(interval=place) for element, place in zip(named, places, strict=True))
         elements, noun = merged(read), "element"
         if unknown := set(wanted) - {element.name for element in read}:
             warn(f"no interval is named {', '.join(sorted(unknown))}")
         say(f"{counted(len(elements), noun)} of {counted(len(read), 'interval')}")
+    warn(contigs.alias_warning())
     if reference is not None:
         elements = _on_reference(elements, reference, noun)
     if minus is not None:
@@ -165,7 +176,6 @@ def _on_reference(elements: list[BedElement], path: str, noun: str) -> list[BedE
 def _without(elements: list[BedElement], path: str, noun: str) -> list[BedElement]:
     """The elements that overlap none of a BED file's intervals."""
     from speid_cli.genome.bed import read_elements
-    from speid_cli.genome.contigs import ContigNames
     from speid_cli.genome.overlaps import overlaps
 
     contigs = ContigNames(dict.fromkeys(element.interval.chrom for element in elements), "the elements")

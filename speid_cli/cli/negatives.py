@@ -11,7 +11,7 @@ import click
 from speid_cli.cli import options
 from speid_cli.cli.candidates import read_both
 from speid_cli.cli.console import say, warn
-from speid_cli.dataset.labels import read_positives
+from speid_cli.dataset.labels import Positives, read_positives
 from speid_cli.dataset.negatives import BinCount, NegativeSettings, draw_negatives, pair_distance
 from speid_cli.errors import DataError, OptionError, counted
 from speid_cli.genome.bed import BedElement, place_of
@@ -63,7 +63,7 @@ def command(
     output.check_text(positives, enhancers, promoters)
     contigs = ContigNames()
     found = read_positives(positives, contigs)
-    _remark(found.labelled_0, found.between_chromosomes, positives)
+    _remark(found, positives)
     first, second = read_both(enhancers, promoters, contigs)
     warn(contigs.alias_warning())
     settings = replace(settings, test_chroms=tuple(contigs.find(chrom) or chrom for chrom in settings.test_chroms))
@@ -87,11 +87,14 @@ def _lines(rows: list[tuple[ElementPair, int]], *sides: Sequence[BedElement]) ->
     return [candidate_line(named(0, pair), named(1, pair), pair_distance(pair), label) for pair, label in rows]
 
 
-def _remark(labelled_0: int, between: int, path: str) -> None:
-    if labelled_0:
-        say(f"{path}: left out {counted(labelled_0, 'line')} with label 0")
-    if between:
-        warn(f"{path}: left out {counted(between, 'pair')} between chromosomes, which have no distance")
+def _remark(found: Positives, path: str) -> None:
+    if found.labelled_0:
+        say(f"{path}: left out {counted(found.labelled_0, 'line')} with label 0")
+    if found.repeated:
+        say(f"{path}: left out {counted(found.repeated, 'line')} that repeat a positive")
+    if found.between_chromosomes:
+        between = counted(found.between_chromosomes, "pair")
+        warn(f"{path}: left out {between} between chromosomes, which have no distance")
 
 
 def _compare(positive: set[Interval], known: set[Interval], name: str, path: str, positives: str) -> None:

@@ -204,5 +204,6 @@ def _report(counts: Sequence[StreamCounts], there: int, columns: set[int], secon
         warn("no pairs in the input")
     if invalid:
         first = next(each.first_invalid for each in counts if each.invalid)
-        warn(f"{counted(invalid, 'line')} could not be scored, with '.' for a score; the first: {first}")
+        since = "; lines of the interrupted run are not counted" if there else ""
+        warn(f"{counted(invalid, 'line')} could not be scored, with '.' for a score; the first: {first}{since}")
     say(f"{counted(pairs - invalid, 'pair')} scored in {seconds:.1f} s")

@@ -96,6 +96,8 @@ def command(
     _check_split(settings.split)
     if page is not None:
         check_output_path(page, output.force, (pairs, reference, settings.exclude))
+        if Path(page).resolve() == target.resolve():
+            raise OptionError(f"--report and the data set are the same file, {page}")
     with Reference(reference) as genome:
         dataset = assemble(pairs, genome, settings)
         warn(genome.contigs.alias_warning())
@@ -120,7 +122,11 @@ def _check_split(split: SplitSettings) -> None:
         raise OptionError(f"--folds needs --split chrom, block or random, not {split.method}")
     if split.folds and replace(split, method="chrom", seed=0, folds=None) != SplitSettings():
         raise OptionError("--folds tests each pair once: leave out fractions, --test-chroms and --validation-chroms")
-    if not split.test_fraction + split.validation_fraction < 1:
+    fractions = split.test_fraction, split.validation_fraction
+    usual = SplitSettings.test_fraction, SplitSettings.validation_fraction
+    if split.method in ("none", "test") and fractions != usual:
+        raise OptionError(f"--test-fraction and --validation-fraction do not fit --split {split.method}")
+    if not sum(fractions) < 1:
         raise OptionError("--test-fraction and --validation-fraction leave nothing to train on")
     if split.method != "chrom" and (split.test_chroms or split.validation_chroms):
         raise OptionError(f"--test-chroms and --validation-chroms need --split chrom, not {split.method}")

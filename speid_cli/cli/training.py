@@ -43,7 +43,7 @@ def presets_table(stage: str) -> str:
 
 def history_path(model: Path) -> Path:
     """Path of the history TSV of a model; the picture of it ends in ``.svg``."""
-    return model.with_suffix(".history.tsv")
+    return model.with_name(f"{model.name.removesuffix('.pt')}.history.tsv")
 
 
 def state_path(model: Path) -> Path:

@@ -35,6 +35,7 @@ class Positives(NamedTuple):
     pairs: list[ElementPair]
     labelled_0: int
     between_chromosomes: int
+    repeated: int
 
 
 def read_labelled_pairs(
@@ -115,7 +116,8 @@ def read_positives(path: str, contigs: ContigNames) -> Positives:
     if not within:
         found = "no positives on one chromosome" if positive else f"label 0 throughout, in {counted(len(read), 'pair')}"
         raise DataError(found, expected="at least one positive", path=path)
-    return Positives(sorted(set(within)), len(read) - len(positive), len(positive) - len(within))
+    once = sorted(set(within))
+    return Positives(once, len(read) - len(positive), len(positive) - len(within), len(within) - len(once))
 
 
 def _named_column(choice: str | None, header: BedpeLine | None) -> int | None:

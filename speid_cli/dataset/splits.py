@@ -70,14 +70,15 @@ def split(
     """
     if settings.method in ("none", "test"):
         return np.full(len(label), TRAIN if settings.method == "none" else TEST, np.int8)
-    if settings.method == "random":
-        return _random(settings, len(label))
-    if settings.method == "block":
-        fractions = settings.test_fraction, settings.validation_fraction
-        first, second = block_subsets(enhancers, promoters, label, *fractions, window, settings.seed)
+    if settings.method != "chrom":
         asked = {TRAIN: 1.0, VALIDATION: settings.validation_fraction, TEST: settings.test_fraction}
         wanted = [part for part, fraction in asked.items() if fraction > 0]
         hint = "choose other fractions, or another --split"
+    if settings.method == "random":
+        first = second = _random(settings, len(label))
+    elif settings.method == "block":
+        fractions = settings.test_fraction, settings.validation_fraction
+        first, second = block_subsets(enhancers, promoters, label, *fractions, window, settings.seed)
     else:
         within = enhancers[:, 0] == promoters[:, 0]
         subset_of_chrom = _by_chromosome(settings, enhancers[within, 0], label[within], chromosomes)

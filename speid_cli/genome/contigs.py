@@ -64,8 +64,13 @@ class ContigNames:
             )
         return known
 
-    def adopt(self, path: str, intervals: Sequence[Interval]) -> list[Interval]:
+    def adopt(self, path: str, intervals: Sequence[Interval], may_differ: bool = False) -> list[Interval]:
         """The intervals of another file with the contig names known here; new names are kept, and known from now on.
+
+        Parameters
+        ----------
+        may_differ : bool
+            The file may have other contigs only, such as one of several with a chromosome each.
 
         Raises
         ------
@@ -73,9 +78,9 @@ class ContigNames:
             The file shares no contig with those before it.
         """
         names = dict.fromkeys(interval.chrom for interval in intervals)
-        known = self.find_all(path, intervals) if self._names else {}
+        known = self.find_all(path, intervals) if self._names and not may_differ else {}
         self.path = self.path or path
-        self._examples[path] = next(iter(names))
+        self._examples[path] = next(iter(names), "")
         for name in names:
             known.setdefault(name, self.find(name) or name)
             self._names.setdefault(known[name])

@@ -103,7 +103,7 @@ def on_contigs(elements: Iterable[BedElement], contigs: ReferenceContigs) -> lis
 
 
 def merged(elements: Iterable[BedElement]) -> list[BedElement]:
-    """Elements that overlap or touch as one, sorted; its name holds theirs, joined by commas, the first few at most."""
+    """Elements that overlap or touch as one, sorted; its name holds theirs, joined by commas; beyond 20, ``...``."""
     found: list[tuple[Interval, dict[str, None]]] = []
     for interval, name, _ in sorted(elements):
         if found and found[-1][0].chrom == interval.chrom and interval.start <= found[-1][0].end:
@@ -111,7 +111,7 @@ def merged(elements: Iterable[BedElement]) -> list[BedElement]:
             interval = last._replace(end=max(last.end, interval.end))
         else:
             names = {}
-        if name != MISSING and len(names) < _NAMES_JOINED:
-            names[name] = None
+        if name != MISSING:
+            names[name if len(names) < _NAMES_JOINED else "..."] = None
         found.append((interval, names))
     return [BedElement(interval, ",".join(names) or MISSING) for interval, names in found]

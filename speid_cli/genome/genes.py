@@ -148,7 +148,7 @@ def _gff_row(fields: Sequence[str]) -> _Row:
     gene_type = next((attributes[name] for name in _TYPES if attributes.get(name)), "")
     found = Start(chrom, start if strand == "+" else end - 1, strand, gene, gene_type)
     if "ID" in attributes or "Parent" in attributes:  # GFF3
-        return _Row(kind, found, attributes.get("ID", ""), attributes.get("Parent", ""))
+        return _Row(kind, found, attributes.get("ID", ""), attributes.get("Parent", "").partition(",")[0])
     gene_id = attributes.get("gene_id", "")
     return _Row(kind, found, gene_id, "") if kind == "gene" else _Row(kind, found, "", gene_id)
 

@@ -12,7 +12,7 @@ from speid_cli.errors import DataError, located
 from speid_cli.genome.bed import place_of
 from speid_cli.genome.bedpe import MISSING, SCORE_COLUMN
 from speid_cli.genome.candidates import NAME_SEPARATOR
-from speid_cli.genome.contigs import ReferenceContigs
+from speid_cli.genome.contigs import ReferenceContigs, canonical
 from speid_cli.genome.intervals import ElementPair, Interval, distance_bp
 from speid_cli.genome.pair_reader import PairReader
 
@@ -91,7 +91,7 @@ class HitReader:
             if probability is None:  # also of a line that is no pair, which `predict --on-invalid na` marks
                 self.without += 1
             elif probability >= self.least:
-                pair = self.reader.pair(line)
+                pair = _of_one_spelling(self.reader.pair(line))
                 yield Hit(probability, pair, self._names(fields, pair), self._strands(fields), line.text, line.number)
 
     def _check_header(self) -> None:
@@ -137,6 +137,13 @@ class HitReader:
 
     def _in_order(self, first: str, second: str) -> tuple[str, str]:
         return (second, first) if self.promoter_first else (first, second)
+
+
+def _of_one_spelling(pair: ElementPair) -> ElementPair:
+    """The pair with the enhancer's name of the contig for both, if both names are of one contig."""
+    enhancer, promoter = pair
+    is_one = canonical(enhancer.chrom) == canonical(promoter.chrom)
+    return pair._replace(promoter=promoter._replace(chrom=enhancer.chrom)) if is_one else pair
 
 
 def strongest(hits: Iterable[Hit], count: int, of_each: Literal["enhancer", "promoter"] | None = None) -> list[Hit]:

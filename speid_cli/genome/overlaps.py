@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
@@ -18,9 +18,8 @@ from speid_cli.errors import DataError, OptionError
 from speid_cli.files import os_errors_of
 from speid_cli.genome.intervals import ElementPair, Interval
 
-# The last interval of both files given to bedtools: a complete output ends with the overlap of these two.
-_LAST = Interval("speid-last", 0, 1)
-_LAST_NUMBER = 10**9 - 1
+# The last interval of all files given to bedtools, on the last chromosome: a complete output ends with its overlap.
+_LAST = (10**9 - 1, 0, 1)
 # As many as tell any two doubles apart.
 _DIGITS = 17
 Places = NDArray[np.int64]
@@ -82,17 +81,16 @@ def overlap_sums(queries: Places) -> Iterator[Callable[[Places, NDArray[np.float
         As `overlaps`.
     """
     with _bedtools() as (pybedtools, folder):
-        _write_places(folder / "queries.bed", queries, [])
-        first = pybedtools.BedTool(str(folder / "queries.bed"))
+        first = pybedtools.BedTool(_write(folder / "queries.bed", chain(queries.tolist(), [_LAST])))
 
         def sums(regions: Places, signal: NDArray[np.float64]) -> NDArray[np.float64]:
             order = np.lexsort(regions.T[1::-1])
-            _write_places(folder / "regions.bed", regions[order], [signal[order]])
-            second = pybedtools.BedTool(str(folder / "regions.bed"))
+            rows = zip(*regions[order].T.tolist(), signal[order].tolist(), strict=True)
+            second = pybedtools.BedTool(_write(folder / "regions.bed", chain(rows, [(*_LAST, 1)])))
             found = folder / "found.bed"
             first.map(second, c=4, o="sum", prec=_DIGITS, null=0, nonamecheck=True, output=str(found))
             text = found.read_text()
-            _check_complete(text, "\t".join(map(str, (_name(_LAST_NUMBER), 0, 1, 1))), folder)
+            _check_complete(text, _line([*_LAST, 1]), folder)
             values = [line.rpartition("\t")[2] for line in text.split("\n")[:-2]]
             return np.array(values, np.float64)
 
@@ -101,12 +99,18 @@ def overlap_sums(queries: Places) -> Iterator[Callable[[Places, NDArray[np.float
 
 def _overlaps(queries: Sequence[Interval], regions: Sequence[Interval]) -> dict[int, list[int]]:
     """The queries that share a base with a region, and those regions, by position."""
+    numbers = {name: number for number, name in enumerate(dict.fromkeys(place.chrom for place in (*queries, *regions)))}
+
+    def rows(intervals: Sequence[Interval]) -> Iterator[tuple[int, ...]]:
+        places = ((numbers[chrom], start, end) for chrom, start, end in intervals)
+        return ((*place, row) for row, place in enumerate(chain(places, [_LAST])))
+
     with _bedtools() as (pybedtools, folder):
-        first = pybedtools.BedTool(_write_bed(folder / "queries.bed", queries))
-        second = pybedtools.BedTool(_write_bed(folder / "regions.bed", regions))
+        first = pybedtools.BedTool(_write(folder / "queries.bed", rows(queries)))
+        second = pybedtools.BedTool(_write(folder / "regions.bed", rows(regions)))
         first.intersect(second, wa=True, wb=True, nonamecheck=True, output=str(folder / "found.bed"))
         text = (folder / "found.bed").read_text()
-    _check_complete(text, "\t".join(map(str, (*_LAST, len(queries), *_LAST, len(regions)))), folder)
+    _check_complete(text, f"{_line([*_LAST, len(queries)])}\t{_line([*_LAST, len(regions)])}", folder)
     found: defaultdict[int, list[int]] = defaultdict(list)
     for line in text.split("\n")[:-2]:
         fields = line.split("\t")
@@ -126,25 +130,16 @@ def _check_complete(text: str, last_line: str, folder: Path) -> None:
         )
 
 
-def _write_places(path: Path, places: Places, columns: Sequence[NDArray[np.float64]]) -> None:
-    """A sorted BED file with more columns, ended by chromosome `_LAST_NUMBER`, whose other columns are 1."""
-    rows = zip(*places.T.tolist(), *(column.tolist() for column in columns), strict=True)
+def _write(path: Path, rows: Iterable[Sequence[float]]) -> str:
+    """A BED file: number of the chromosome, start, end and maybe one more column."""
     with os_errors_of(path), path.open("w") as out:
-        for chromosome, *fields in chain(rows, [(_LAST_NUMBER, 0, 1, *(1 for _ in columns))]):
-            out.write("\t".join(map(str, (_name(chromosome), *fields))) + "\n")
-
-
-def _name(chromosome: int) -> str:
-    """A name that sorts as its number does."""
-    return f"chr{chromosome:09d}"
-
-
-def _write_bed(path: Path, intervals: Sequence[Interval]) -> str:
-    """A BED file whose names are positions, ended by `_LAST`."""
-    with os_errors_of(path), path.open("w") as out:
-        for position, (chrom, start, end) in enumerate((*intervals, _LAST)):
-            out.write(f"{chrom}\t{start}\t{end}\t{position}\n")
+        out.writelines(f"{_line(row)}\n" for row in rows)
     return str(path)
+
+
+def _line(row: Sequence[float]) -> str:
+    """A line of BED. The chromosome's name sorts as its number, and is none that bedtools takes for a header."""
+    return "\t".join([f"chr{row[0]:09d}", *map(str, row[1:])])
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from speid_cli.files import atomic_file
 from speid_cli.model.stored import load_plain, save_plain
 
 STATE_VERSION = 1
+_ANEW = "--force without --resume starts again"
 # Sent by people, and by schedulers before they stop a job.
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 
@@ -49,13 +50,17 @@ class TrainingState:
         self._run = run
         if self._path is None or not self._path.exists():
             return None
-        content = load_plain(self._path)
+        try:
+            content = load_plain(self._path)
+        except DataError as error:
+            error.hint = error.hint or _ANEW
+            raise
         if content.get("state_version") != STATE_VERSION or not isinstance(content.get("run"), dict):
-            raise DataError("not the state of a training run", hint="--force starts again", path=self._path)
+            raise DataError("not the state of a training run", hint=_ANEW, path=self._path)
         if differences := list(_differences(content["run"], run)):
             raise DataError(
                 f"the state of another run: {'; '.join(differences)}",
-                hint="use the same settings to resume, or --force to start again",
+                hint=f"use the same settings to resume; {_ANEW}",
                 path=self._path,
             )
         return content

@@ -272,7 +272,8 @@ class Trainer:
             position.average = {name: values.to(self.device.torch) for name, values in position.average.items()}
         except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
             raise DataError(
-                f"not the state of this training ({str(error).splitlines()[:1]})", hint="--force starts again"
+                f"not the state of this training ({str(error).splitlines()[:1]})",
+                hint="--force without --resume starts again",
             ) from error
 
 

@@ -56,6 +56,19 @@ def test_elements_on_a_reference(files: None, genome: dict[str, str], capsys: py
     assert "left out 1 element on contigs that genome.fa does not have, or beyond their ends" in captured.err
 
 
+def test_contigs_are_named_as_in_the_first_file(files: None, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("a.bed").write_text("chr1\t10\t20\ta\n")
+    Path("b.bed").write_text("1\t15\t30\tb\nchr7\t1\t2\tc\n")
+    assert run("elements", "a.bed", "b.bed") == 0
+    captured = capsys.readouterr()
+    assert captured.out == "chr1\t10\t30\ta,b\t.\t.\nchr7\t1\t2\tc\t.\t.\n"
+    assert "warning: contig names differ from those of a.bed: took '1' for 'chr1'" in captured.err
+    Path("bare.gtf").write_text(GTF.replace("chr1", "1"))
+    assert run("elements", "genes.gtf") == run("elements", "genes.gtf", "bare.gtf") == 0
+    both = capsys.readouterr().out
+    assert both.count("\n") == 4 and both[: len(both) // 2] * 2 == both
+
+
 def test_starts_of_a_bed_file(files: None, capsys: pytest.CaptureFixture[str]) -> None:
     Path("cage.bed").write_text("chr1\t50\t60\tp1@A\t0\t-\n")
     assert run("elements", "cage.bed", "--promoters", "--upstream", "10", "--downstream", "1") == 0
@@ -81,6 +94,8 @@ def test_what_does_not_fit_is_refused(files: None, fails: Fails) -> None:
     assert "gene annotations and BED files cannot be mixed" in fails("elements", "genes.gtf", "states.bed", status=2)
     assert "genes.gtf: is a gene annotation; expected a BED file, for" in fails("elements", "genes.gtf", "--enhancers")
     assert "--names selects enhancers from BED files" in fails("elements", "genes.gtf", "--names", "x", status=2)
+    upstream = fails("elements", "states.bed", "--upstream", "5", status=2)
+    assert "--upstream and --downstream are for promoters: give --promoters, or an annotation" in upstream
     assert "--gene-types is for gene annotations" in fails("elements", "states.bed", "--gene-types", "x", status=2)
     Path("empty.bed").write_text("# nothing\n")
     for kind in ("--promoters", "--enhancers"):

@@ -54,6 +54,13 @@ def test_the_table_has_genes_distances_and_probabilities(scored: None, capsys: p
     assert captured.err == "warning: 1 pair without a probability left out\n4 hits of 5 pairs\n"
 
 
+def test_two_spellings_of_a_contig_are_one(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    builders.write_pairs(Path("scored.bedpe"), [LINES[0].replace("chr1", "1", 1)], HEADER)
+    (row,) = export(capsys)[1:]
+    assert row[3:5] == ["300", "1"] and row[8] == "1"
+    assert len(export(capsys, "--format", "interact")) == 2  # a track line and the hit
+
+
 def test_the_strongest_hits(scored: None, capsys: pytest.CaptureFixture[str]) -> None:
     assert [row[1] for row in export(capsys, "--top", 3)[1:]] == ["e2", "chr1:700-800", "e 1"]
     assert [row[1] for row in export(capsys, "--top", 1, "--per", "promoter")[1:]] == ["e2", "chr1:700-800"]

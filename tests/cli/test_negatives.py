@@ -124,10 +124,11 @@ def test_subsets_are_drawn_apart(inputs: None, fails: Fails, capsys: pytest.Capt
 
 def test_what_is_left_out_is_said(inputs: None, capsys: pytest.CaptureFixture[str]) -> None:
     lines = ["chr1\t0\t100\tchr1\t500\t600\t1", "chr1\t0\t100\tchr1\t500\t600\t0", "chr1\t0\t100\tchr2\t500\t600\t1"]
+    lines.append(lines[0])
     builders.write_pairs(Path("pos.bedpe"), lines, "#chrom1\tstart1\tend1\tchrom2\tstart2\tend2\tlabel")
     assert run("negatives", "pos.bedpe", "e.bed", "p.bed", "--ratio", 1, "--balance", "elements") == 0
     message = capsys.readouterr().err
-    assert "pos.bedpe: left out 1 line with label 0\n" in message
+    assert "pos.bedpe: left out 1 line with label 0\npos.bedpe: left out 1 line that repeat a positive\n" in message
     assert "warning: pos.bedpe: left out 1 pair between chromosomes, which have no distance" in message
     assert "warning: pos.bedpe: negatives: 1 asked for, 0 found" in message
 

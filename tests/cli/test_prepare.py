@@ -398,5 +398,8 @@ def test_what_was_divided_is_drawn(
     assert len(seen) == 5 and seen[0].startswith("Histograms of distances, log10 bp, of interacting and of other pairs")
     assert ("Leak:" in text) == ("random" in options)
     assert "Made by <code>speid " in text
+    same = fails(*command, "--report", "./pairs.npz", "--force", status=2)
+    assert "--report and the data set are the same file, ./pairs.npz" in same
+    assert len(PairDataset.read("pairs.npz")) == len(dataset)
     Path("pairs.npz").unlink()
     assert "page.html: exists already; give --force" in fails(*command, "--report", "page.html")

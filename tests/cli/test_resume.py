@@ -16,10 +16,12 @@ from typing import Any
 
 import pytest
 
+from speid_cli.cli.predict import _report
+from speid_cli.cli.training import history_path
 from speid_cli.dataset.pairs import PairDataset
 from speid_cli.evaluation.calibration import Calibration
 from speid_cli.files import atomic_file, partial_path
-from speid_cli.scoring.stream import PairStream, ScoredBlock
+from speid_cli.scoring.stream import PairStream, ScoredBlock, StreamCounts
 from tests import builders
 
 PRETRAIN = ["pretrain", "pairs.npz", *builders.TINY_OPTIONS, "--batch-size", "8", "--patience", "0", "--threads", "1"]
@@ -70,8 +72,10 @@ def test_a_killed_run_is_never_overwritten_unasked_and_goes_on(
     assert not partial_path("model.pt").exists()
 
 
-def test_force_starts_anew(dataset: PairDataset) -> None:
+def test_force_starts_anew(dataset: PairDataset, capsys: pytest.CaptureFixture[str]) -> None:
     Path("model.pt.state").write_text("of another run")
+    assert builders.run(*PRETRAIN, "--epochs", 1, "-o", "model.pt", "--resume", "--force") == 1
+    assert "; --force without --resume starts again\n" in capsys.readouterr().err
     assert builders.run(*PRETRAIN, "--epochs", 1, "-o", "model.pt", "--force") == 0
     assert not Path("model.pt.state").exists()
 
@@ -357,3 +361,14 @@ def test_a_killed_scan_leaves_a_correct_prefix(scored: list[str]) -> None:
     found = Path("out.bedpe").read_text()
     assert found
     assert "".join(scored).startswith(found)
+
+
+def test_lines_that_were_counted_before_are_not_counted_again(capsys: pytest.CaptureFixture[str]) -> None:
+    _report([StreamCounts(pairs=9, invalid=2, first_invalid="in.bedpe:70")], 60, {8}, 1.0)
+    assert "the first: in.bedpe:70; lines of the interrupted run are not counted\n" in capsys.readouterr().err
+
+
+def test_models_that_differ_in_an_ending_have_a_history_each() -> None:
+    assert [str(history_path(Path(name))) for name in ("a/mod.v1", "mod.pt", "mod.v2.pt")] == [
+        "a/mod.v1.history.tsv", "mod.history.tsv", "mod.v2.history.tsv",
+    ]  # fmt: skip

@@ -166,6 +166,7 @@ def test_positives_are_read_by_their_label(folder: Path) -> None:
         [ElementPair(Interval("chr1", 1, 2), Interval("chr1", 5, 6))],
         1,
         1,
+        1,
     )
     builders.write_pairs(Path("b.bedpe"), lines, None)
     assert len(read_positives("b.bedpe", ContigNames()).pairs) == 2

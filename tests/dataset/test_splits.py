@@ -39,6 +39,12 @@ def test_two_chromosomes_are_enough_without_validation() -> None:
     assert subset.tolist() == [0] * 9 + [2]
 
 
+def test_a_random_subset_without_pairs_is_an_error() -> None:
+    with pytest.raises(DataError, match="no pair lies wholly in the validation subset; expected at least one; choose"):
+        divided(SplitSettings("random"), [0] * 4)
+    assert divided(SplitSettings("random", test_fraction=0, validation_fraction=0), [0] * 4).tolist() == [0] * 4
+
+
 def test_random_takes_its_fractions_of_the_pairs_and_its_seed() -> None:
     first = divided(SplitSettings("random", seed=1), [0] * 1000)
     assert np.bincount(first).tolist() == [800, 100, 100]

@@ -161,7 +161,7 @@ def test_touching_intervals_are_merged() -> None:
     places = [("b", 5, 9, "x"), ("a", 0, 5, "x"), ("a", 5, 6, "y"), ("a", 2, 4, "x"), ("a", 7, 8, "z")]
     elements = [BedElement(Interval(*place), name) for *place, name in places]  # type: ignore[arg-type]
     many = [BedElement(Interval("a", place, place + 1), f"n{place}") for place in range(99)]
-    assert merged(many)[0].name.count(",") == 19
+    assert merged(many)[0].name.endswith(",n18,n19,...")
     assert merged([BedElement(Interval("a", 0, 1), ".")])[0].name == "."
     assert merged(elements) == [
         BedElement(Interval("a", 0, 6), "x,y"), BedElement(Interval("a", 7, 8), "z"),

@@ -55,6 +55,13 @@ def test_sums_are_a_naive_double_loop_s(
         assert touching or value == 0
 
 
+@pytest.mark.parametrize("name", ["track1", "track_1", "browser1", "chrom", "chr 1", "#1", "speid-last", "chr1"])
+def test_any_name_of_a_contig(name: str) -> None:
+    """bedtools takes lines that begin with some of these for headers."""
+    places = [Interval(name, 10, 20), Interval("other", 10, 20), Interval(name, 30, 40)]
+    assert overlaps(places, [Interval(name, 15, 16)]).tolist() == [True, False, False]
+
+
 def test_sums_on_many_chromosomes_and_far_along_them(capfd: pytest.CaptureFixture[str]) -> None:
     places = np.array([(chrom, start, start + 5) for chrom in range(0, 1200, 7) for start in (0, 3_000_000_000)])
     with overlap_sums(places) as sums:

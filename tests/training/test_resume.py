@@ -120,7 +120,10 @@ def test_a_second_signal_ends_at_once(folder: Path, train: Stage) -> None:
     [
         ({"learning_rate": 0.5}, "settings.learning_rate was 0.01 and is 0.5"),
         ({"epochs": 4, "seed": 1}, "first weights was|seed was 0 and is 1"),
-        ({"batch_size": 8}, "settings.batch_size was 16 and is 8; use the same settings to resume, or --force"),
+        (
+            {"batch_size": 8},
+            "settings.batch_size was 16 and is 8; use the same settings to resume; --force without --resume",
+        ),
     ],
 )
 def test_another_run_does_not_go_on(folder: Path, train: Stage, changed: dict[str, object], message: str) -> None:
@@ -143,8 +146,10 @@ def test_what_is_no_state_is_refused(folder: Path, train: Stage) -> None:
     train(SilentObserver(), TrainingState(folder / "state"))
     state = torch.load(folder / "state", weights_only=True)
     torch.save(state | {"model": {}}, folder / "state")
-    with pytest.raises(DataError, match="not the state of this training .*; --force starts again"):
+    with pytest.raises(DataError, match="not the state of this training .*; --force without --resume starts again"):
         train(SilentObserver(), TrainingState(folder / "state"))
     torch.save({"run": {}}, folder / "state")
-    with pytest.raises(DataError, match="state: not the state of a training run; --force starts again"):
+    with pytest.raises(
+        DataError, match="state: not the state of a training run; --force without --resume starts again"
+    ):
         train(SilentObserver(), TrainingState(folder / "state"))
