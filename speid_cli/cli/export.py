@@ -189,7 +189,8 @@ def _write_biginteract(hits: Iterable[Hit], scored: str, fasta: str, output: opt
     with Reference(fasta) as reference, TemporaryDirectory(prefix="speid-") as folder:
         rows = sorted(interact_rows(_placed(hits, reference.contigs, scored)))
         warn(reference.contigs.alias_warning())
-        write_bigbed(Path(folder, "hits.bb"), reference.contigs.lengths, rows, INTERACT_SQL)
+        with located(output.path):
+            write_bigbed(Path(folder, "hits.bb"), reference.contigs.lengths, rows, INTERACT_SQL)
         _put(Path(folder, "hits.bb"), str(output.path), output.force)
 
 

@@ -112,9 +112,9 @@ def write_bigwig(path: Path, contig: str, length: int, start: int, values: NDArr
         pybigtools.open(str(path), "w").write({contig: length}, ((contig, *row) for row in rows))
         written = list(pybigtools.open(str(path)).records(contig))
     except Exception as error:  # pybigtools raises nothing narrower
-        raise _not_written(path, error) from error
+        raise _not_written(error).at(path.name) from error
     if written != rows:
-        raise _not_written(path, f"{len(written):,} of {len(rows):,} values are there")
+        raise _not_written(f"{len(written):,} of {len(rows):,} values are there").at(path.name)
 
 
 def write_bigbed(path: Path, lengths: dict[str, int], rows: Sequence[tuple[str, int, int, str]], sql: str) -> None:
@@ -130,7 +130,7 @@ def write_bigbed(path: Path, lengths: dict[str, int], rows: Sequence[tuple[str, 
     if not is_available():
         raise OptionError("pybigtools is needed to write a bigBed and not installed; try: pip install pybigtools")
     if not rows:
-        raise DataError("nothing to write", expected="at least one row in a bigBed", path=path.name)
+        raise DataError("nothing to write", expected="at least one row in a bigBed")
     import pybigtools
 
     try:
@@ -144,10 +144,10 @@ def write_bigbed(path: Path, lengths: dict[str, int], rows: Sequence[tuple[str, 
             (contig, start, end, "\t".join(rest)) for contig in contigs for start, end, *rest in reader.records(contig)
         ]
     except Exception as error:  # pybigtools raises nothing narrower
-        raise _not_written(path, error) from error
+        raise _not_written(error) from error
     if written != list(rows):
-        raise _not_written(path, f"{len(written):,} of {len(rows):,} rows are there")
+        raise _not_written(f"{len(written):,} of {len(rows):,} rows are there")
 
 
-def _not_written(path: Path, reason: object) -> DataError:
-    return DataError(f"the file could not be written ({reason})", hint="is the disk full?", path=path.name)
+def _not_written(reason: object) -> DataError:
+    return DataError(f"the file could not be written ({reason})", hint="is the disk full?")

@@ -193,7 +193,7 @@ def test_links_are_drawn_by_pygenometracks(scored: None) -> None:
         (LINES[0].replace("500", "600000000").replace("600\t", "600000009\t"), ["--format", "longrange", "-o", "x.gz"],
          "scored.bedpe:2: position 600000009; expected at most 536,870,912, as for tabix"),
         (LINES[0], ["--min-score", 1, "--format", "biginteract", "-f", "genome.fa", "-o", "x.bb"],
-         "hits.bb: nothing to write; expected at least one row in a bigBed"),
+         "x.bb: nothing to write; expected at least one row in a bigBed"),
         (LINES[0].replace("chr1", "chr-1"), ["--format", "longrange", "-o", "x.gz"],
          "scored.bedpe:2: contig 'chr-1'; expected letters, digits, _ and . only, in the format longrange"),
         (LINES[0].replace("chr1", "chr9"), ["--format", "biginteract", "-f", "genome.fa", "-o", "x.bb"],
