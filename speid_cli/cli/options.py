@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from speid_cli import __version__
-from speid_cli.cli.console import command_line, say
+from speid_cli.cli.console import command_line, say, warn
 from speid_cli.cli.outputs import text_output
 from speid_cli.dataset.pairs import SUBSETS
-from speid_cli.errors import OptionError
+from speid_cli.errors import OptionError, counted
 from speid_cli.files import check_output_folder, check_output_path, check_writable_folder
 from speid_cli.genome.intervals import Interval
 from speid_cli.genome.motif_files import JASPAR_RELEASES, Motif, read_jaspar_release, read_motifs
@@ -279,11 +279,16 @@ class MotifSource:
     tax_group: str
 
     def read(self) -> list[Motif]:
-        """The motifs, those of the files first; none where neither was given."""
+        """The motifs, those of the files first and each once; none where neither was given."""
         motifs = [motif for path in self.files for motif in read_motifs(path)]
         if self.jaspar is not None:
             motifs += read_jaspar_release(self.jaspar, self.collection, tuple(self.tax_group.split(",")))
-        return motifs
+        once: dict[object, Motif] = {}
+        for motif in motifs:
+            once.setdefault((motif.identifier, motif.matrix.tobytes()), motif)
+        if repeated := len(motifs) - len(once):
+            warn(f"{counted(repeated, 'motif')} given more than once; each is used once")
+        return [*once.values()]
 
 
 jaspar = _with_options(

@@ -234,6 +234,9 @@ def test_motifs_are_recorded_and_reported(folder: Path, capsys: pytest.CaptureFi
     assert "2 motifs read" in error
     assert "warning: 1 motif longer than the kernel, cut to the middle 4 bp: MA2" in error
     assert "kernels.npz: 4 kernels of 4 bp" in error
+    assert run("motifs", "m.jaspar", *options, "-o", "again.npz") == 0
+    error = capsys.readouterr().err
+    assert "warning: 2 motifs given more than once; each is used once\n2 motifs read" in error
     refused = fails("motifs", *options, "--long-motifs", "refuse", "-o", "x.npz")
     assert "m.jaspar: motif MA2 is 5 bp long; expected 4 bp at most; --long-motifs cut uses the middle" in refused
     assert "no motifs: give motif files, or --jaspar RELEASE" in fails("motifs", "-o", "x.npz", status=2)
