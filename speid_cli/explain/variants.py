@@ -72,7 +72,8 @@ class Pairs:
         for line, pair in reader:
             with located(reader.path, line.number):
                 found = ElementPair(*map(reference.contigs.locate, pair))
-            self.spelling = {ours.chrom: theirs.chrom for ours, theirs in zip(found, pair, strict=True)} | self.spelling
+            for ours, theirs in zip(found, pair, strict=True):
+                self.spelling.setdefault(ours.chrom, theirs.chrom)
             self.line.append(line.number)
             self.name.append(line.fields[6] if len(line.fields) > 6 else MISSING)
             self.pairs.append(found)
