@@ -98,7 +98,7 @@ def command(
       speid elements states.bed.gz --names 13_EnhA1,14_EnhA2 --minus promoters.bed -o enhancers.bed
       speid elements H3K27ac.narrowPeak.gz --minus promoters.bed -o enhancers.bed
     """
-    from speid_cli.genome.bed import bed_line
+    from speid_cli.genome.bed import BedElement, bed_line
     from speid_cli.genome.elements import bed_starts, merged, read_named
     from speid_cli.genome.genes import Start, read_starts
 
@@ -115,8 +115,8 @@ def command(
         starts = list[Start]()
         for path in files:
             found, without = read_starts(path) if is_annotation else (bed_starts(path), 0)
-            places = contigs.adopt(path, [Interval(start.chrom, 0, 1) for start in found], may_differ=True)
-            starts += (start._replace(chrom=place.chrom) for start, place in zip(found, places, strict=True))
+            known = contigs.learn(path, (start.chrom for start in found))
+            starts += (start._replace(chrom=known[start.chrom]) for start in found)
             if without:
                 warn(f"{path}: left out {counted(without, 'row')} without a strand")
         elements, noun = around.around(starts, ", ".join(files)), "promoter"
@@ -125,8 +125,8 @@ def command(
         read: list[BedElement] = []
         for path in files:
             named = list(read_named(path, wanted))
-            places = contigs.adopt(path, [element.interval for element in named], may_differ=True)
-            read += (element._replace(interval=place) for element, place in zip(named, places, strict=True))
+            known = contigs.learn(path, (element.interval.chrom for element in named))
+            read += (BedElement(Interval(known[chrom], *ends), *rest) for (chrom, *ends), *rest in named)
         elements, noun = merged(read), "element"
         if unknown := set(wanted) - {element.name for element in read}:
             warn(f"no interval is named {', '.join(sorted(unknown))}")

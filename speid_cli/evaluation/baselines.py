@@ -80,6 +80,7 @@ def boosted(features: Callable[[PairDataset], Features], make: MakeTrees = defau
     """Gradient-boosted trees, made by `make`, on features (N, F) of all pairs."""
 
     def logits(parts: Sequence[PairDataset], seed: int) -> Iterator[NDArray[np.float64]]:
+        """Of all pairs (N,), by trees trained on the training pairs of each part."""
         values = features(parts[0])
         for part in parts:
             members = part.members(TRAIN)

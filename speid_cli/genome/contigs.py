@@ -64,28 +64,30 @@ class ContigNames:
             )
         return known
 
-    def adopt(self, path: str, intervals: Sequence[Interval], may_differ: bool = False) -> list[Interval]:
+    def adopt(self, path: str, intervals: Sequence[Interval]) -> list[Interval]:
         """The intervals of another file with the contig names known here; new names are kept, and known from now on.
-
-        Parameters
-        ----------
-        may_differ : bool
-            The file may have other contigs only, such as one of several with a chromosome each.
 
         Raises
         ------
         DataError
             The file shares no contig with those before it.
         """
-        names = dict.fromkeys(interval.chrom for interval in intervals)
-        known = self.find_all(path, intervals) if self._names and not may_differ else {}
+        if self._names:
+            self.find_all(path, intervals)  # raises
+        known = self.learn(path, (interval.chrom for interval in intervals))
+        return [Interval(known[chrom], start, end) for chrom, start, end in intervals]
+
+    def learn(self, path: str, chroms: Iterable[str]) -> dict[str, str]:
+        """The known spelling of each contig name of another file; new names are known from now on as they are."""
+        names = dict.fromkeys(chroms)
         self.path = self.path or path
         self._examples[path] = next(iter(names), "")
+        known = dict[str, str]()
         for name in names:
-            known.setdefault(name, self.find(name) or name)
+            known[name] = self.find(name) or name
             self._names.setdefault(known[name])
             self._spelling.setdefault(canonical(known[name]), known[name])
-        return [Interval(known[chrom], start, end) for chrom, start, end in intervals]
+        return known
 
     def examples(self) -> str:
         """One contig name of each file, as that file spells it."""

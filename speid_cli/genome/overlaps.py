@@ -102,6 +102,7 @@ def _overlaps(queries: Sequence[Interval], regions: Sequence[Interval]) -> dict[
     numbers = {name: number for number, name in enumerate(dict.fromkeys(place.chrom for place in (*queries, *regions)))}
 
     def rows(intervals: Sequence[Interval]) -> Iterator[tuple[int, ...]]:
+        """Rows for `_write`, each with its position, ended by `_LAST`."""
         places = ((numbers[chrom], start, end) for chrom, start, end in intervals)
         return ((*place, row) for row, place in enumerate(chain(places, [_LAST])))
 
