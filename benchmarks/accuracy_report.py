@@ -93,8 +93,13 @@ def _curve(name: str, found: list[dict[str, Any]]) -> list[str]:
     """Validation AUPRC, epoch by epoch."""
     lines = []
     for one, stage in product(found, ("pretrained", "finetuned")):
-        values = [f"{row['validation_auprc']:.3f}" for row in one["history"] if row["stage"] == stage]
-        lines += ["", f"Validation AUPRC of {name}, {stage}, epoch by epoch: {', '.join(values)}."]
+        rows = [row for row in one["history"] if row["stage"] == stage]
+        values = [f"{row['validation_auprc']:.3f}" for row in rows]
+        lines += [
+            "",
+            f"Validation AUPRC of {name}, {stage}, epoch by epoch: {', '.join(values)}. Training loss from "
+            f"{rows[0]['training_loss']:.3f} to {rows[-1]['training_loss']:.3f}.",
+        ]
     return lines
 
 
